@@ -1,0 +1,270 @@
+//! What is written to the audit log: one variant a kind of entry, exhaustive.
+//!
+//! Fields hold outside text as it came; [`super::log`] escapes it when it is written.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{
+    AccountName, CertificateId, CommandId, Digest, GrantId, RequestId, RoleName, Serial, SessionId, TargetName,
+    Timestamp, UserName,
+};
+
+/// One thing that happened, and to whom.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// The connection it happened in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// The user whose doing it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserName>,
+    /// The grant it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// The target it concerns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<TargetName>,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: What,
+}
+
+impl AuditEvent {
+    /// An event of nobody in particular; fill in what is known.
+    #[must_use]
+    pub fn of(what: What) -> Self {
+        Self { session: None, user: None, grant: None, target: None, what }
+    }
+}
+
+/// The kinds of entries and their data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "kebab-case")]
+pub enum What {
+    /// The bastion started.
+    Start {
+        /// Our version.
+        version: String,
+        /// Digest of the configuration in force.
+        policy: Digest,
+    },
+    /// The bastion stops.
+    Stop {
+        /// Why.
+        reason: String,
+    },
+    /// The configuration was read again.
+    Reload {
+        /// Digest of the configuration now in force.
+        policy: Digest,
+        /// First line of what was wrong, when the old one stayed.
+        refused: Option<String>,
+    },
+    /// The log itself was mended at the start.
+    LogRepaired {
+        /// The file the torn tail was moved to.
+        moved_to: String,
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// Somebody connected and proved who they are.
+    Connection {
+        /// Where from.
+        peer: SocketAddr,
+        /// The login name they gave.
+        login: String,
+        /// Fingerprint of the key.
+        key: String,
+        /// The certificate presented, if one was.
+        certificate: Option<CertificateId>,
+        /// The client's version string.
+        client: String,
+    },
+    /// Somebody failed to.
+    AuthenticationFailed {
+        /// Where from.
+        peer: SocketAddr,
+        /// The login name they gave.
+        login: String,
+        /// Fingerprint of the last key, if one was offered with a signature.
+        key: Option<String>,
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// A connection ended.
+    Disconnected {
+        /// How many channel requests of no use were dropped (`env`).
+        dropped_env: u64,
+    },
+    /// A forward, an agent, a subsystem or another thing we do not serve was asked for and refused.
+    Refused {
+        /// What, by its SSH name.
+        what: String,
+    },
+    /// A control line was typed.
+    Control {
+        /// The line.
+        line: String,
+        /// Its exit code.
+        exit: u8,
+    },
+    /// A role was asked for.
+    Requested {
+        /// The request.
+        request: RequestId,
+        /// The role.
+        role: RoleName,
+        /// Digest of the role's text.
+        role_digest: Digest,
+        /// The targets and accounts.
+        targets: Vec<(TargetName, AccountName)>,
+        /// For how many seconds.
+        seconds: u64,
+        /// The reason.
+        reason: String,
+        /// The ticket.
+        ticket: Option<String>,
+    },
+    /// An approver said yes; `complete` when enough have.
+    Approved {
+        /// The request.
+        request: RequestId,
+        /// Digest of what they saw.
+        digest: Digest,
+        /// The targets that remain.
+        targets: Vec<TargetName>,
+        /// The seconds that remain.
+        seconds: u64,
+        /// Whether this was the last yes that was needed.
+        complete: bool,
+    },
+    /// A yes was refused (self-approval, no right, wrong digest, …).
+    ApprovalRefused {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        reason: String,
+    },
+    /// An approver said no.
+    Denied {
+        /// The request.
+        request: RequestId,
+        /// What they said.
+        text: String,
+    },
+    /// The requester took the request back.
+    Withdrawn {
+        /// The request.
+        request: RequestId,
+    },
+    /// Nobody decided in time.
+    Lapsed {
+        /// The request.
+        request: RequestId,
+    },
+    /// A grant began.
+    Activated {
+        /// When it ends.
+        ends: Timestamp,
+    },
+    /// A grant ended.
+    Ended {
+        /// `expired`, `given-back`, `revoked`.
+        why: String,
+        /// What was said, if anything.
+        text: String,
+    },
+    /// A session certificate was issued.
+    CertificateIssued {
+        /// Its identifier.
+        certificate: CertificateId,
+        /// Its serial.
+        serial: Serial,
+        /// The key it is for.
+        key: String,
+        /// The grants it covers.
+        grants: Vec<GrantId>,
+        /// First instant at which it is not valid.
+        valid_before: Timestamp,
+    },
+    /// A command was allowed. On disk before anything authenticates to a target.
+    CommandAllowed(AllowedCommand),
+    /// A command was denied.
+    CommandDenied {
+        /// The command.
+        command: CommandId,
+        /// The line as typed.
+        line: String,
+        /// Why.
+        reason: String,
+    },
+    /// A command was allowed and then could not run.
+    CommandFailed {
+        /// The command.
+        command: CommandId,
+        /// Why.
+        reason: String,
+    },
+    /// A command ended.
+    CommandFinished(FinishedCommand),
+    /// A command was running when the bastion went down.
+    CommandOutcomeUnknown {
+        /// The command.
+        command: CommandId,
+    },
+    /// Something went wrong that the operator should know.
+    Error {
+        /// What.
+        message: String,
+    },
+}
+
+/// A command that may run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AllowedCommand {
+    /// The command.
+    pub command: CommandId,
+    /// The role and its rule, from 1.
+    pub role: RoleName,
+    /// See `role`.
+    pub rule: usize,
+    /// Every grant that allows it.
+    pub grants: Vec<GrantId>,
+    /// The certificate it runs under.
+    pub certificate: CertificateId,
+    /// Whether that was presented by the client (else it was on file).
+    pub presented: bool,
+    /// The account on the target.
+    pub account: AccountName,
+    /// The line as typed.
+    pub typed: String,
+    /// The argument vector.
+    pub argv: Vec<String>,
+    /// Digest of the rendered line, the value of `force-command`.
+    pub digest: Digest,
+    /// Digest of the configuration in force.
+    pub policy: Digest,
+    /// When it is over at the latest.
+    pub deadline: Timestamp,
+}
+
+/// A command that ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FinishedCommand {
+    /// The command.
+    pub command: CommandId,
+    /// The exit code the client got.
+    pub exit: u8,
+    /// Why we ended it, if we did: `time-limit`, `expired`, `revoked`, `given-back`, `client-gone`, `output-limit`, ….
+    pub ended_by: Option<String>,
+    /// Bytes of standard input, output, error that passed.
+    pub bytes: [u64; 3],
+    /// Milliseconds it ran.
+    pub milliseconds: u64,
+    /// The recording's file name.
+    pub recording: String,
+    /// Digest of the finished recording.
+    pub recording_digest: Option<Digest>,
+}

@@ -1,0 +1,20 @@
+//! Words that every room shares: names, identifiers, time, digests, secrets, messages about files.
+//!
+//! Owns the narrow alphabets. Refuses to know files, clocks, networks, randomness and SSH: whoever needs those passes the
+//! values in.
+
+pub mod diagnostic;
+pub mod digest;
+pub mod ids;
+pub mod limits;
+pub mod names;
+pub mod subject;
+pub mod text;
+pub mod time;
+
+pub use diagnostic::{Diagnostic, Severity};
+pub use digest::Digest;
+pub use ids::{CertificateId, CommandId, GrantId, RequestId, Serial, SessionId};
+pub use names::{AccountName, GroupName, RoleName, TargetName, UserName};
+pub use subject::{Person, Subject};
+pub use time::{Clock, Timestamp, Window};

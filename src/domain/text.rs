@@ -1,0 +1,71 @@
+//! Text from outside, made safe to show.
+//!
+//! Everything a client, a target, a file or the database says is escaped when it is written and again when it is shown, so
+//! that no reason, command line or file name can move the cursor, forge a line or reverse the reading direction.
+
+use std::borrow::Cow;
+
+/// Whether `c` may reach a terminal as it is: no control character, no bidirectional override, nothing invisible.
+#[must_use]
+pub fn is_printable(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// `text` with everything unprintable written as `\u{…}`; newline and tab too, so the answer is one line.
+#[must_use]
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_printable) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_printable(c) {
+            safe.push(c);
+        } else {
+            safe.extend(c.escape_default());
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// As [`escape`], at most `longest` characters; a cut is marked by `…`.
+#[must_use]
+pub fn excerpt(text: &str, longest: usize) -> String {
+    let cut = text.char_indices().nth(longest).map_or(text.len(), |(at, _)| at);
+    let (head, tail) = text.split_at_checked(cut).unwrap_or((text, ""));
+    let mut safe = escape(head).into_owned();
+    if !tail.is_empty() {
+        safe.push('…');
+    }
+    safe
+}
+
+/// As [`excerpt`] for bytes of any encoding: what is not UTF-8 shows as `\x…`.
+#[must_use]
+pub fn excerpt_bytes(bytes: &[u8], longest: usize) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(&escape(chunk.valid()));
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+        if text.len() > longest.saturating_mul(4) {
+            break;
+        }
+    }
+    excerpt(&text, longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_can_move_the_cursor_or_forge_a_line() {
+        assert_eq!(escape("plain ü 中 😀"), "plain ü 中 😀");
+        assert_eq!(escape("a\x1b[2Jb\r\nc\u{202e}d\u{9b}"), "a\\u{1b}[2Jb\\r\\nc\\u{202e}d\\u{9b}");
+        assert_eq!(excerpt("abcdef", 3), "abc…");
+        assert_eq!(excerpt_bytes(b"a\xffb", 10), "a\\xffb");
+    }
+}

@@ -1,0 +1,51 @@
+//! The use cases: the only place that puts the pure core and the ports together.
+//!
+//! One file a use case, free functions over [`Services`]. The order inside [`run_command`] is the product: decide, write the
+//! decision to the log, open the recording, and only then touch a target.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use crate::domain::Clock;
+
+pub mod certify;
+pub mod end_grant;
+pub mod held;
+pub mod ports;
+pub mod request_access;
+pub mod review_request;
+pub mod run_command;
+pub mod session;
+pub mod settings;
+pub mod snapshot;
+
+pub use session::Session;
+pub use settings::Settings;
+pub use snapshot::Snapshot;
+
+use ports::{AuditLog, Random, Recorders, SessionAuthority, Store, Targets};
+
+/// What every use case works with. Wired once, in `app`.
+pub struct Services {
+    /// The configuration in force; replaced whole by a reload.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Requests, grants, certificates.
+    pub store: Arc<dyn Store>,
+    /// The evidence.
+    pub audit: Arc<dyn AuditLog>,
+    /// The recordings.
+    pub recorders: Arc<dyn Recorders>,
+    /// The way to the targets.
+    pub targets: Arc<dyn Targets>,
+    /// Who signs session certificates.
+    pub authority: Arc<dyn SessionAuthority>,
+    /// Decision time.
+    pub clock: Arc<dyn Clock>,
+    /// Random bits for identifiers.
+    pub random: Arc<dyn Random>,
+    /// Rung after every change of a request or grant, so that waiting `request`s and running commands look again at once.
+    /// They also look by themselves every second or two: this is a short cut, not the truth.
+    pub changed: Notify,
+}

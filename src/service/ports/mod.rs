@@ -1,0 +1,21 @@
+//! What the use cases need from outside, one trait a file. Adapters implement these; `app` picks them.
+
+mod audit_log;
+mod client;
+mod recorder;
+mod session_authority;
+mod store;
+mod targets;
+
+pub use audit_log::{AuditError, AuditLog, Committed};
+pub use client::ClientSide;
+pub use recorder::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
+pub use session_authority::{AuthorityError, SessionAuthority, SessionCertificateRequest};
+pub use store::{CertificateRecord, RequestQuery, Store, StoreError, Stored};
+pub use targets::{Cleared, CommandIdentity, Output, Running, TargetError, Targets};
+
+/// Random bits.
+pub trait Random: Send + Sync {
+    /// 64 unpredictable bits.
+    fn bits(&self) -> u64;
+}

@@ -1,0 +1,134 @@
+//! The port to the targets.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+use tokio::sync::mpsc;
+
+use crate::domain::{CommandId, GrantId, SessionId, Timestamp, UserName};
+use crate::inventory::Target;
+use crate::policy::Permit;
+
+use super::audit_log::Committed;
+use super::recorder::Recorder;
+
+/// Whose command it is, for the target's own log: the key ID of the target certificate.
+#[derive(Clone, Debug)]
+pub struct CommandIdentity {
+    /// Who.
+    pub user: UserName,
+    /// Under which grant.
+    pub grant: GrantId,
+    /// In which connection.
+    pub session: SessionId,
+    /// Which command.
+    pub command: CommandId,
+}
+
+/// A permit whose decision is on disk and whose recorder is open: the only thing a target accepts.
+#[derive(Debug)]
+pub struct Cleared {
+    permit: Permit,
+    identity: CommandIdentity,
+    decided: Timestamp,
+}
+
+impl Cleared {
+    /// Clears a permit. Invariant 2 in one signature: no proof of the log entry, no open recorder, no [`Cleared`].
+    #[must_use]
+    pub fn new(
+        permit: Permit,
+        identity: CommandIdentity,
+        decided: Timestamp,
+        _written: Committed,
+        _recorder: &dyn Recorder,
+    ) -> Self {
+        Self { permit, identity, decided }
+    }
+
+    /// What may run.
+    #[must_use]
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn identity(&self) -> &CommandIdentity {
+        &self.identity
+    }
+
+    /// When it was decided; the target certificate's minute counts from here.
+    #[must_use]
+    pub fn decided(&self) -> Timestamp {
+        self.decided
+    }
+}
+
+/// What comes back from a running command, in order. After [`Output::Exit`], [`Output::Signal`] or [`Output::Lost`] nothing
+/// follows and the channel ends; every piece of output has come before.
+#[derive(Debug)]
+pub enum Output {
+    /// Standard output.
+    Stdout(Bytes),
+    /// Standard error.
+    Stderr(Bytes),
+    /// It ended with this status.
+    Exit(u32),
+    /// A signal ended it.
+    Signal(String),
+    /// The connection to the target was lost; the outcome is unknown.
+    Lost(String),
+}
+
+/// A command that runs. **Dropping it ends the command**: the adapter closes the connection, which the rendered line turns
+/// into TERM and then KILL.
+pub struct Running {
+    /// Standard input of the program. While it is open the command may run: also a command without `stdin` needs it kept.
+    pub input: Box<dyn AsyncWrite + Send + Unpin>,
+    /// What comes back; bounded, the adapter waits when it is full.
+    pub output: mpsc::Receiver<Output>,
+}
+
+/// Why a command did not start.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum TargetError {
+    /// It cannot be reached, or said nothing in time.
+    #[error("{target} cannot be reached: {reason}")]
+    Unreachable {
+        /// The target's name.
+        target: String,
+        /// For the user and the operator.
+        reason: String,
+    },
+    /// It showed another host key than targets.toml has.
+    #[error("{target} showed another host key ({shown}) than targets.toml has; the operator must look")]
+    HostKey {
+        /// The target's name.
+        target: String,
+        /// Fingerprint of what it showed.
+        shown: String,
+    },
+    /// It did not accept our certificate.
+    #[error("{target} did not accept doorward's certificate; `doorward target test {target}` tells the operator why")]
+    Refused {
+        /// The target's name.
+        target: String,
+    },
+    /// Something of ours failed.
+    #[error("doorward could not prepare the command: {reason}")]
+    Internal {
+        /// For the operator.
+        reason: String,
+    },
+}
+
+/// Runs cleared commands.
+#[async_trait]
+pub trait Targets: Send + Sync {
+    /// Starts exactly the cleared command on its target.
+    ///
+    /// # Errors
+    /// [`TargetError`]; then nothing ran.
+    async fn start(&self, cleared: Cleared, target: &Target) -> Result<Running, TargetError>;
+}
