@@ -1,1 +1,78 @@
-//! (room)
+//! The front door: the only module that speaks SSH with clients.
+//!
+//! [`listener`] accepts and bounds, [`handler`] answers russh's callbacks and finds out who it is, [`door`] reads the login
+//! name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the client's side of it.
+//! Refuses to know roles, grants and SQL; decides nothing.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use russh::keys::ssh_key::Certificate;
+use russh::keys::PrivateKey;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::control::ControlContext;
+use crate::service::Services;
+use crate::session::SpoolLimits;
+
+mod algorithms;
+mod channel;
+mod client;
+mod cutoff;
+mod door;
+mod handler;
+mod listener;
+mod terminal;
+
+pub use listener::Limits;
+
+/// What every connection shares.
+pub struct FrontDoor {
+    /// The use cases' ports and the configuration in force.
+    pub services: Arc<Services>,
+    /// What the control verbs need besides.
+    pub control: ControlContext,
+    /// What bounds connections.
+    pub limits: Limits,
+    /// What bounds input that waits for a target.
+    pub spool: SpoolLimits,
+    /// russh's configuration; replaced when the host certificate is renewed.
+    pub config: ArcSwap<russh::server::Config>,
+    /// Cancelled to cut every connection at once.
+    pub cut: CancellationToken,
+    /// Every connection's task.
+    pub connections: TaskTracker,
+    /// Every channel's task: who still has something running.
+    pub conversations: TaskTracker,
+}
+
+impl FrontDoor {
+    /// Serves `listener` until `services.stopping` is cancelled.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener) {
+        listener::accept(self, listener).await;
+    }
+}
+
+/// russh's configuration for a host key and its certificate.
+#[must_use]
+pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Limits) -> russh::server::Config {
+    russh::server::Config {
+        // The version stays our secret: scanners get nothing to look up.
+        server_id: russh::SshId::Standard("SSH-2.0-doorward".into()),
+        methods: russh::MethodSet::from(&[russh::MethodKind::PublicKey][..]),
+        auth_rejection_time: std::time::Duration::from_millis(100),
+        auth_rejection_time_initial: Some(std::time::Duration::ZERO),
+        keys: vec![host_key],
+        certificates: vec![certificate],
+        preferred: algorithms::offered(),
+        max_auth_attempts: limits.attempts,
+        // The grace timer bounds the unproven, keepalives find the dead; a session that waits for an approver is neither.
+        inactivity_timeout: None,
+        keepalive_interval: Some(std::time::Duration::from_secs(30)),
+        keepalive_max: 3,
+        nodelay: true,
+        ..russh::server::Config::default()
+    }
+}

@@ -1,0 +1,109 @@
+//! One session channel: from its request to its exit code. Whatever happens in between, the client gets an exit code and a
+//! close: dropping russh's halves would leave it waiting for ever.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use russh::server::Msg;
+use russh::{Channel, ChannelMsg, ChannelReadHalf};
+use tracing::error;
+
+use crate::control::{self, console};
+use crate::service::run_command::{CommandAsk, run_command};
+use crate::service::{Session, requestable};
+use crate::session::spool;
+
+use super::FrontDoor;
+use super::client::{Client, drain};
+use super::door::{Door, door_of};
+
+/// How long a channel may be open without asking for anything.
+const ASK_WITHIN: Duration = Duration::from_secs(60);
+/// Our own failure, design.md 4: could not run.
+const COULD_NOT_RUN: u8 = 125;
+
+/// What a channel's task works with.
+pub(super) struct Conversation {
+    pub(super) front: Arc<FrontDoor>,
+    pub(super) session: Arc<Session>,
+    /// Why a presented certificate did not count.
+    pub(super) certificate_refused: Option<String>,
+}
+
+/// What a channel asks for.
+enum Ask {
+    Exec(Vec<u8>),
+    Shell,
+}
+
+/// Runs one channel.
+pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
+    let (mut read, write) = channel.split();
+    let write = Arc::new(write);
+    let asked = tokio::time::timeout(ASK_WITHIN, first_ask(&mut read)).await.ok().flatten();
+    let Some((ask, terminal)) = asked else {
+        let _ = write.close().await;
+        return;
+    };
+    let gone = conversation.front.cut.child_token();
+    let (writer, reader) = spool(conversation.front.spool.clone());
+    let draining = tokio::spawn(drain(read, writer, gone.clone(), terminal));
+    let mut client = Client { write: Arc::clone(&write), input: reader, gone: gone.clone(), terminal };
+    // Its own task, so that a panic in it ends this channel with an exit code instead of leaving the client to wait.
+    let running = tokio::spawn(async move { conversation.answer(ask, &mut client).await });
+    let code = running.await.unwrap_or_else(|failure| {
+        error!(%failure, "a channel's task failed");
+        COULD_NOT_RUN
+    });
+    let _ = write.exit_status(u32::from(code)).await;
+    let _ = write.eof().await;
+    let _ = write.close().await;
+    // The client answers the close; until then its messages are still to be taken.
+    let _ = tokio::time::timeout(Duration::from_secs(10), draining).await;
+}
+
+/// Waits for the request that starts something, and notes whether a terminal was asked for before.
+async fn first_ask(read: &mut ChannelReadHalf) -> Option<(Ask, bool)> {
+    let mut terminal = false;
+    loop {
+        match read.wait().await? {
+            ChannelMsg::RequestPty { .. } => terminal = true,
+            ChannelMsg::Exec { command, .. } => return Some((Ask::Exec(command), terminal)),
+            ChannelMsg::RequestShell { .. } => return Some((Ask::Shell, terminal)),
+            ChannelMsg::Close => return None,
+            _ => {}
+        }
+    }
+}
+
+impl Conversation {
+    async fn answer(&self, ask: Ask, client: &mut Client) -> u8 {
+        let (services, session) = (&self.front.services, &self.session);
+        match (self.door().await, ask) {
+            (Door::Control, Ask::Exec(line)) => control::run(services, &self.front.control, session, &line, client).await,
+            (_, Ask::Shell) => control::greet(services, &self.front.control, session, client).await,
+            (Door::Target { target, role }, Ask::Exec(line)) => {
+                self.mention_refused_certificate(client).await;
+                run_command(services, session, CommandAsk { target, role, line }, client).await
+            }
+        }
+    }
+
+    /// The door of this session's login name, among the targets the user may see now.
+    async fn door(&self) -> Door {
+        let visible = requestable::visible_targets(&self.front.services, &self.session.user.name).await;
+        let suffix = self.front.services.snapshot.load().settings.suffix.clone();
+        door_of(&self.session.login, &suffix, &visible)
+    }
+
+    /// The connection goes on with the plain key when a certificate is refused; whoever presented one should know.
+    async fn mention_refused_certificate(&self, client: &mut Client) {
+        use crate::service::ports::ClientSide as _;
+        if let Some(reason) = &self.certificate_refused {
+            let text = console::ours(&format!("the certificate you presented does not count: {reason}"));
+            client.error(Bytes::from(text)).await;
+        }
+    }
+}
+

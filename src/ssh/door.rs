@@ -1,0 +1,68 @@
+//! Which door a login name opens. The login name says *where*, never *who*.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{RoleName, TargetName};
+
+/// A door of design.md 3.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Door {
+    /// The verbs.
+    Control,
+    /// Commands on a target.
+    Target {
+        /// Where.
+        target: TargetName,
+        /// The role chosen with `ROLE+TARGET`.
+        role: Option<RoleName>,
+    },
+}
+
+/// The door of `login` for somebody who may see the `visible` targets: `TARGET`, `TARGET.SUFFIX`, `ROLE+TARGET`.
+///
+/// Anything else, a target of others included, is the control door: one answer for "unknown" and "not yours".
+pub(super) fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>) -> Door {
+    let (role, name) = match login.split_once('+') {
+        Some((role, name)) => match role.parse() {
+            Ok(role) => (Some(role), name),
+            Err(_) => return Door::Control,
+        },
+        None => (None, login),
+    };
+    let bare = name.strip_suffix(suffix).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
+    match bare.parse::<TargetName>() {
+        Ok(target) if visible.contains(&target) => Door::Target { target, role },
+        _ => Door::Control,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_name_opens_a_target_only_for_those_who_may_see_it() {
+        let visible: BTreeSet<TargetName> = ["web-1", "jea"].into_iter().map(|name| name.parse().unwrap()).collect();
+        let target = |name: &str, role: Option<&str>| Door::Target {
+            target: name.parse().unwrap(),
+            role: role.map(|role| role.parse().unwrap()),
+        };
+        for (login, wanted) in [
+            ("web-1", target("web-1", None)),
+            ("web-1.jea", target("web-1", None)),
+            ("web-restart+web-1", target("web-1", Some("web-restart"))),
+            ("web-restart+web-1.jea", target("web-1", Some("web-restart"))),
+            ("jea", target("jea", None)),
+            ("jea.jea", target("jea", None)),
+            ("web-2", Door::Control),
+            ("web-1jea", Door::Control),
+            ("+web-1", Door::Control),
+            ("a b+web-1", Door::Control),
+            ("", Door::Control),
+            ("alice", Door::Control),
+            ("web-1.", Door::Control),
+        ] {
+            assert_eq!(door_of(login, "jea", &visible), wanted, "{login:?}");
+        }
+    }
+}

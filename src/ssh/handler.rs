@@ -1,0 +1,446 @@
+//! russh's callbacks for one connection. Every one is here and answered: what this build does not serve is refused by name
+//! and logged. Nothing here decides anything; it proves who it is, opens channels and hands them to [`super::channel`].
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use russh::keys::ssh_key::Certificate;
+use russh::keys::{HashAlg, PublicKey};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session as Wire, VerifiedPublicKey};
+use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
+use tracing::info;
+
+use crate::audit::event::{AuditEvent, What};
+use crate::domain::{limits, text};
+use crate::identity::certificate::Presented;
+use crate::identity::{Proof, VerifiedUser};
+use crate::service::Session;
+
+use super::channel::{self, Conversation};
+use super::listener::Admission;
+
+/// Most refusals of one connection that get an entry each; the rest are counted.
+const REFUSALS_LOGGED: u64 = 50;
+
+/// How far a connection has come.
+enum Phase {
+    /// Nobody yet. What was tried is kept for the log.
+    Unproven(Attempts),
+    /// This user's key signed.
+    Proven(Arc<Session>),
+}
+
+/// What an unproven connection tried.
+#[derive(Default)]
+struct Attempts {
+    login: String,
+    key: Option<PublicKey>,
+    reason: Option<String>,
+}
+
+/// What a session channel has asked for so far.
+#[derive(Default)]
+struct Asked {
+    started: bool,
+}
+
+/// One connection.
+pub(super) struct Connection {
+    admission: Admission,
+    phase: Phase,
+    /// Why a presented certificate did not count, for the user to read when they run something.
+    certificate_refused: Option<String>,
+    channels: HashMap<ChannelId, Asked>,
+    dropped_env: u64,
+    refusals: u64,
+    began: Instant,
+}
+
+impl Connection {
+    pub(super) fn new(admission: Admission) -> Self {
+        Self {
+            admission,
+            phase: Phase::Unproven(Attempts::default()),
+            certificate_refused: None,
+            channels: HashMap::new(),
+            dropped_env: 0,
+            refusals: 0,
+            began: Instant::now(),
+        }
+    }
+
+    /// The key's owner, if they may come from this address.
+    fn owner(&self, key: &PublicKey) -> Result<crate::domain::UserName, &'static str> {
+        let snapshot = self.admission.front.services.snapshot.load();
+        let fingerprint = key.fingerprint(HashAlg::Sha256);
+        let user = snapshot.directory.owner_of(&fingerprint).ok_or("the key is not enrolled")?;
+        let peer = self.admission.peer.ip().to_canonical();
+        if user.networks.is_empty() || user.networks.iter().any(|network| network.contains(&peer)) {
+            Ok(user.name.clone())
+        } else {
+            Err("the user may not come from this address")
+        }
+    }
+
+    fn refuse(&mut self, login: &str, key: &PublicKey, reason: impl Into<String>) -> Auth {
+        if let Phase::Unproven(attempts) = &mut self.phase {
+            *attempts = Attempts { login: login.to_owned(), key: Some(key.clone()), reason: Some(reason.into()) };
+        }
+        only_public_keys()
+    }
+
+    fn accept(&mut self, login: &str, key: PublicKey, name: crate::domain::UserName, proof: Proof) -> Auth {
+        let fingerprint = key.fingerprint(HashAlg::Sha256);
+        let session = Session {
+            id: self.admission.session.clone(),
+            user: VerifiedUser { name, key, fingerprint, proof },
+            peer: self.admission.peer,
+            login: login.to_owned(),
+        };
+        self.phase = Phase::Proven(Arc::new(session));
+        Auth::Accept
+    }
+
+    fn event(&self, what: What) -> AuditEvent {
+        match &self.phase {
+            Phase::Proven(session) => session.event(what),
+            Phase::Unproven(_) => {
+                AuditEvent { session: Some(self.admission.session.clone()), ..AuditEvent::of(what) }
+            }
+        }
+    }
+
+    /// Logs that something was asked for which we do not serve.
+    fn refused(&mut self, what: String) {
+        self.refusals += 1;
+        if self.refusals <= REFUSALS_LOGGED {
+            let event = self.event(What::Refused { what: text::excerpt(&what, limits::EXCERPT) });
+            self.admission.front.services.audit.append_later(event);
+        }
+    }
+
+    fn log_connection(&self, session: &Session, client: &[u8]) {
+        let certificate = match &session.user.proof {
+            Proof::Key => None,
+            Proof::Certificate(certificate) => Some(certificate.id.clone()),
+        };
+        let event = session.event(What::Connection {
+            peer: session.peer,
+            login: text::excerpt(&session.login, limits::EXCERPT),
+            key: session.user.fingerprint.to_string(),
+            certificate,
+            client: text::excerpt_bytes(client, limits::EXCERPT),
+        });
+        self.admission.front.services.audit.append_later(event);
+        if let Some(reason) = &self.certificate_refused {
+            let what = format!("the presented certificate: {reason}");
+            self.admission.front.services.audit.append_later(session.event(What::Refused { what }));
+        }
+    }
+
+    fn log_failure(&self, attempts: &Attempts) {
+        let reason = attempts.reason.clone().unwrap_or_else(|| "nothing was proved".to_owned());
+        let key = attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string());
+        if let Some(line) = attempts.key.as_ref().and_then(|key| key.to_openssh().ok()) {
+            info!(peer = %self.admission.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");
+        }
+        let event = self.event(What::AuthenticationFailed {
+            peer: self.admission.peer,
+            login: text::excerpt(&attempts.login, limits::EXCERPT),
+            key,
+            reason,
+        });
+        self.admission.front.services.audit.append_later(event);
+    }
+}
+
+/// A refusal that leaves the client public keys to go on with.
+fn only_public_keys() -> Auth {
+    let methods = MethodSet::from(&[MethodKind::PublicKey][..]);
+    Auth::Reject { proceed_with_methods: Some(methods), partial_success: false }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        match &self.phase {
+            Phase::Unproven(attempts) => self.log_failure(attempts),
+            Phase::Proven(session) => {
+                let event = session.event(What::Disconnected { dropped_env: self.dropped_env });
+                self.admission.front.services.audit.append_later(event);
+                info!(session = %session.id, user = %session.user.name, seconds = self.began.elapsed().as_secs(), "disconnected");
+            }
+        }
+    }
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        if let Phase::Unproven(attempts) = &mut self.phase {
+            user.clone_into(&mut attempts.login);
+        }
+        Ok(only_public_keys())
+    }
+
+    async fn auth_password(&mut self, _user: &str, _password: &str) -> Result<Auth, Self::Error> {
+        Ok(only_public_keys())
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        _user: &str,
+        _submethods: &str,
+        _response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(only_public_keys())
+    }
+
+    /// A probe: is it worth signing with this key? Nothing is proved yet. A certificate arrives here as its bare key, which
+    /// must be enrolled just the same, so unknown keys are refused before anybody touches a security key for them.
+    async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        match self.owner(offer.public_key) {
+            Ok(_) => Ok(Auth::Accept),
+            Err(reason) => Ok(self.refuse(user, offer.public_key, reason)),
+        }
+    }
+
+    async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        match self.owner(key.public_key) {
+            Ok(name) => Ok(self.accept(user, key.public_key.clone(), name, Proof::Key)),
+            Err(reason) => Ok(self.refuse(user, key.public_key, reason)),
+        }
+    }
+
+    async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, Self::Error> {
+        let key = PublicKey::new(certificate.public_key().clone(), "");
+        let services = Arc::clone(&self.admission.front.services);
+        let snapshot = services.snapshot.load();
+        let presented = Presented {
+            bastion: &snapshot.settings.name,
+            now: services.clock.now(),
+            peer: self.admission.peer.ip(),
+            directory: &snapshot.directory,
+        };
+        let verified = services.authority.verify(certificate, &presented);
+        match (verified, self.owner(&key)) {
+            (Ok(certificate), Ok(name)) if certificate.user == name => {
+                self.certificate_refused = None;
+                Ok(self.accept(user, key, name, Proof::Certificate(certificate)))
+            }
+            (Err(error), _) => {
+                self.certificate_refused = Some(error.to_string());
+                Ok(self.refuse(user, &key, format!("certificate: {error}")))
+            }
+            (Ok(_), Err(reason)) => Ok(self.refuse(user, &key, reason)),
+            (Ok(_), Ok(_)) => Ok(self.refuse(user, &key, "the certificate names another user than its key's")),
+        }
+    }
+
+    async fn auth_succeeded(&mut self, wire: &mut Wire) -> Result<(), Self::Error> {
+        self.admission.authenticated();
+        if let Phase::Proven(session) = &self.phase {
+            self.log_connection(&Arc::clone(session), wire.remote_sshid());
+        }
+        Ok(())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        let Phase::Proven(session) = &self.phase else {
+            return Ok(()); // dropping the handle refuses
+        };
+        if self.channels.len() >= self.admission.front.limits.channels {
+            self.refused(format!("session channel {} of this connection", self.channels.len() + 1));
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        let conversation = Conversation {
+            front: Arc::clone(&self.admission.front),
+            session: Arc::clone(session),
+            certificate_refused: self.certificate_refused.clone(),
+        };
+        self.channels.insert(channel.id(), Asked::default());
+        reply.accept().await;
+        let front = Arc::clone(&self.admission.front);
+        front.conversations.spawn(channel::serve(conversation, channel));
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, channel: ChannelId, _wire: &mut Wire) -> Result<(), Self::Error> {
+        self.channels.remove(&channel);
+        Ok(())
+    }
+
+    async fn channel_open_x11(
+        &mut self,
+        _channel: Channel<Msg>,
+        _address: &str,
+        _port: u32,
+        reply: ChannelOpenHandle,
+        _wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        self.refused("x11".to_owned());
+        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        Ok(())
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _originator: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        self.refused(format!("direct-tcpip to {}:{port}", text::excerpt(host, 80)));
+        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        Ok(())
+    }
+
+    async fn channel_open_forwarded_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _originator: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        self.refused(format!("forwarded-tcpip to {}:{port}", text::excerpt(host, 80)));
+        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        Ok(())
+    }
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        path: &str,
+        reply: ChannelOpenHandle,
+        _wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        self.refused(format!("direct-streamlocal to {}", text::excerpt(path, 80)));
+        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        Ok(())
+    }
+
+    async fn tcpip_forward(&mut self, address: &str, port: &mut u32, _wire: &mut Wire) -> Result<bool, Self::Error> {
+        self.refused(format!("tcpip-forward of {}:{port}", text::excerpt(address, 80)));
+        Ok(false)
+    }
+
+    async fn cancel_tcpip_forward(&mut self, _address: &str, _port: u32, _wire: &mut Wire) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
+
+    async fn streamlocal_forward(&mut self, path: &str, _wire: &mut Wire) -> Result<bool, Self::Error> {
+        self.refused(format!("streamlocal-forward of {}", text::excerpt(path, 80)));
+        Ok(false)
+    }
+
+    async fn cancel_streamlocal_forward(&mut self, _path: &str, _wire: &mut Wire) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
+
+    /// Accepted, so that the client does not complain; whether a terminal stands behind it is the role's matter. Before the
+    /// command only.
+    async fn pty_request(
+        &mut self,
+        channel: ChannelId,
+        _term: &str,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _modes: &[(Pty, u32)],
+        wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        match self.channels.get(&channel) {
+            Some(asked) if !asked.started => wire.channel_success(channel),
+            _ => wire.channel_failure(channel),
+        }
+    }
+
+    async fn window_change_request(
+        &mut self,
+        _channel: ChannelId,
+        _columns: u32,
+        _rows: u32,
+        _width: u32,
+        _height: u32,
+        _wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        Ok(()) // RFC 4254 6.7: no reply
+    }
+
+    async fn x11_request(
+        &mut self,
+        channel: ChannelId,
+        _single: bool,
+        _protocol: &str,
+        _cookie: &str,
+        _screen: u32,
+        wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        self.refused("x11-req".to_owned());
+        wire.channel_failure(channel)
+    }
+
+    /// The user's environment never travels: dropped and counted.
+    async fn env_request(
+        &mut self,
+        channel: ChannelId,
+        _name: &str,
+        _value: &str,
+        wire: &mut Wire,
+    ) -> Result<(), Self::Error> {
+        self.dropped_env = self.dropped_env.saturating_add(1);
+        wire.channel_failure(channel)
+    }
+
+    async fn shell_request(&mut self, channel: ChannelId, wire: &mut Wire) -> Result<(), Self::Error> {
+        self.start(channel, "shell", wire)
+    }
+
+    async fn exec_request(&mut self, channel: ChannelId, _data: &[u8], wire: &mut Wire) -> Result<(), Self::Error> {
+        self.start(channel, "exec", wire)
+    }
+
+    async fn subsystem_request(&mut self, channel: ChannelId, name: &str, wire: &mut Wire) -> Result<(), Self::Error> {
+        self.refused(format!("subsystem {}", text::excerpt(name, 80)));
+        wire.channel_failure(channel)
+    }
+
+    async fn agent_request(&mut self, _channel: ChannelId, _wire: &mut Wire) -> Result<bool, Self::Error> {
+        self.refused("auth-agent-req@openssh.com".to_owned());
+        Ok(false)
+    }
+
+    async fn signal(&mut self, _channel: ChannelId, _signal: Sig, _wire: &mut Wire) -> Result<(), Self::Error> {
+        Ok(()) // no reply (RFC 4254 6.9); the target's sshd ignores them under a forced command, closing the channel ends it
+    }
+}
+
+impl Connection {
+    /// One program a channel (RFC 4254 6.5). The channel's own task sees the same request and runs the first one.
+    fn start(&mut self, channel: ChannelId, what: &str, wire: &mut Wire) -> Result<(), russh::Error> {
+        match self.channels.get_mut(&channel) {
+            Some(asked) if !asked.started => {
+                asked.started = true;
+                wire.channel_success(channel)
+            }
+            _ => {
+                self.refused(format!("second {what} on a channel"));
+                wire.channel_failure(channel)
+            }
+        }
+    }
+}

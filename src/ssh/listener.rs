@@ -1,0 +1,122 @@
+//! Accepts connections, bounds them, cuts them. Nothing here reads SSH.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::domain::SessionId;
+
+use super::FrontDoor;
+use super::cutoff::Severable;
+use super::handler::Connection;
+
+/// What bounds connections. From `doorward.toml`.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a connection may take to prove who it is.
+    pub grace: Duration,
+    /// How many connections may be at that at once.
+    pub unproven: usize,
+    /// How many connections there may be in all.
+    pub connections: usize,
+    /// How many channels one connection may have open.
+    pub channels: usize,
+    /// How often a key may be refused before the connection ends.
+    pub attempts: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(60), unproven: 100, connections: 1000, channels: 50, attempts: 20 }
+    }
+}
+
+/// One accepted connection's place: where it comes from, what it may still become, and the permits it holds.
+pub(super) struct Admission {
+    pub(super) front: Arc<FrontDoor>,
+    pub(super) session: SessionId,
+    pub(super) peer: SocketAddr,
+    unproven: Option<OwnedSemaphorePermit>,
+    proven: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Admission {
+    /// The connection has proved who it is: the grace timer stops, its place among the unproven is free.
+    pub(super) fn authenticated(&mut self) {
+        self.unproven = None;
+        self.proven.cancel();
+    }
+}
+
+/// Accepts on `listener` until the front door stops.
+pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
+    let unproven = Arc::new(Semaphore::new(front.limits.unproven));
+    let places = Arc::new(Semaphore::new(front.limits.connections));
+    loop {
+        let accepted = tokio::select! {
+            () = front.services.stopping.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of file descriptors, or a connection that was gone already: wait a moment, never give up.
+                warn!(%error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let (Ok(permit), Ok(place)) = (Arc::clone(&unproven).try_acquire_owned(), Arc::clone(&places).try_acquire_owned())
+        else {
+            warn!(%peer, "too many connections; this one is closed");
+            continue;
+        };
+        let admission = Admission {
+            session: SessionId::from_bits(front.services.random.bits()),
+            front: Arc::clone(&front),
+            peer,
+            unproven: Some(permit),
+            proven: CancellationToken::new(),
+            _place: place,
+        };
+        front.connections.spawn(serve(admission, stream));
+    }
+}
+
+/// One connection, until it ends or is cut.
+async fn serve(admission: Admission, stream: TcpStream) {
+    let (front, peer) = (Arc::clone(&admission.front), admission.peer);
+    let (proven, cut) = (admission.proven.clone(), front.cut.child_token());
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%peer, %error, "no TCP_NODELAY");
+    }
+    let config = Arc::clone(&front.config.load());
+    let stream = Severable::new(stream, cut.clone());
+    let running = async {
+        let session = russh::server::run_stream(config, stream, Connection::new(admission)).await?;
+        session.await
+    };
+    let grace = async {
+        tokio::select! {
+            () = proven.cancelled() => {}
+            () = tokio::time::sleep(front.limits.grace) => {
+                debug!(%peer, "did not prove who they are in time");
+                cut.cancel();
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = running => if let Err(error) = ended {
+            debug!(%peer, %error, "connection ended");
+        },
+        () = grace => {}
+    }
+}
