@@ -1,0 +1,169 @@
+//! When a grant ends, its running commands end, on the target too: expiry, give back, revocation, the client killed, the
+//! bastion killed, the bastion stopped.
+
+mod support;
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use support::bastion::{Bastion, came, eventually};
+
+/// A `sleep` of this test's own length on `target`, seen running.
+fn sleeping(bastion: &Bastion, target: &str, seconds: u32) -> Child {
+    let child = bastion
+        .ssh("alice", &[&format!("{target}@bastion"), &format!("sleep {seconds}")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("ssh");
+    eventually("the sleep", || is_running(seconds));
+    child
+}
+
+/// Whether a program `sleep SECONDS` runs on this machine (not a wrapper that mentions it).
+fn is_running(seconds: u32) -> bool {
+    let output = Command::new("pgrep").args(["-fx", &format!("/usr/bin/sleep {seconds}")]).output().expect("pgrep");
+    output.status.success()
+}
+
+/// Waits for the end of `sleep SECONDS`, and for every process whose command line mentions it.
+fn gone(seconds: u32, within: Duration) {
+    let patience = Instant::now();
+    let mentions = || {
+        let output = Command::new("pgrep").args(["-fa", &format!("sleep.? .?{seconds}")]).output().expect("pgrep");
+        String::from_utf8_lossy(&output.stdout).lines().filter(|line| !line.contains("pgrep")).count()
+    };
+    while is_running(seconds) || mentions() > 0 {
+        assert!(patience.elapsed() < within, "sleep {seconds} is still there after {within:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A length of sleep that no other test uses.
+fn unique(offset: u32) -> u32 {
+    2000 + offset * 20 + std::process::id() % 17
+}
+
+#[test]
+fn what_runs_ends_when_the_grant_is_given_back_or_revoked() {
+    let bastion = Bastion::start();
+    for (n, target) in ["web-1", "here"].into_iter().enumerate() {
+        for (m, end) in ["done", "revoke"].into_iter().enumerate() {
+            let grant = bastion.grant("ops", target, "30m");
+            let seconds = unique((2 * n + m) as u32);
+            let child = sleeping(&bastion, target, seconds);
+            let ended = match end {
+                "done" => bastion.run("alice", &["bastion", "done", &grant]),
+                _ => bastion.run("bob", &["bastion", "revoke", &grant, "suspicious"]),
+            };
+            assert_eq!(ended.code, 0, "{ended:?}");
+            gone(seconds, Duration::from_secs(9));
+            let came = came(child.wait_with_output().expect("ssh"));
+            assert_eq!(came.code, 124, "{end} on {target}: {came:?}");
+            assert!(came.err.starts_with("doorward:"), "{came:?}");
+            assert_eq!(bastion.run("alice", &[&format!("{target}@bastion"), "id -un"]).code, 126);
+        }
+    }
+    bastion.verify();
+}
+
+#[test]
+fn what_runs_ends_when_the_grant_expires() {
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "6s");
+    let seconds = unique(10);
+    let child = sleeping(&bastion, "web-1", seconds);
+    gone(seconds, Duration::from_secs(16));
+    let came = came(child.wait_with_output().expect("ssh"));
+    assert_eq!(came.code, 124, "{came:?}");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126);
+}
+
+#[test]
+fn what_runs_ends_when_the_client_is_killed() {
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1,here", "30m");
+    for (n, target) in ["web-1", "here"].into_iter().enumerate() {
+        let seconds = unique(20 + n as u32);
+        let mut child = sleeping(&bastion, target, seconds);
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+        gone(seconds, Duration::from_secs(9));
+    }
+    eventually("the entries", || bastion.entries("command-finished").len() == 2);
+    bastion.verify();
+}
+
+#[test]
+fn what_runs_ends_when_the_bastion_is_killed_and_the_log_says_so_afterwards() {
+    let mut bastion = Bastion::start();
+    bastion.grant("ops", "web-1,here", "30m");
+    let (far, near) = (unique(30), unique(31));
+    let children = [sleeping(&bastion, "web-1", far), sleeping(&bastion, "here", near)];
+    bastion.kill();
+    gone(far, Duration::from_secs(9));
+    gone(near, Duration::from_secs(9));
+    for child in children {
+        assert_ne!(came(child.wait_with_output().expect("ssh")).code, 0);
+    }
+    bastion.serve();
+    assert_eq!(bastion.entries("command-outcome-unknown").len(), 2);
+    let again = bastion.run("alice", &["web-1@bastion", "id -un"]);
+    assert_eq!(again.code, 0, "grants live on: {again:?}");
+    bastion.verify();
+}
+
+#[test]
+fn a_stopping_bastion_lets_what_runs_finish_within_its_bound_and_ends_the_rest() {
+    let setup = support::bastion::Setup { top: "drain = \"3s\"\n".to_owned(), ..support::bastion::Setup::default() };
+    let mut bastion = Bastion::with(setup);
+    bastion.grant("ops", "web-1", "30m");
+    let (short, long) = (2, unique(40));
+    let finishes = sleeping(&bastion, "web-1", short);
+    let ends = sleeping(&bastion, "web-1", long);
+    bastion.stop();
+    gone(long, Duration::from_secs(9));
+    let (finishes, ends) = (came(finishes.wait_with_output().expect("ssh")), came(ends.wait_with_output().expect("ssh")));
+    assert_eq!(finishes.code, 0, "{finishes:?}");
+    assert_eq!(ends.code, 124, "{ends:?}");
+    assert_eq!(bastion.entries("command-finished").len(), 2);
+    assert_eq!(bastion.entries("stop").len(), 1);
+    bastion.verify();
+}
+
+#[test]
+fn a_role_that_is_narrowed_acts_at_once_and_one_that_is_widened_gives_nothing_new() {
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+
+    let role = support::bastion::ROLE;
+    let wider = format!("{role}\n[[command]]\nrun = \"/usr/bin/uptime\"\n");
+    bastion.reload_with_role("ops", &wider);
+    let denied = bastion.run("alice", &["web-1@bastion", "uptime"]);
+    assert_eq!(denied.code, 126, "{denied:?}");
+    assert!(denied.err.contains("request ops"), "a new request would give it: {denied:?}");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0, "what both have still runs");
+
+    // A target that the role now reaches, too, was not approved.
+    let here = bastion.run("alice", &["here@bastion", "id -un"]);
+    assert_eq!(here.code, 126, "{here:?}");
+
+    let narrower = role.replace("[[command]]\nrun = \"/usr/bin/id -un\"\n", "");
+    assert_ne!(narrower, role);
+    bastion.reload_with_role("ops", &narrower);
+    let denied = bastion.run("alice", &["web-1@bastion", "id -un"]);
+    assert_eq!(denied.code, 126, "{denied:?}");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "printf x"]).out, "x");
+
+    // Another account is neither narrower nor wider: nothing runs as it.
+    bastion.reload_with_role("ops", &role.replace("run_as      = \"ops\"", "run_as      = \"root\""));
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "printf x"]).code, 126);
+
+    // A broken file changes nothing and is named.
+    let reloads = bastion.entries("reload").len();
+    bastion.reload_with_role("ops", "description = [");
+    let refused = bastion.entries("reload").pop().expect("the entry");
+    assert!(bastion.entries("reload").len() > reloads && !refused["data"]["refused"].is_null(), "{refused}");
+    bastion.verify();
+}
