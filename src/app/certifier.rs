@@ -1,0 +1,40 @@
+//! One certificate for one command: the target CA behind the target room's port.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use russh::keys::{Certificate, PublicKey};
+
+use crate::ca::serial::SerialSource;
+use crate::ca::signer::{TargetCa, TargetCertificateRequest};
+use crate::service::ports::{Cleared, TargetError};
+use crate::target::CommandCertifier;
+
+/// The target CA with its numbers.
+pub(super) struct Certifier {
+    pub(super) authority: TargetCa,
+    pub(super) serials: SerialSource,
+    pub(super) bastion: String,
+}
+
+#[async_trait]
+impl CommandCertifier for Certifier {
+    async fn certify(&self, cleared: &Cleared, key: &PublicKey, source: IpAddr) -> Result<Certificate, TargetError> {
+        let internal = |reason: String| TargetError::Internal { reason };
+        let serial = self.serials.next().await.map_err(|error| internal(error.to_string()))?;
+        let permit = cleared.permit();
+        let request = TargetCertificateRequest {
+            serial,
+            identity: cleared.identity(),
+            target: permit.target(),
+            account: permit.account(),
+            bastion: &self.bastion,
+            key,
+            force_command: permit.line(),
+            source_address: source,
+            at: cleared.decided(),
+            pty: false,
+        };
+        self.authority.issue(&request).map_err(|error| internal(error.to_string()))
+    }
+}

@@ -1,0 +1,55 @@
+//! The log's files for the control verbs, read away from the async threads.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use crate::audit::note::VerifierKey;
+use crate::audit::{search, verify};
+use crate::control::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
+
+/// The audit folder and the key it must be signed by.
+pub(super) struct LogFiles {
+    pub(super) dir: PathBuf,
+    pub(super) key: VerifierKey,
+}
+
+/// Runs blocking `work` on its own thread.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, AuditReadError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| AuditReadError { reason: error.to_string() })
+}
+
+#[async_trait]
+impl AuditReader for LogFiles {
+    async fn search(&self, query: AuditQuery) -> Result<Vec<FoundEntry>, AuditReadError> {
+        let (dir, key) = (self.dir.clone(), self.key.clone());
+        let filter = search::Filter {
+            user: query.user,
+            target: query.target,
+            grant: query.grant,
+            request: query.request,
+            session: query.session,
+            kind: query.kind,
+            since: query.since,
+            until: query.until,
+            text: query.text,
+            limit: Some(query.limit),
+        };
+        let found = blocking(move || search::search(&dir, &key, &filter)).await?;
+        let entries = found.map_err(|error| AuditReadError { reason: error.to_string() })?;
+        let entry = |entry: crate::audit::search::AuditEntry| FoundEntry {
+            sequence: entry.sequence,
+            time: entry.time,
+            event: entry.event,
+        };
+        Ok(entries.into_iter().map(entry).collect())
+    }
+
+    async fn verify(&self) -> Result<Verdict, AuditReadError> {
+        let (dir, key) = (self.dir.clone(), self.key.clone());
+        match blocking(move || verify::verify(&dir, &key)).await? {
+            Ok(report) => Ok(Verdict::Sound { entries: report.entries, root: report.root.to_string() }),
+            Err(problem) => Ok(Verdict::Broken { problem: problem.to_string() }),
+        }
+    }
+}

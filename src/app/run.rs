@@ -1,0 +1,152 @@
+//! Serves until told to stop: signals, reload, housekeeping, the orderly end.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info, warn};
+
+use crate::audit::event::{AuditEvent, What};
+use crate::config;
+use crate::domain::Clock as _;
+use crate::service::end_grant;
+use crate::service::ports::{AuditLog as _, Store as _};
+
+use super::start::{Bastion, StartError, start};
+
+/// How often grants and requests past their time are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+/// How often the highest time seen is kept in the database.
+const WITNESS: Duration = Duration::from_secs(60);
+/// How often the host certificate is renewed.
+const RENEW: Duration = Duration::from_secs(6 * 3600);
+/// How long connections get to notice that they were cut.
+const CUT: Duration = Duration::from_secs(5);
+
+/// Serves DIR until SIGTERM or SIGINT. `announce` gets the lines for the operator's screen.
+///
+/// # Errors
+/// [`StartError`] when it does not start.
+pub fn serve(dir: &Path, announce: &mut dyn FnMut(&str)) -> Result<(), StartError> {
+    log_to_stderr();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| StartError::Other(error.to_string()))?;
+    runtime.block_on(async {
+        let bastion = start(dir).await?;
+        for warning in &bastion.warnings {
+            announce(&warning.to_string());
+        }
+        if bastion.demo {
+            announce("this is a demo's directory (demo = true in doorward.toml): not for use");
+        }
+        for address in bastion.addresses() {
+            announce(&format!("doorward serves {} on {address}", dir.display()));
+        }
+        bastion.run().await
+    })
+}
+
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("DOORWARD_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,russh=error,sqlx=warn"));
+    // Already set when several bastions live in one process, as in tests.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
+}
+
+impl Bastion {
+    /// Serves until SIGTERM, SIGINT or [`Bastion::stopping`], then drains: nobody new, what runs gets its bounded time,
+    /// everything is logged.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub async fn run(mut self) -> Result<(), StartError> {
+        let other = |error: std::io::Error| StartError::Other(error.to_string());
+        let mut hangup = signal(SignalKind::hangup()).map_err(other)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(other)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(other)?;
+        for listener in std::mem::take(&mut self.listeners) {
+            tokio::spawn(Arc::clone(&self.front).serve(listener));
+        }
+        let mut sweep = tokio::time::interval(SWEEP);
+        let mut witness = tokio::time::interval(WITNESS);
+        let mut renew = tokio::time::interval_at(tokio::time::Instant::now() + RENEW, RENEW);
+        let stopping = self.stopping();
+        let reason = loop {
+            tokio::select! {
+                _ = hangup.recv() => self.reload().await,
+                _ = terminate.recv() => break "SIGTERM",
+                _ = interrupt.recv() => break "SIGINT",
+                () = stopping.cancelled() => break "asked to",
+                _ = sweep.tick() => end_grant::expire_due(&self.front.services).await,
+                _ = witness.tick() => self.witness().await,
+                _ = renew.tick() => self.renew().await,
+            }
+        };
+        self.drain(reason).await;
+        Ok(())
+    }
+
+    /// Reads all of DIR again: all or nothing, the last good set stays.
+    async fn reload(&self) {
+        let dir = self.paths.dir().to_owned();
+        let loaded = tokio::task::spawn_blocking(move || config::load(dir)).await;
+        let services = &self.front.services;
+        let event = match loaded {
+            Ok(Ok(loaded)) => {
+                let policy = loaded.snapshot.digest;
+                info!(%policy, "the configuration was read again");
+                services.snapshot.store(Arc::new(loaded.snapshot));
+                What::Reload { policy, refused: None }
+            }
+            Ok(Err(findings)) => {
+                let first = findings.first().map(ToString::to_string).unwrap_or_default();
+                error!("the configuration has errors and the last good one stays:\n{first}");
+                let refused = Some(first.lines().take(2).collect::<Vec<_>>().join(" "));
+                What::Reload { policy: services.snapshot.load().digest, refused }
+            }
+            Err(failure) => What::Error { message: failure.to_string() },
+        };
+        services.audit.append_later(AuditEvent::of(event));
+        services.changed.notify_waiters();
+    }
+
+    async fn witness(&self) {
+        if let Err(error) = self.store.witness_time(self.clock.now()).await {
+            warn!(%error, "the highest time seen could not be kept");
+        }
+    }
+
+    async fn renew(&self) {
+        let names = vec![self.front.services.snapshot.load().settings.name.clone()];
+        match self.hosts.certified(&names, self.clock.now(), &self.front.limits).await {
+            Ok(config) => self.front.config.store(Arc::new(config)),
+            Err(error) => error!(%error, "the host certificate could not be renewed"),
+        }
+    }
+
+    async fn drain(self, reason: &str) {
+        let services = &self.front.services;
+        info!(reason, running = self.front.conversations.len(), "stopping");
+        services.stopping.cancel();
+        services.changed.notify_waiters();
+        self.front.conversations.close();
+        self.front.connections.close();
+        // Commands end by themselves when their time is up (`run_command`); a little more for their last entries.
+        let bound = services.snapshot.load().settings.drain + Duration::from_secs(10);
+        if tokio::time::timeout(bound, self.front.conversations.wait()).await.is_err() {
+            warn!("something still ran at the end of the drain time and is cut");
+        }
+        self.front.cut.cancel();
+        let _ = tokio::time::timeout(CUT, self.front.connections.wait()).await;
+        let stop = AuditEvent::of(What::Stop { reason: reason.to_owned() });
+        if let Err(error) = self.log.append(stop).await {
+            error!(%error, "the last entry could not be written");
+        }
+        self.witness().await;
+        let log = Arc::clone(&self.log);
+        let _ = tokio::task::spawn_blocking(move || log.close()).await;
+        self.store.close().await;
+        info!("stopped");
+    }
+}

@@ -1,0 +1,237 @@
+//! Opens everything a bastion needs, in the order in which a refusal costs least.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use crate::audit::event::{AuditEvent, What};
+use crate::audit::log::{self, Log, LogOptions};
+use crate::ca::serial::SerialSource;
+use crate::ca::signer::{HostCa, KeyFileError, KeyFileSigner, SessionCa, TargetCa, open_private_key, open_signing_key};
+use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths};
+use crate::control::ControlContext;
+use crate::domain::{Clock, Diagnostic};
+use crate::recording::recorder::{FileRecorders, RecorderOptions};
+use crate::service::Services;
+use crate::service::ports::{AuditError, AuditLog, Random, Store, StoreError};
+use crate::session::{Budget, SpoolLimits};
+use crate::ssh::{self, FrontDoor};
+use crate::store::{self, SqliteStore};
+use crate::target::{Deadlines, TargetRouter};
+
+use super::certifier::Certifier;
+use super::clock::{SystemRandom, WallClock};
+use super::reader::LogFiles;
+
+/// How many bytes of input may wait for all targets together.
+const SPILL_IN_ALL: u64 = 4 * 1024 * 1024 * 1024;
+
+/// Why the bastion does not start. `Display` is for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration has errors.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
+    Configuration(Vec<Diagnostic>),
+    /// Another process serves this DIR.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A private key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::OpenError),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Query(#[from] StoreError),
+    /// The audit log cannot be used.
+    #[error("audit log: {0}")]
+    Log(#[from] log::OpenError),
+    /// The audit log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Something else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A bastion that is ready to serve.
+pub struct Bastion {
+    pub(super) paths: Paths,
+    pub(super) front: Arc<FrontDoor>,
+    pub(super) log: Arc<Log>,
+    pub(super) store: Arc<SqliteStore>,
+    pub(super) clock: Arc<WallClock>,
+    pub(super) hosts: HostKeys,
+    pub(super) listeners: Vec<TcpListener>,
+    pub(super) _lock: DirLock,
+    /// What somebody should look at.
+    pub warnings: Vec<Diagnostic>,
+    /// Whether DIR is a demo's.
+    pub demo: bool,
+}
+
+/// The bastion's host key and the CA that speaks for it.
+pub(super) struct HostKeys {
+    pub(super) authority: HostCa,
+    pub(super) key: russh::keys::PrivateKey,
+    pub(super) serials: SerialSource,
+}
+
+/// Opens DIR. The listeners are bound when this returns, and nobody is served yet.
+///
+/// # Errors
+/// [`StartError`] on the first thing that is wrong; nothing is half-started.
+pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
+    let loaded = config::load(dir).map_err(StartError::Configuration)?;
+    let paths = Paths::new(dir);
+    let lock = DirLock::take(&paths)?;
+    let clock = Arc::new(WallClock::default());
+    let store = Arc::new(SqliteStore::open(&paths.database()).await?);
+    clock.witnessed(store.witness_time(clock.now()).await?);
+    let log = open_log(&paths, &loaded, &clock).await?;
+    let listeners = bind(&loaded.listen).await?;
+
+    let hosts = HostKeys {
+        authority: HostCa::new(Box::new(KeyFileSigner::open(&paths.host_ca())?), loaded.profiles.host.clone()),
+        key: open_private_key(&paths.host_key())?,
+        serials: SerialSource::new(Arc::clone(&store) as Arc<dyn Store>),
+    };
+    let limits = limits(&loaded.listen);
+    let names = vec![loaded.snapshot.settings.name.clone()];
+    let config = hosts.certified(&names, clock.now(), &limits).await?;
+    let control = ControlContext {
+        host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
+        port: loaded.listen.addresses.first().map_or(22, std::net::SocketAddr::port),
+        audit: Arc::new(LogFiles { dir: paths.audit(), key: log.verifier_key().clone() }),
+    };
+    let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
+    let services = services(&paths, loaded, &store, &log, &clock)?;
+    let spool = SpoolLimits::usual(paths.state(), Budget::new(SPILL_IN_ALL, None));
+    let front = Arc::new(FrontDoor {
+        services: Arc::new(services),
+        control,
+        limits,
+        spool,
+        config: ArcSwap::from_pointee(config),
+        cut: CancellationToken::new(),
+        connections: TaskTracker::new(),
+        conversations: TaskTracker::new(),
+    });
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let _written = log.append(AuditEvent::of(What::Start { version, policy })).await?;
+    Ok(Bastion { paths, front, log, store, clock, hosts, listeners, _lock: lock, warnings, demo })
+}
+
+impl Bastion {
+    /// Where it listens; with port 0 in the configuration, the ports it got.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<std::net::SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Cancel this to stop the bastion.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.front.services.stopping.clone()
+    }
+}
+
+impl HostKeys {
+    /// russh's configuration with a fresh host certificate.
+    pub(super) async fn certified(
+        &self,
+        names: &[String],
+        now: crate::domain::Timestamp,
+        limits: &ssh::Limits,
+    ) -> Result<russh::server::Config, StartError> {
+        let serial = self.serials.next().await?;
+        let certificate = self
+            .authority
+            .issue(serial, self.key.public_key(), names, now)
+            .map_err(|error| StartError::Other(error.to_string()))?;
+        Ok(ssh::server_config(self.key.clone(), certificate, limits))
+    }
+}
+
+/// Reads and checks the whole log, away from the async threads.
+async fn open_log(paths: &Paths, loaded: &Loaded, clock: &Arc<WallClock>) -> Result<Arc<Log>, StartError> {
+    let key = open_signing_key(&paths.log_key())?;
+    let (dir, origin) = (paths.audit(), config::log_origin(&loaded.snapshot.settings.name));
+    let time = Arc::clone(clock) as Arc<dyn Clock>;
+    let opening = tokio::task::spawn_blocking(move || log::open(&dir, &origin, key, time, LogOptions::default()));
+    let (log, opened) = opening.await.map_err(|error| StartError::Other(error.to_string()))??;
+    if let Some(last) = opened.last_time {
+        clock.witnessed(last);
+    }
+    for file in &opened.moved_aside {
+        warn!(file, "the audit log ended in entries under no checkpoint; they were moved aside");
+    }
+    for command in &opened.unfinished {
+        warn!(%command, "was running when the bastion went down; its outcome is unknown");
+    }
+    Ok(log)
+}
+
+fn services(
+    paths: &Paths,
+    loaded: Loaded,
+    store: &Arc<SqliteStore>,
+    log: &Arc<Log>,
+    clock: &Arc<WallClock>,
+) -> Result<Services, StartError> {
+    let bastion = loaded.snapshot.settings.name.clone();
+    let signer = |path: std::path::PathBuf| KeyFileSigner::open(&path).map(Box::new);
+    let certifier = Certifier {
+        authority: TargetCa::new(signer(paths.target_ca())?, loaded.profiles.target),
+        serials: SerialSource::new(Arc::clone(store) as Arc<dyn Store>),
+        bastion: bastion.clone(),
+    };
+    let authority = SessionCa::new(signer(paths.session_ca())?, loaded.profiles.session, bastion);
+    let recorders = FileRecorders::open(paths.recordings(), RecorderOptions::default());
+    let recorders = recorders.map_err(|error| StartError::Other(error.to_string()))?;
+    Ok(Services {
+        snapshot: ArcSwap::from_pointee(loaded.snapshot),
+        store: Arc::clone(store) as Arc<dyn Store>,
+        audit: Arc::clone(log) as Arc<dyn AuditLog>,
+        recorders: Arc::new(recorders),
+        targets: Arc::new(TargetRouter::new(Arc::new(certifier), Deadlines::default())),
+        authority: Arc::new(authority),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        random: Arc::new(SystemRandom) as Arc<dyn Random>,
+        changed: Notify::new(),
+        stopping: CancellationToken::new(),
+    })
+}
+
+async fn bind(listen: &ListenSettings) -> Result<Vec<TcpListener>, StartError> {
+    let mut listeners = Vec::with_capacity(listen.addresses.len());
+    for &address in &listen.addresses {
+        let listener = TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn limits(listen: &ListenSettings) -> ssh::Limits {
+    ssh::Limits {
+        grace: listen.handshake_deadline,
+        connections: listen.max_sessions,
+        channels: listen.max_channels,
+        ..ssh::Limits::default()
+    }
+}
