@@ -169,6 +169,7 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`] names what is not signed.
     pub fn session(&self, facts: &SessionFacts<'_>) -> Result<Fields, ProfileError> {
+        self.is_for(Kind::Session)?;
         if facts.grants.is_empty() || facts.grants.len() > crate::domain::limits::GRANTS_OPTION {
             return Err(ProfileError::Grants);
         }
@@ -178,20 +179,17 @@ impl Profile {
             let networks = facts.networks.iter().map(|network| network.trunc().to_string()).collect::<Vec<_>>();
             critical_options.insert("source-address", networks.join(","));
         }
-        self.fields(
-            Kind::Session,
-            Fields {
-                cert_type: CertType::User,
-                key: facts.key.clone(),
-                serial: facts.serial,
-                key_id: format!("doorward:{}:{}", facts.user, facts.id),
-                principals: vec![bound_principal(facts.user.as_str(), facts.bastion)?],
-                valid_after: self.valid_after(facts.validity)?,
-                valid_before: self.valid_before(facts.validity)?,
-                critical_options,
-                extensions: self.extensions.clone(),
-            },
-        )
+        self.checked(Fields {
+            cert_type: CertType::User,
+            key: facts.key.clone(),
+            serial: facts.serial,
+            key_id: format!("doorward:{}:{}", facts.user, facts.id),
+            principals: vec![bound_principal(facts.user.as_str(), facts.bastion)?],
+            valid_after: self.valid_after(facts.validity)?,
+            valid_before: self.valid_before(facts.validity)?,
+            critical_options,
+            extensions: self.extensions.clone(),
+        })
     }
 
     /// A target certificate, valid from the decision for as long as the profile says.
@@ -199,29 +197,27 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`] names what is not signed.
     pub fn target(&self, facts: &TargetFacts<'_>) -> Result<Fields, ProfileError> {
+        self.is_for(Kind::Target)?;
         let command = facts.force_command;
         if command.is_empty() || command.len() > COMMAND_LENGTH || command.chars().any(char::is_control) {
             return Err(ProfileError::Command);
         }
         let validity = Window { start: facts.at, end: facts.at.after(self.validity) };
         let TargetFacts { user, grant, session, command: id, .. } = facts;
-        self.fields(
-            Kind::Target,
-            Fields {
-                cert_type: CertType::User,
-                key: facts.key.clone(),
-                serial: facts.serial,
-                key_id: format!("doorward:{user}:{grant}:{session}:{id}"),
-                principals: vec![bound_principal(&format!("{}/{}", facts.target, facts.account), facts.bastion)?],
-                valid_after: self.valid_after(validity)?,
-                valid_before: self.valid_before(validity)?,
-                critical_options: BTreeMap::from([
-                    ("force-command", command.to_owned()),
-                    ("source-address", IpNet::from(facts.source_address.to_canonical()).to_string()),
-                ]),
-                extensions: if facts.pty { self.extensions.clone() } else { BTreeSet::new() },
-            },
-        )
+        self.checked(Fields {
+            cert_type: CertType::User,
+            key: facts.key.clone(),
+            serial: facts.serial,
+            key_id: format!("doorward:{user}:{grant}:{session}:{id}"),
+            principals: vec![bound_principal(&format!("{}/{}", facts.target, facts.account), facts.bastion)?],
+            valid_after: self.valid_after(validity)?,
+            valid_before: self.valid_before(validity)?,
+            critical_options: BTreeMap::from([
+                ("force-command", command.to_owned()),
+                ("source-address", IpNet::from(facts.source_address.to_canonical()).to_string()),
+            ]),
+            extensions: if facts.pty { self.extensions.clone() } else { BTreeSet::new() },
+        })
     }
 
     /// A host certificate.
@@ -229,31 +225,30 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`] names what is not signed.
     pub fn host(&self, facts: &HostFacts<'_>) -> Result<Fields, ProfileError> {
+        self.is_for(Kind::Host)?;
         let first = facts.names.first().ok_or_else(|| ProfileError::Principal { shown: String::new() })?;
         if let Some(name) = facts.names.iter().find(|name| !is_host_name(name)) {
             return Err(ProfileError::Principal { shown: name.clone() });
         }
-        self.fields(
-            Kind::Host,
-            Fields {
-                cert_type: CertType::Host,
-                key: facts.key.clone(),
-                serial: facts.serial,
-                key_id: format!("doorward:host:{first}"),
-                principals: facts.names.to_vec(),
-                valid_after: self.valid_after(facts.validity)?,
-                valid_before: self.valid_before(facts.validity)?,
-                critical_options: BTreeMap::new(),
-                extensions: BTreeSet::new(),
-            },
-        )
+        self.checked(Fields {
+            cert_type: CertType::Host,
+            key: facts.key.clone(),
+            serial: facts.serial,
+            key_id: format!("doorward:host:{first}"),
+            principals: facts.names.to_vec(),
+            valid_after: self.valid_after(facts.validity)?,
+            valid_before: self.valid_before(facts.validity)?,
+            critical_options: BTreeMap::new(),
+            extensions: BTreeSet::new(),
+        })
+    }
+
+    fn is_for(&self, kind: Kind) -> Result<(), ProfileError> {
+        if self.kind == kind { Ok(()) } else { Err(ProfileError::Kind) }
     }
 
     /// The refusals that all kinds share.
-    fn fields(&self, kind: Kind, fields: Fields) -> Result<Fields, ProfileError> {
-        if self.kind != kind {
-            return Err(ProfileError::Kind);
-        }
+    fn checked(&self, fields: Fields) -> Result<Fields, ProfileError> {
         // A certificate given as the key has an algorithm too; its key must not be certified through it.
         let shown = fields.key.algorithm();
         if fields.key.key_data().is_certificate() || !self.key_types.contains(&shown) {
