@@ -77,9 +77,13 @@ impl Sshd {
     /// A stock `ssh` to this server as `user` with exactly this key file (and `KEY-cert.pub` beside it, if there is one). It
     /// asks nothing and knows the host. Add the command as arguments.
     pub fn ssh(&self, user: &str, key: &Path) -> Command {
+        self.ssh_knowing(&format!("[127.0.0.1]:{} {}\n", self.port, self.host_key()), user, key)
+    }
+
+    /// As [`Self::ssh`], with another known_hosts file.
+    pub fn ssh_knowing(&self, known: &str, user: &str, key: &Path) -> Command {
         let known_hosts = self.dir.path().join("known_hosts");
-        let line = format!("[127.0.0.1]:{} {}\n", self.port, self.host_key());
-        fs::write(&known_hosts, line).expect("known_hosts");
+        fs::write(&known_hosts, known).expect("known_hosts");
         let mut ssh = Command::new("ssh");
         ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none"]);
         ssh.args(["-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=10", "-o", "LogLevel=ERROR"]);
