@@ -16,7 +16,8 @@ fn column(serial: Serial) -> Option<i64> {
 
 /// Whichever is filed last is the current one of its key, whatever `superseded` says in `certificate`.
 pub(super) async fn file(connection: &mut SqliteConnection, certificate: &CertificateRecord) -> Result<(), StoreError> {
-    let failed = |problem: &str| StoreError::Unavailable(format!("certificate {} cannot be filed: {problem}", certificate.id));
+    let failed =
+        |problem: &str| StoreError::Unavailable(format!("certificate {} cannot be filed: {problem}", certificate.id));
     let serial = column(certificate.serial).ok_or_else(|| failed("its serial is beyond what was ever handed out"))?;
     let grants = serde_json::to_string(&certificate.grants).map_err(|error| failed(&error.to_string()))?;
     sqlx::query("UPDATE certificates SET superseded = TRUE WHERE key_print = $1 AND NOT superseded")

@@ -5,7 +5,9 @@ use crate::service::ports::StoreError;
 /// Primary result codes of SQLite (<https://www.sqlite.org/rescode.html>); the extended ones carry them in the low byte.
 fn advice(code: u32) -> Option<&'static str> {
     match code & 0xff {
-        3 | 14 => Some("it cannot be opened: check that the state directory exists and belongs to the user doorward runs as"),
+        3 | 14 => {
+            Some("it cannot be opened: check that the state directory exists and belongs to the user doorward runs as")
+        }
         5 | 6 => Some("another process holds it locked: stop the other program that has it open (a backup, `sqlite3`)"),
         8 => Some("it is read-only: check the mount and the owner of the state directory"),
         10 => Some("its disk reports errors: look at the kernel log, then restore the state directory to a good disk"),

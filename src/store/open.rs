@@ -1,18 +1,23 @@
 //! Opens the database: makes it when there is none, checks that it is ours, brings it up to date, refuses what it does not know.
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::failure::explain;
 
 /// "DOOR": how SQLite files of ours are told from those of others (`PRAGMA application_id`).
 const APPLICATION_ID: i64 = 0x444f_4f52;
+
+/// How every SQLite file begins (<https://www.sqlite.org/fileformat.html>, "The Database Header").
+const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Each migration is applied once, in one transaction, in this order. `PRAGMA user_version` is how many have been.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_requests_and_certificates.sql")];
@@ -123,6 +128,12 @@ pub(super) async fn open(path: &Path) -> Result<Pools, OpenError> {
     let write = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE)
+        // SQLite undoes a transaction by itself when the disk is full, sqlx 0.9 then still counts it as open and would refuse
+        // every later one: such a connection is replaced.
+        .before_acquire(|connection, _| {
+            let clean = !connection.is_in_transaction();
+            Box::pin(async move { Ok(clean) })
+        })
         .connect_with(options.clone().journal_mode(SqliteJournalMode::Wal))
         .await
         .map_err(|error| database(&error))?;
@@ -147,12 +158,21 @@ fn prepare_file(path: &Path) -> Result<(), OpenError> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         // The mode asked for went through the umask, which may have taken from the owner's rights too.
         Ok(file) => file.set_permissions(Permissions::from_mode(0o600)).map_err(failed(path))?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let mut head = Vec::new();
+            let file = fs::File::open(path).map_err(failed(path))?;
+            file.take(MAGIC.len() as u64).read_to_end(&mut head).map_err(failed(path))?;
+            // SQLite takes a file of a few bytes for an empty database and would write over it.
+            if !head.is_empty() && head != MAGIC {
+                return Err(OpenError::NotADatabase { path: path.to_owned() });
+            }
+        }
         Err(error) => return Err(failed(path)(error)),
     }
-    for (path, wanted) in [(folder, 0o700), (path, 0o600)] {
+    // Whoever can write to the folder can put another file in the database's place; seeing its name gives nothing.
+    for (path, forbidden, wanted) in [(folder, 0o022, 0o700), (path, 0o077, 0o600)] {
         let mode = fs::metadata(path).map_err(failed(path))?.permissions().mode() & 0o7777;
-        if mode & 0o077 != 0 {
+        if mode & forbidden != 0 {
             return Err(OpenError::Permissions { path: path.to_owned(), mode, wanted });
         }
     }
@@ -204,3 +224,6 @@ async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), O
         step.commit().await.map_err(database)?;
     }
 }
+
+#[cfg(test)]
+mod tests;

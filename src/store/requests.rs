@@ -81,7 +81,10 @@ pub(super) async fn one(pool: &SqlitePool, id: &RequestId) -> Result<Option<Stor
     row.as_ref().map(read).transpose()
 }
 
-pub(super) async fn matching(pool: &SqlitePool, query: &RequestQuery) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
+pub(super) async fn matching(
+    pool: &SqlitePool,
+    query: &RequestQuery,
+) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
     let rows = select(query).build().fetch_all(pool).await.map_err(|error| unavailable(&error))?;
     rows.iter().map(read).collect()
 }

@@ -41,7 +41,7 @@ impl SqliteStore {
 
     /// Begins to write. `IMMEDIATE` takes the lock now, where waiting for it works: a transaction that reads first and then
     /// wants to write fails at once with SQLITE_BUSY_SNAPSHOT, which no timeout waits for.
-    async fn begin(&self) -> Result<Transaction<'_, Sqlite>, StoreError> {
+    pub(super) async fn begin(&self) -> Result<Transaction<'_, Sqlite>, StoreError> {
         self.write.begin_with("BEGIN IMMEDIATE").await.map_err(|error| unavailable(&error))
     }
 }
@@ -118,7 +118,8 @@ impl Store for SqliteStore {
             .fetch_one(&mut *transaction)
             .await
             .map_err(|error| unavailable(&error))?;
-        let highest: i64 = row.try_get("value").map_err(|error| damaged("the highest time seen", &error.to_string()))?;
+        let highest: i64 =
+            row.try_get("value").map_err(|error| damaged("the highest time seen", &error.to_string()))?;
         commit(transaction).await?;
         Ok(Timestamp::from_micros(highest))
     }
