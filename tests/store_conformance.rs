@@ -1,0 +1,519 @@
+//! What every store must do, whichever database it stands on: one suite over `Arc<dyn Store>`, stamped once for each adapter.
+//!
+//! It proves that nothing is lost or doubled when many write at once, that a change nobody saw is never overwritten, that of
+//! each key one certificate counts, that a serial is never given twice (not even over SIGKILL), and that time never goes back.
+
+// The allowances for tests in clippy.toml do not reach functions beside the tests.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward::domain::{CertificateId, Digest, RequestId, Serial, Timestamp, UserName, Window};
+use doorward::grant::{AccessRequest, Approval, EndReason, Scope, State};
+use doorward::service::ports::{CertificateRecord, RequestQuery, Store, StoreError};
+use doorward::store::SqliteStore;
+use proptest::prelude::*;
+
+/// One place where data lives. Opening it again is what a restart does.
+struct Sqlite {
+    folder: tempfile::TempDir,
+}
+
+impl Sqlite {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("state.db")
+    }
+
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&self.path()).await.unwrap())
+    }
+}
+
+/// Stamps the suite for one adapter: each line of it becomes a test.
+macro_rules! conformance {
+    ($adapter:ident: $($test:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $test() {
+                let place = $adapter::new();
+                suite::$test(|| place.open()).await;
+            }
+        )*
+    };
+}
+
+mod sqlite {
+    use super::{Sqlite, suite};
+
+    conformance!(Sqlite:
+        a_request_comes_back_as_it_was_filed,
+        an_identifier_is_taken_once,
+        of_many_changes_at_once_one_wins_and_the_others_know,
+        an_unknown_request_is_not_there_and_cannot_be_changed,
+        queries_give_what_matches_newest_first,
+        a_query_is_bounded,
+        a_certificate_supersedes_the_earlier_ones_of_its_key,
+        a_certificate_that_is_refused_supersedes_nothing,
+        of_certificates_filed_at_once_exactly_one_counts,
+        serials_are_unique_over_tasks_and_restarts,
+        the_highest_time_never_goes_back,
+        everything_survives_a_restart,
+    );
+}
+
+fn request(number: u64, user: &str, role: &str, filed: i64, state: State) -> AccessRequest {
+    let role_text = format!("description = \"{role}\"");
+    AccessRequest {
+        id: RequestId::from_bits(number),
+        user: user.parse().unwrap(),
+        role: role.parse().unwrap(),
+        role_digest: Digest::of(role_text.as_bytes()),
+        role_text,
+        scope: Scope {
+            targets: BTreeMap::from([("web-1".parse().unwrap(), "ops".parse().unwrap())]),
+            duration: Duration::from_secs(1800),
+        },
+        reason: "nginx stuck; it's \"bad\" \u{202e}\n$1 ' OR 1=1 --".to_owned(),
+        ticket: Some("INC-4711".to_owned()),
+        source: "2001:db8::7".parse().unwrap(),
+        filed: Timestamp::from_micros(filed),
+        approvals_needed: 1,
+        approvals: Vec::new(),
+        state,
+    }
+}
+
+fn pending() -> State {
+    State::Pending { lapses: Timestamp::from_secs(1000) }
+}
+
+fn every_state() -> [(State, bool); 9] {
+    let at = Timestamp::from_secs;
+    let bob: UserName = "bob".parse().unwrap();
+    [
+        (pending(), true),
+        (State::Approved { at: at(1), activate_by: at(2) }, true),
+        (State::Active { window: Window { start: at(1), end: at(2) } }, true),
+        (State::Ended { at: at(3), why: EndReason::Expired }, false),
+        (State::Ended { at: at(3), why: EndReason::GivenBack }, false),
+        (State::Ended { at: at(3), why: EndReason::Revoked { by: bob.clone(), text: "enough".to_owned() } }, false),
+        (State::Denied { by: bob, at: at(3), text: String::new() }, false),
+        (State::Withdrawn { at: at(3) }, false),
+        (State::Lapsed { at: at(3) }, false),
+    ]
+}
+
+fn certificate(serial: u64, key: &str) -> CertificateRecord {
+    CertificateRecord {
+        serial: Serial::new(serial).unwrap(),
+        id: CertificateId::from_bits(serial),
+        user: "alice".parse().unwrap(),
+        key: key.to_owned(),
+        grants: vec![(&RequestId::from_bits(1)).into(), (&RequestId::from_bits(2)).into()],
+        issued: Timestamp::from_secs(10),
+        valid_before: Timestamp::from_secs(20),
+        text: format!("ssh-ed25519-cert-v01@openssh.com AAAA{serial} alice"),
+        superseded: false,
+    }
+}
+
+/// The suite itself. `open` gives a store on the same data each time it is called.
+mod suite {
+    use super::*;
+
+    pub(super) async fn a_request_comes_back_as_it_was_filed<F: Future<Output = Arc<dyn Store>>>(open: impl Fn() -> F) {
+        let store = open().await;
+        for (number, (state, _)) in every_state().into_iter().enumerate() {
+            let filed = request(number as u64, "alice", "web-restart", i64::MAX - 1, state);
+            store.insert_request(&filed).await.unwrap();
+            let stored = store.request(&filed.id).await.unwrap().unwrap();
+            assert_eq!((stored.value, stored.version), (filed, 1));
+        }
+    }
+
+    pub(super) async fn an_identifier_is_taken_once<F: Future<Output = Arc<dyn Store>>>(open: impl Fn() -> F) {
+        let store = open().await;
+        let tries = (0..16).map(|n| {
+            let store = Arc::clone(&store);
+            let user = if n % 2 == 0 { "alice" } else { "erin" };
+            tokio::spawn(async move { store.insert_request(&request(5, user, "web-restart", n, pending())).await })
+        });
+        let mut filed = 0;
+        for outcome in tries.collect::<Vec<_>>() {
+            match outcome.await.unwrap() {
+                Ok(()) => filed += 1,
+                Err(StoreError::Taken) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(filed, 1);
+        assert_eq!(store.requests(&RequestQuery::default()).await.unwrap().len(), 1);
+    }
+
+    pub(super) async fn of_many_changes_at_once_one_wins_and_the_others_know<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        let filed = request(1, "alice", "web-restart", 1, pending());
+        store.insert_request(&filed).await.unwrap();
+        // Everybody adds one approval, reading again whenever somebody was faster: all of them must be there in the end.
+        let approvers = (0..16_u8).map(|n| {
+            let (store, id) = (Arc::clone(&store), filed.id.clone());
+            tokio::spawn(async move {
+                let mut beaten = 0_u32;
+                loop {
+                    let before = store.request(&id).await.unwrap().unwrap();
+                    let mut after = before.value.clone();
+                    let by = format!("approver{n}").parse().unwrap();
+                    after.approvals.push(Approval { by, at: Timestamp::from_secs(1), digest: Digest::of(b"") });
+                    match store.replace_request(&before, &after).await {
+                        Ok(()) => return beaten,
+                        Err(StoreError::Changed) => beaten += 1,
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }
+            })
+        });
+        let mut beaten = 0;
+        for approver in approvers.collect::<Vec<_>>() {
+            beaten += approver.await.unwrap();
+        }
+        let last = store.request(&filed.id).await.unwrap().unwrap();
+        let people: BTreeSet<_> = last.value.approvals.iter().map(|approval| approval.by.clone()).collect();
+        assert_eq!((people.len(), last.version), (16, 17), "beaten {beaten} times");
+
+        // An old version never wins, even if the value is the same again.
+        let mut old = last.clone();
+        store.replace_request(&last, &last.value).await.unwrap();
+        assert!(matches!(store.replace_request(&old, &old.value).await, Err(StoreError::Changed)));
+        old.version = 99;
+        assert!(matches!(store.replace_request(&old, &old.value).await, Err(StoreError::Changed)));
+    }
+
+    pub(super) async fn an_unknown_request_is_not_there_and_cannot_be_changed<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        let ghost = request(404, "alice", "web-restart", 1, pending());
+        assert!(store.request(&ghost.id).await.unwrap().is_none());
+        let before = doorward::service::ports::Stored { version: 1, value: ghost.clone() };
+        assert!(matches!(store.replace_request(&before, &ghost).await, Err(StoreError::Changed)));
+        assert!(store.requests(&RequestQuery::default()).await.unwrap().is_empty());
+        assert!(store.certificate(Serial::new(u64::MAX).unwrap()).await.unwrap().is_none());
+        assert!(store.certificate(Serial::new(1).unwrap()).await.unwrap().is_none());
+        assert!(store.certificate_of_key("' OR 1=1 --").await.unwrap().is_none());
+    }
+
+    pub(super) async fn queries_give_what_matches_newest_first<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        let mut all = Vec::new();
+        let mut number = 0;
+        for user in ["alice", "erin"] {
+            for role in ["web-restart", "db-read"] {
+                for (state, _) in every_state() {
+                    number += 1;
+                    // Filed out of order, and some in the same microsecond.
+                    let filed = i64::try_from(number * 7 % 20).unwrap();
+                    all.push(request(number, user, role, filed, state));
+                }
+            }
+        }
+        for request in &all {
+            store.insert_request(request).await.unwrap();
+        }
+        let is_open =
+            |request: &AccessRequest| every_state().iter().any(|(state, open)| *state == request.state && *open);
+        for user in [None, Some("alice"), Some("nobody")] {
+            for role in [None, Some("db-read")] {
+                for open in [false, true] {
+                    for limit in [0, 1, 5] {
+                        let query = RequestQuery {
+                            user: user.map(|name| name.parse().unwrap()),
+                            role: role.map(|name| name.parse().unwrap()),
+                            open,
+                            limit,
+                        };
+                        let mut wanted: Vec<_> = all
+                            .iter()
+                            .filter(|request| user.is_none_or(|name| request.user.as_str() == name))
+                            .filter(|request| role.is_none_or(|name| request.role.as_str() == name))
+                            .filter(|request| !open || is_open(request))
+                            .collect();
+                        wanted.sort_by_key(|request| std::cmp::Reverse((request.filed, request.id.to_string())));
+                        wanted.truncate(if limit == 0 { usize::MAX } else { limit });
+                        let found = store.requests(&query).await.unwrap();
+                        let found: Vec<_> = found.iter().map(|stored| &stored.value).collect();
+                        assert_eq!(found, wanted, "{query:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) async fn a_query_is_bounded<F: Future<Output = Arc<dyn Store>>>(open: impl Fn() -> F) {
+        let store = open().await;
+        let most = RequestQuery::MOST;
+        for number in 0..=u64::try_from(most).unwrap() {
+            let filed = i64::try_from(number).unwrap();
+            store.insert_request(&request(number, "alice", "web-restart", filed, pending())).await.unwrap();
+        }
+        for limit in [0, most, usize::MAX] {
+            let found = store.requests(&RequestQuery { limit, ..RequestQuery::default() }).await.unwrap();
+            assert_eq!(found.len(), most, "limit {limit}");
+            assert_eq!(found[0].value.filed, Timestamp::from_micros(i64::try_from(most).unwrap()));
+        }
+    }
+
+    pub(super) async fn a_certificate_supersedes_the_earlier_ones_of_its_key<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        for (serial, key) in [(1, "SHA256:a"), (2, "SHA256:b"), (3, "SHA256:a"), (5, "SHA256:a")] {
+            store.file_certificate(&certificate(serial, key)).await.unwrap();
+        }
+        let current = store.certificate_of_key("SHA256:a").await.unwrap().unwrap();
+        assert_eq!(format!("{current:?}"), format!("{:?}", certificate(5, "SHA256:a")));
+        assert_eq!(store.certificate_of_key("SHA256:b").await.unwrap().unwrap().serial.get(), 2);
+        assert!(store.certificate_of_key("SHA256:A").await.unwrap().is_none(), "fingerprints are told apart by case");
+        for (serial, superseded) in [(1, true), (2, false), (3, true), (5, false)] {
+            let found = store.certificate(Serial::new(serial).unwrap()).await.unwrap().unwrap();
+            assert_eq!(found.superseded, superseded, "serial {serial}");
+        }
+        assert!(store.certificate(Serial::new(4).unwrap()).await.unwrap().is_none());
+    }
+
+    pub(super) async fn a_certificate_that_is_refused_supersedes_nothing<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        store.file_certificate(&certificate(1, "SHA256:a")).await.unwrap();
+        let same_serial = CertificateRecord { id: CertificateId::from_bits(77), ..certificate(1, "SHA256:a") };
+        let same_id = CertificateRecord { id: CertificateId::from_bits(1), ..certificate(2, "SHA256:a") };
+        for taken in [same_serial, same_id] {
+            assert!(matches!(store.file_certificate(&taken).await, Err(StoreError::Taken)), "{taken:?}");
+        }
+        let never_ours = CertificateRecord { serial: Serial::new(u64::MAX).unwrap(), ..certificate(3, "SHA256:a") };
+        assert!(matches!(store.file_certificate(&never_ours).await, Err(StoreError::Unavailable(_))));
+        let current = store.certificate_of_key("SHA256:a").await.unwrap().unwrap();
+        assert_eq!((current.serial.get(), current.superseded), (1, false));
+    }
+
+    pub(super) async fn of_certificates_filed_at_once_exactly_one_counts<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        let filings = (1..=32).map(|serial| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.file_certificate(&certificate(serial, "SHA256:a")).await.unwrap() })
+        });
+        for filing in filings.collect::<Vec<_>>() {
+            filing.await.unwrap();
+        }
+        let mut current = Vec::new();
+        for serial in 1..=32 {
+            let found = store.certificate(Serial::new(serial).unwrap()).await.unwrap().unwrap();
+            current.extend((!found.superseded).then_some(found.serial));
+        }
+        assert_eq!(current, [store.certificate_of_key("SHA256:a").await.unwrap().unwrap().serial]);
+    }
+
+    pub(super) async fn serials_are_unique_over_tasks_and_restarts<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let mut given = BTreeSet::new();
+        let mut highest = 0;
+        for _restart in 0..3 {
+            let store = open().await;
+            let tasks = (0..64_u32).map(|n| {
+                let store = Arc::clone(&store);
+                let count = n % 4;
+                tokio::spawn(async move { (store.reserve_serials(count).await.unwrap().get(), count.max(1)) })
+            });
+            let mut reached = highest;
+            for task in tasks.collect::<Vec<_>>() {
+                let (first, count) = task.await.unwrap();
+                for serial in first..first + u64::from(count) {
+                    assert!(serial > highest && given.insert(serial), "serial {serial} was given before");
+                    reached = reached.max(serial);
+                }
+            }
+            highest = reached;
+        }
+    }
+
+    pub(super) async fn the_highest_time_never_goes_back<F: Future<Output = Arc<dyn Store>>>(open: impl Fn() -> F) {
+        let at = Timestamp::from_secs;
+        let store = open().await;
+        for (now, highest) in [(at(-5), at(-5)), (at(10), at(10)), (at(3), at(10)), (at(11), at(11)), (at(0), at(11))] {
+            assert_eq!(store.witness_time(now).await.unwrap(), highest);
+        }
+        drop(store);
+        let store = open().await;
+        assert_eq!(store.witness_time(at(1)).await.unwrap(), at(11));
+        let tasks = (0..32).map(|n| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { (n, store.witness_time(at(n)).await.unwrap()) })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            let (n, highest) = task.await.unwrap();
+            assert!(highest >= at(n.max(11)), "{n}: {highest}");
+        }
+        assert_eq!(store.witness_time(at(0)).await.unwrap(), at(31));
+    }
+
+    pub(super) async fn everything_survives_a_restart<F: Future<Output = Arc<dyn Store>>>(open: impl Fn() -> F) {
+        let filed = request(1, "alice", "web-restart", 1, pending());
+        {
+            let store = open().await;
+            store.insert_request(&filed).await.unwrap();
+            store.file_certificate(&certificate(1, "SHA256:a")).await.unwrap();
+        }
+        let store = open().await;
+        assert_eq!(store.request(&filed.id).await.unwrap().unwrap().value, filed);
+        assert_eq!(store.certificate_of_key("SHA256:a").await.unwrap().unwrap().id, CertificateId::from_bits(1));
+    }
+}
+
+/// What the child of the next test is told the database by.
+const CHILD: &str = "DOORWARD_TEST_SERIALS_OF";
+
+/// A serial that somebody has seen is never given again, whatever instant the process dies at: a child takes serials and says
+/// each aloud until it is killed, again and again on the same file.
+#[test]
+fn serials_never_repeat_after_sigkill() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    if let Some(path) = std::env::var_os(CHILD) {
+        runtime.block_on(async {
+            let store = SqliteStore::open(path.as_ref()).await.unwrap();
+            loop {
+                let serial = store.reserve_serials(1).await.unwrap();
+                writeln!(std::io::stdout(), "serial {serial}").unwrap();
+            }
+        });
+    }
+
+    let place = Sqlite::new();
+    let mut seen = BTreeSet::new();
+    for round in 1..=5 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "serials_never_repeat_after_sigkill", "--nocapture"])
+            .env(CHILD, place.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut note = |line: &str| {
+            let Some(Ok(serial)) = line.split_once("serial ").map(|(_, number)| number.parse::<u64>()) else {
+                return 0;
+            };
+            assert!(seen.insert(serial), "round {round}: serial {serial} was given before the kill");
+            1
+        };
+        let mut heard = 0;
+        while heard < 20 {
+            heard += note(&lines.next().expect("the child ended by itself"));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // What was said before the kill and is still in the pipe counts too.
+        lines.for_each(|line| {
+            note(&line);
+        });
+    }
+    let next = runtime.block_on(async { place.open().await.reserve_serials(1).await.unwrap().get() });
+    assert!(seen.len() >= 100 && next > *seen.last().unwrap(), "{next} after {:?}", seen.last());
+}
+
+fn any_state() -> impl Strategy<Value = State> {
+    let time = || any::<i64>().prop_map(Timestamp::from_micros);
+    let user = || "[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}".prop_map(|name| name.parse::<UserName>().unwrap());
+    let ended = prop_oneof![
+        Just(EndReason::Expired),
+        Just(EndReason::GivenBack),
+        (user(), any::<String>()).prop_map(|(by, text)| EndReason::Revoked { by, text }),
+    ];
+    prop_oneof![
+        time().prop_map(|lapses| State::Pending { lapses }),
+        (time(), time()).prop_map(|(at, activate_by)| State::Approved { at, activate_by }),
+        (time(), time()).prop_map(|(start, end)| State::Active { window: Window { start, end } }),
+        (time(), ended).prop_map(|(at, why)| State::Ended { at, why }),
+        (user(), time(), any::<String>()).prop_map(|(by, at, text)| State::Denied { by, at, text }),
+        time().prop_map(|at| State::Withdrawn { at }),
+        time().prop_map(|at| State::Lapsed { at }),
+    ]
+}
+
+prop_compose! {
+    fn any_request()(
+        id in any::<u64>(),
+        names in ("[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", "[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"),
+        texts in (any::<String>(), any::<String>(), any::<Option<String>>()),
+        targets in prop::collection::btree_map("[a-z0-9_][a-z0-9_.-]{0,62}", "[A-Za-z_][A-Za-z0-9_.-]{0,31}", 0..4),
+        duration in any::<Duration>(),
+        source in any::<IpAddr>(),
+        filed in any::<i64>(),
+        approvals in prop::collection::vec(("[a-z]{1,32}", any::<i64>(), any::<[u8; 32]>()), 0..4),
+        approvals_needed in any::<u8>(),
+        state in any_state(),
+    ) -> AccessRequest {
+        let targets = targets.iter().map(|(target, account)| (target.parse().unwrap(), account.parse().unwrap()));
+        let approvals = approvals.iter().map(|(by, at, digest)| Approval {
+            by: by.parse().unwrap(),
+            at: Timestamp::from_micros(*at),
+            digest: Digest::from_bytes(*digest),
+        });
+        AccessRequest {
+            id: RequestId::from_bits(id),
+            user: names.0.parse().unwrap(),
+            role: names.1.parse().unwrap(),
+            role_digest: Digest::of(texts.0.as_bytes()),
+            role_text: texts.0,
+            scope: Scope { targets: targets.collect(), duration },
+            reason: texts.1,
+            ticket: texts.2,
+            source,
+            filed: Timestamp::from_micros(filed),
+            approvals_needed,
+            approvals: approvals.collect(),
+            state,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_request_survives_being_written_down(request in any_request()) {
+        let text = serde_json::to_string(&request).unwrap();
+        prop_assert_eq!(serde_json::from_str::<AccessRequest>(&text).unwrap(), request);
+    }
+}
+
+proptest! {
+    // Each case opens a database.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_request_survives_the_database(request in any_request()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let place = Sqlite::new();
+        let stored = runtime.block_on(async {
+            let store = place.open().await;
+            store.insert_request(&request).await.unwrap();
+            store.request(&request.id).await.unwrap().unwrap()
+        });
+        prop_assert_eq!(stored.value, request);
+    }
+}
