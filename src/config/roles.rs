@@ -52,7 +52,7 @@ fn read_role(dir: &Path, name: &str, stem: &str, read: &mut Read, out: &mut Vec<
     };
     match stem.parse::<RoleName>() {
         Err(error) => out.push(file.error(format!("the file's name is the role's: {error}")).help("rename the file")),
-        Ok(role) => match Role::parse(&role, &file.name, &file.text) {
+        Ok(role) => match Role::parse(role.clone(), &file.name, &file.text) {
             Ok((parsed, warnings)) => {
                 out.extend(warnings);
                 read.roles.insert(role, Arc::new(parsed));
