@@ -1,0 +1,20 @@
+//! The roles and certificate profiles that come with doorward, as `init` writes them. The repository's own `roles/` and
+//! `certs/` are the originals; a test compares the table with the directories.
+
+/// Name below DIR, and text.
+pub const FILES: &[(&str, &str)] = &[
+    ("roles/host-status.toml", include_str!("../../roles/host-status.toml")),
+    ("roles/web-restart.toml", include_str!("../../roles/web-restart.toml")),
+    ("certs/session.toml", include_str!("../../certs/session.toml")),
+    ("certs/target.toml", include_str!("../../certs/target.toml")),
+    ("certs/host.toml", include_str!("../../certs/host.toml")),
+];
+
+/// The group whose members the shipped roles let ask.
+pub const ADMINS: &str = "admins";
+/// The group whose members the shipped roles let approve.
+pub const APPROVERS: &str = "approvers";
+/// The group of the reviewers.
+pub const REVIEWERS: &str = "security";
+/// The account that the shipped roles use.
+pub const ACCOUNT: &str = "ops";

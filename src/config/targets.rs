@@ -1,0 +1,212 @@
+//! `targets.toml`: which machines there are, how they are reached and recognised, and which accounts they have.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::str::FromStr;
+
+use crate::domain::{AccountName, Diagnostic, TargetName};
+use crate::inventory::{Inventory, Reach, SshReach, Target};
+
+use super::keys::public_key;
+use super::source::Source;
+use super::table::{Placed, Table, nearest, parse};
+
+/// All that `targets.toml` says.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) inventory: Inventory,
+    /// Where each target's name stands.
+    pub(super) places: BTreeMap<TargetName, Range<usize>>,
+}
+
+const NOT_YET: &[(&str, &str)] = &[
+    ("host_ca", "this build pins host keys; write host_key = \"ssh-ed25519 AAAA…\""),
+    ("shell", "this build wants a POSIX shell as the account's login shell; take the key out"),
+    ("login_shell", "this build wants a POSIX shell as the account's login shell; take the key out"),
+    ("jump", "this build reaches its targets directly; take the key out"),
+];
+
+/// Reads `targets.toml`. Every problem goes to `out`. `demo`: whether `local` targets may be here.
+pub(super) fn read(source: &Source, demo: bool, out: &mut Vec<Diagnostic>) -> Read {
+    let mut read = Read::default();
+    let Some(parsed) = parse(source, out) else { return read };
+    let mut targets = Vec::new();
+    for (key, value) in parsed.get_ref() {
+        let name: TargetName = match key.get_ref().parse() {
+            Ok(name) => name,
+            Err(error) => {
+                out.push(source.error_at(key.span(), error.to_string()).help("for example [web-1]"));
+                continue;
+            }
+        };
+        let Some(table) = value.get_ref().as_table() else {
+            let message = format!("`{name}` is a target, and a target is a table");
+            out.push(source.error_at(key.span(), message).help(format!("write [{name}] above its address")));
+            continue;
+        };
+        let mut table = Table::new(source, table, format!("[{name}]"));
+        targets.extend(read_target(&name, &key.span(), &mut table, (source, demo), out));
+        table.not_yet(NOT_YET, out);
+        table.finish(out);
+        read.places.insert(name, key.span());
+    }
+    read.inventory = Inventory::new(targets);
+    read
+}
+
+fn read_target(
+    name: &TargetName,
+    place: &Range<usize>,
+    table: &mut Table<'_, '_>,
+    (source, demo): (&Source, bool),
+    out: &mut Vec<Diagnostic>,
+) -> Option<Target> {
+    let labels = read_labels(table, source, out);
+    let run_as = read_accounts(name, place, table, source, out);
+    let local = match table.string("kind", out) {
+        None => false,
+        Some(Placed { value: "ssh", .. }) => false,
+        Some(Placed { value: "local", span }) => {
+            if !demo {
+                let message = "a local target runs commands as the bastion itself, and belongs in a demo alone";
+                let help = "write the address and host_key of an OpenSSH server; `doorward demo` makes a demo";
+                out.push(source.error_at(span, message).help(help));
+            }
+            true
+        }
+        Some(Placed { value, span }) => {
+            let help = match nearest(value, &["ssh", "local"]) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "take the key out: an OpenSSH server is meant".to_owned(),
+            };
+            out.push(source.error_at(span, "this kind of target does not exist").help(help));
+            false
+        }
+    };
+    let reach = read_reach(name, place, table, source, local, out)?;
+    Some(Target { name: name.clone(), labels, run_as, reach })
+}
+
+fn read_reach(
+    name: &TargetName,
+    place: &Range<usize>,
+    table: &mut Table<'_, '_>,
+    source: &Source,
+    local: bool,
+    out: &mut Vec<Diagnostic>,
+) -> Option<Reach> {
+    if local {
+        for key in ["address", "host_key", "from"] {
+            if let Some(value) = table.get(key) {
+                out.push(source.error_at(value.span(), format!("a local target has no `{key}`")).help("take it out"));
+            }
+        }
+        return Some(Reach::Local);
+    }
+    let (has_address, has_key) = (table.get("address").is_some(), table.get("host_key").is_some());
+    let address = table.parsed::<Address>("address", "address = \"10.0.0.11:22\"", out);
+    let host_key = table.string("host_key", out).and_then(|text| match public_key(text.value) {
+        Ok(key) => Some(key),
+        Err(problem) => {
+            out.push(source.error_at(text.span, problem.message).help(problem.help));
+            None
+        }
+    });
+    let from = table.parsed::<IpAddr>("from", "from = \"192.0.2.1\"", out).map(|from| from.value);
+    if !has_address {
+        let message = format!("{name} has no `address`");
+        out.push(source.error_at(place.clone(), message).help("write address = \"10.0.0.11:22\""));
+    }
+    if !has_key {
+        let message = format!("{name} has no `host_key`: a target is recognised by its key, never on first use");
+        let help = "write host_key = \"…\" with the line of /etc/ssh/ssh_host_ed25519_key.pub on that machine";
+        out.push(source.error_at(place.clone(), message).help(help));
+    }
+    let Address { host, port } = address?.value;
+    Some(Reach::Ssh(SshReach { host, port, host_key: host_key?, from }))
+}
+
+fn read_labels(table: &mut Table<'_, '_>, source: &Source, out: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {
+    let plain = |text: &str| {
+        let rest = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/');
+        !text.is_empty() && text.len() <= 64 && text.chars().all(rest)
+    };
+    let mut labels = BTreeMap::new();
+    for (key, value) in table.texts("labels", "labels = { tier = \"web\" }", out) {
+        for part in [&key, &value] {
+            if !plain(part.value) {
+                let message = "labels and their values have 1 to 64 letters, digits, `_`, `-`, `.` and `/`";
+                let help = "so that roles can write them in `label:tier=web,env=prod`";
+                out.push(source.error_at(part.span.clone(), message).help(help));
+            }
+        }
+        labels.insert(key.value.to_owned(), value.value.to_owned());
+    }
+    labels
+}
+
+fn read_accounts(
+    name: &TargetName,
+    place: &Range<usize>,
+    table: &mut Table<'_, '_>,
+    source: &Source,
+    out: &mut Vec<Diagnostic>,
+) -> BTreeMap<AccountName, AccountName> {
+    let example = "run_as = { ops = \"ops\" }";
+    let before = out.len();
+    let mut accounts = BTreeMap::new();
+    for (role, account) in table.texts("run_as", example, out) {
+        let here = source.parse::<AccountName>(&account, example, out);
+        if let (Some(role), Some(here)) = (source.parse::<AccountName>(&role, example, out), here) {
+            if here.value.as_str() == "root" {
+                let message =
+                    "commands log in as root here, so every command of the role has all rights of the machine";
+                let help = "use an account of its own, and `sudo = true` for the commands that need it";
+                out.push(source.warning_at(Some(here.span), message).help(help));
+            }
+            accounts.insert(role.value, here.value);
+        }
+    }
+    if accounts.is_empty() && out.len() == before {
+        let message = format!("{name} has no account, so no role can be used there");
+        out.push(source.warning_at(Some(place.clone()), message).help(format!("write {example}")));
+    }
+    accounts
+}
+
+/// `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`; the port is 22 if unsaid.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Address {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = "an address is a host name or IP address, and a port unless it is 22";
+        if text.matches(':').count() > 1 && !text.starts_with('[') {
+            return Err("an IPv6 address stands in brackets, as in \"[2001:db8::1]:22\"".to_owned());
+        }
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (host, port) = rest.split_once(']').ok_or(wrong)?;
+                host.parse::<std::net::Ipv6Addr>().map_err(|_| "what stands in brackets is an IPv6 address")?;
+                (host, port.strip_prefix(':').or(port.is_empty().then_some("22")).ok_or(wrong)?)
+            }
+            None => text.split_once(':').unwrap_or((text, "22")),
+        };
+        let named = super::settings::host_name(&host.to_ascii_lowercase()).is_ok();
+        if !named && host.parse::<IpAddr>().is_err() {
+            return Err(wrong.to_owned());
+        }
+        match port.parse::<u16>() {
+            Ok(port) if port > 0 => Ok(Self { host: host.to_owned(), port }),
+            _ => Err("a port is a number from 1 to 65535".to_owned()),
+        }
+    }
+}
