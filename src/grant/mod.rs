@@ -9,4 +9,5 @@ pub mod approval;
 pub mod eligibility;
 pub mod request;
 
-pub use request::{AccessRequest, ActiveGrant, Approval, EndReason, Scope, State};
+pub use approval::Narrowing;
+pub use request::{AccessRequest, ActiveGrant, Approval, EndReason, Filing, Scope, State};
