@@ -74,7 +74,7 @@ pub enum Kind {
 }
 
 /// A positional argument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Argument {
     /// As in the synopsis: `ROLE`.
     pub name: &'static str,
@@ -85,7 +85,7 @@ pub struct Argument {
 }
 
 /// An option.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Opt {
     /// Without the two dashes.
     pub name: &'static str,
@@ -102,7 +102,7 @@ pub struct Opt {
 }
 
 /// One verb.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Verb {
     /// What is typed: one word, or two (`audit search`).
     pub word: &'static str,
