@@ -1,6 +1,8 @@
 //! The clock of a request: lapse, activation, expiry, and the ends that people bring about. Pure.
 
-use crate::domain::{RequestId, Timestamp, UserName, Window};
+use std::time::Duration;
+
+use crate::domain::{GrantId, RequestId, Timestamp, UserName, Window};
 
 use super::request::{AccessRequest, EndReason, State};
 
@@ -18,7 +20,7 @@ pub struct WrongState {
 
 /// What to type instead, where there is something.
 fn hint(state: &State, wanted: &str, id: &RequestId) -> String {
-    let grant = crate::domain::GrantId::from(id);
+    let grant = GrantId::from(id);
     match (state, wanted) {
         (State::Active { .. } | State::Approved { .. }, "denied") => format!("; `revoke {grant}` takes it away"),
         (State::Active { .. }, "withdrawn") => format!("; `done {grant}` gives it back"),
@@ -44,14 +46,15 @@ impl AccessRequest {
         }
     }
 
-    /// `Approved -> Active`: the grant's time begins at `now`.
+    /// `Approved -> Active`: the grant's time begins at `now` and lasts as approved, or `longest` where the role allows less
+    /// by now.
     ///
     /// # Errors
     /// [`WrongState`].
-    pub fn activate(&self, now: Timestamp) -> Result<Self, WrongState> {
+    pub fn activate(&self, now: Timestamp, longest: Duration) -> Result<Self, WrongState> {
         match self.now_in(now).state {
             State::Approved { .. } => {
-                let window = Window { start: now, end: now.after(self.scope.duration) };
+                let window = Window { start: now, end: now.after(self.scope.duration.min(longest)) };
                 Ok(self.with(State::Active { window }))
             }
             state => Err(self.wrong("activated", state)),

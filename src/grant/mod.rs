@@ -9,5 +9,8 @@ pub mod approval;
 pub mod eligibility;
 pub mod request;
 
+#[cfg(test)]
+mod tests;
+
 pub use approval::Narrowing;
 pub use request::{AccessRequest, ActiveGrant, Approval, EndReason, Filing, Scope, State};

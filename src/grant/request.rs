@@ -158,11 +158,9 @@ fn said(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(": {}", escape(text)) }
 }
 
-/// What a new request is made from.
+/// What a new request says.
 #[derive(Clone, Debug)]
 pub struct Filing {
-    /// Its identifier.
-    pub id: RequestId,
     /// Who asks.
     pub user: UserName,
     /// For which role.
@@ -216,14 +214,14 @@ impl AccessRequest {
     /// A request filed at `now`: pending for `lapse`, or, where nobody needs to approve, approved at once and to be used
     /// within `activate_within`.
     #[must_use]
-    pub fn file(filing: Filing, now: Timestamp, lapse: Duration, activate_within: Duration) -> Self {
+    pub fn file(id: RequestId, filing: Filing, now: Timestamp, lapse: Duration, activate_within: Duration) -> Self {
         let state = if filing.approvals_needed == 0 {
             State::Approved { at: now, activate_by: now.after(activate_within) }
         } else {
             State::Pending { lapses: now.after(lapse) }
         };
         Self {
-            id: filing.id,
+            id,
             user: filing.user,
             role: filing.role,
             role_digest: Digest::of(filing.role_text.as_bytes()),

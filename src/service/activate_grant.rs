@@ -1,9 +1,15 @@
 //! The moment an approved request becomes a grant and its time begins.
 
-use crate::domain::{RequestId, UserName};
-use crate::grant::AccessRequest;
-use crate::grant::activation::WrongState;
+use std::time::Duration;
 
+use crate::audit::event::{AuditEvent, What};
+use crate::domain::{RequestId, UserName};
+use crate::grant::activation::WrongState;
+use crate::grant::{AccessRequest, State};
+
+use super::approved_roles::approved_role;
+use super::change_request::{give, matching};
+use super::ports::RequestQuery;
 use super::{Services, Unavailable};
 
 /// Why a request did not become active.
@@ -27,8 +33,32 @@ pub enum ActivateError {
 ///
 /// # Errors
 /// [`ActivateError`].
-pub async fn activate(_services: &Services, _id: &RequestId) -> Result<AccessRequest, ActivateError> {
-    todo!()
+pub async fn activate(services: &Services, id: &RequestId) -> Result<AccessRequest, ActivateError> {
+    let begin = |request: &AccessRequest, now| {
+        if matches!(request.state, State::Active { .. }) {
+            return Ok(None);
+        }
+        let longest = longest_now(services, request);
+        let after = request.activate(now, longest.unwrap_or_default())?;
+        let State::Active { window } = &after.state else { return Ok(None) };
+        if longest.is_none() {
+            return Err(ActivateError::Outdated(request.id.clone()));
+        }
+        let what = What::Activated { ends: window.end };
+        let event = AuditEvent { user: Some(request.user.clone()), ..AuditEvent::of(what) };
+        Ok(Some((after, event)))
+    };
+    give(services, id, begin).await?.ok_or_else(|| ActivateError::Gone(id.clone()))
+}
+
+/// How long the role may be active as loaded now, if its user may still ask for it and it can be read as approved.
+fn longest_now(services: &Services, request: &AccessRequest) -> Option<Duration> {
+    let snapshot = services.snapshot.load();
+    approved_role(services, request).ok()?;
+    let role = snapshot.roles.get(&request.role)?;
+    let person = snapshot.person(&request.user)?;
+    let longest = role.request()?.max_duration;
+    snapshot.may_ask(&person, role).then_some(longest)
 }
 
 /// Activates every approved request of `user` and gives how many became active. Those that cannot be used any more are left
@@ -36,6 +66,18 @@ pub async fn activate(_services: &Services, _id: &RequestId) -> Result<AccessReq
 ///
 /// # Errors
 /// [`Unavailable`]: log or store.
-pub async fn activate_approved(_services: &Services, _user: &UserName) -> Result<usize, Unavailable> {
-    todo!()
+pub async fn activate_approved(services: &Services, user: &UserName) -> Result<usize, Unavailable> {
+    let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
+    let mut activated = 0_usize;
+    for request in matching(services, &query).await? {
+        if !matches!(request.state, State::Approved { .. }) {
+            continue;
+        }
+        match activate(services, &request.id).await {
+            Ok(_) => activated = activated.saturating_add(1),
+            Err(ActivateError::Unavailable(error)) => return Err(error),
+            Err(ActivateError::Gone(_) | ActivateError::State(_) | ActivateError::Outdated(_)) => {}
+        }
+    }
+    Ok(activated)
 }
