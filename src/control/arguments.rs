@@ -117,7 +117,8 @@ impl Reader {
     fn next(&mut self, line: &mut Line<'_>) -> Result<(), Misuse> {
         let mut ahead = line.clone();
         let Some(word) = ahead.word() else { return Ok(()) };
-        if let Some(name) = word.option() {
+        let untouched = self.waiting.first().is_some_and(|argument| argument.kind == Kind::Verbatim);
+        if let Some(name) = word.option().filter(|_| !untouched) {
             *line = ahead;
             return self.option(name, &word, line);
         }

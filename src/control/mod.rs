@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::audit::event::What;
-use crate::domain::{Person, TargetName, limits, text};
+use crate::domain::{Person, TargetName, limits};
 use crate::service::{Services, Session, Snapshot, requestable};
 
 pub mod arguments;
@@ -25,7 +25,7 @@ pub use audit_reader::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verd
 pub use console::Console;
 pub use outcome::Exit;
 
-use arguments::{Arguments, Misuse};
+use arguments::Misuse;
 use console::ours;
 use outcome::{Answer, Failure};
 use verb::Rights;

@@ -40,6 +40,7 @@ fn a_request_is_read_with_its_options_in_any_order_and_both_spellings() {
 #[test]
 fn what_follows_two_dashes_or_is_verbatim_comes_through_untouched() {
     assert_eq!(ok("why web-1 systemctl  restart 'a  b' --now \"x").text("COMMAND"), Ok("systemctl  restart 'a  b' --now \"x"));
+    assert_eq!(ok("why web-1 -- -x -- y").text("COMMAND"), Ok("-x -- y"));
     assert_eq!(ok("why web-1 --help ").text("COMMAND"), Ok("--help "));
     assert_eq!(ok("why --user alice web-restart+web-1 id").place("TARGET").unwrap().1.as_str(), "web-1");
     assert_eq!(ok("deny r-7K2Q4M -- use --for 5m  instead ").text("TEXT"), Ok("use --for 5m  instead "));

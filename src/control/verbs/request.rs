@@ -63,7 +63,12 @@ fn filed_as(caller: &Caller<'_>, request: &AccessRequest) -> String {
 
 /// `bob or dan can approve it; 1 approval is needed; it lapses in 8h`.
 fn who_can(caller: &Caller<'_>, request: &AccessRequest) -> String {
-    let approvers = any_of(&possible_approvers(caller.services, request));
+    let people = possible_approvers(caller.services, request);
+    if people.len() < show::still_needed(request) {
+        let (needed, there) = (show::still_needed(request), people.len());
+        return format!("{needed} must still approve it and only {there} can at the moment: tell the operator");
+    }
+    let approvers = any_of(&people);
     let needed = match show::still_needed(request) {
         1 => "1 approval is needed".to_owned(),
         more => format!("{more} approvals are needed"),

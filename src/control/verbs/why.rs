@@ -40,7 +40,7 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     Ok(match decide(&request, &held, now) {
         Decision::Allow(permit) => Answer::out(allowed(&permit, &show::roughly(now.until(permit.deadline())))),
         Decision::Deny(denial) => {
-            let mut out = format!("denied: {}\n", explained(&denial));
+            let mut out = format!("denied: {}\n", escape(&format!("{denial:?}")));
             match role_allowing(&caller.snapshot, &person, target, &words) {
                 Some(suggestion) => out.push_str(&format!("to ask for it: {}\n", suggestion.line)),
                 None => out.push_str(&no_role(caller, &person, target)),
