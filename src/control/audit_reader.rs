@@ -1,0 +1,83 @@
+//! The port to the log for those who read it. `app` implements it over the log's files, away from the async threads.
+
+use async_trait::async_trait;
+
+use crate::audit::event::AuditEvent;
+use crate::domain::{GrantId, RequestId, SessionId, TargetName, Timestamp, UserName};
+
+/// Which entries: every condition that is set must hold.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AuditQuery {
+    /// Of this user.
+    pub user: Option<UserName>,
+    /// About this target.
+    pub target: Option<TargetName>,
+    /// About this grant.
+    pub grant: Option<GrantId>,
+    /// About this request.
+    pub request: Option<RequestId>,
+    /// Of this connection.
+    pub session: Option<SessionId>,
+    /// Of this kind, as in the log: `command-denied`.
+    pub kind: Option<String>,
+    /// At this time or later.
+    pub since: Option<Timestamp>,
+    /// Before this time.
+    pub until: Option<Timestamp>,
+    /// With this text anywhere in them.
+    pub text: Option<String>,
+    /// At most so many, the newest; never 0.
+    pub limit: usize,
+}
+
+/// An entry that was found.
+#[derive(Clone, Debug)]
+pub struct FoundEntry {
+    /// Its number, from 0.
+    pub sequence: u64,
+    /// When it was written.
+    pub time: Timestamp,
+    /// What it says.
+    pub event: AuditEvent,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict {
+    /// Every entry is as it was written, under the signed checkpoint.
+    Sound {
+        /// How many entries.
+        entries: u64,
+        /// The root hash, as in the checkpoint.
+        root: String,
+    },
+    /// Something was changed, dropped, reordered or truncated, or is signed by another.
+    Broken {
+        /// What, and which entry is the first.
+        problem: String,
+    },
+}
+
+/// Why the log could not be read.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the audit log cannot be read: {reason}")]
+pub struct AuditReadError {
+    /// For the operator.
+    pub reason: String,
+}
+
+/// Reads the audit log.
+#[async_trait]
+pub trait AuditReader: Send + Sync {
+    /// The newest entries that match, oldest first.
+    ///
+    /// # Errors
+    /// [`AuditReadError`].
+    async fn search(&self, query: AuditQuery) -> Result<Vec<FoundEntry>, AuditReadError>;
+
+    /// Checks the whole log.
+    ///
+    /// # Errors
+    /// [`AuditReadError`] when the files cannot be read at all; a log that does not verify is a [`Verdict`].
+    async fn verify(&self) -> Result<Verdict, AuditReadError>;
+}

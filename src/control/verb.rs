@@ -1,0 +1,461 @@
+//! The one table of verbs: what may be typed, by whom, and what is said about it.
+//!
+//! The reader ([`super::arguments`]), `help`, every usage message and `docs/control-verbs.md` come from this table alone.
+
+/// Which verb; `super::verbs` has a file for each that is served.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs, reason = "the table below says what each is")]
+pub enum Name {
+    Help,
+    Whoami,
+    Setup,
+    Roles,
+    Targets,
+    Request,
+    Status,
+    Withdraw,
+    Cert,
+    Done,
+    Why,
+    Pending,
+    Approve,
+    Deny,
+    Grants,
+    Revoke,
+    AuditSearch,
+    AuditVerify,
+    /// In the language, not in this build.
+    NotServed,
+}
+
+/// Whom a verb is for. Only [`Who::Reviewer`] hides a verb from others; the rest sorts `help`, because what may be done with
+/// a request is decided on the request, not on the verb.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Who {
+    /// Everybody enrolled.
+    Anyone,
+    /// Approvers of some role.
+    Approver,
+    /// Approvers of some role, and reviewers.
+    ApproverOrReviewer,
+    /// Reviewers; for anybody else the verb does not exist.
+    Reviewer,
+}
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs, reason = "the names say it; `arguments` has the grammar of each")]
+pub enum Kind {
+    /// No value: given or not.
+    Flag,
+    Role,
+    /// `TARGET`, or `ROLE+TARGET` as in a login name.
+    Place,
+    Target,
+    Targets,
+    User,
+    /// A request or its grant: `r-…` and `g-…` name the same thing here.
+    Id,
+    Session,
+    /// The first four or more hexadecimal digits of a digest.
+    Digest,
+    Duration,
+    /// An RFC 3339 time, a day, or a span that is taken as "ago".
+    Time,
+    Number,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// One word of any kind.
+    Word,
+    /// Free text, to the next ` --option` or the end.
+    Text,
+    /// The rest of the line, untouched.
+    Verbatim,
+}
+
+/// A positional argument.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Argument {
+    /// As in the synopsis: `ROLE`.
+    pub name: &'static str,
+    /// What it must be.
+    pub kind: Kind,
+    /// Whether it may be left out.
+    pub optional: bool,
+}
+
+/// An option.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Opt {
+    /// Without the two dashes.
+    pub name: &'static str,
+    /// What its value must be.
+    pub kind: Kind,
+    /// How the synopsis writes the value.
+    pub value: &'static str,
+    /// What it is for, one line.
+    pub help: &'static str,
+    /// Whether this build has it.
+    pub served: bool,
+    /// Whether it exists for reviewers only.
+    pub reviewer: bool,
+}
+
+/// One verb.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Verb {
+    /// What is typed: one word, or two (`audit search`).
+    pub word: &'static str,
+    /// Which it is.
+    pub name: Name,
+    /// Whom it is for.
+    pub who: Who,
+    /// Its positional arguments, in order.
+    pub arguments: &'static [Argument],
+    /// Its options, in any order.
+    pub options: &'static [Opt],
+    /// What it does, one line.
+    pub summary: &'static str,
+    /// What else there is to know: `help VERB` shows it. `{bastion}` stands for what people type after `ssh`.
+    pub help: &'static str,
+}
+
+const fn needed(name: &'static str, kind: Kind) -> Argument {
+    Argument { name, kind, optional: false }
+}
+
+const fn may(name: &'static str, kind: Kind) -> Argument {
+    Argument { name, kind, optional: true }
+}
+
+const fn opt(name: &'static str, kind: Kind, value: &'static str, help: &'static str) -> Opt {
+    Opt { name, kind, value, help, served: true, reviewer: false }
+}
+
+const JSON: Opt = opt("json", Kind::Flag, "", "print one JSON document instead of a table");
+
+const fn not_served(word: &'static str, who: Who) -> Verb {
+    Verb { word, name: Name::NotServed, who, arguments: &[], options: &[], summary: "", help: "" }
+}
+
+/// Every verb of the language, in the order in which `help` shows them.
+pub const VERBS: &[Verb] = &[
+    Verb {
+        word: "help",
+        name: Name::Help,
+        who: Who::Anyone,
+        arguments: &[may("VERB", Kind::Text)],
+        options: &[],
+        summary: "what you may type here",
+        help: "`help VERB` explains one verb with its options.",
+    },
+    Verb {
+        word: "whoami",
+        name: Name::Whoami,
+        who: Who::Anyone,
+        arguments: &[],
+        options: &[JSON],
+        summary: "who doorward thinks you are, and why",
+        help: "You are who your key says, whatever login name you gave before the @.",
+    },
+    Verb {
+        word: "setup",
+        name: Name::Setup,
+        who: Who::Anyone,
+        arguments: &[may("FILE", Kind::Choice(&["config", "known-hosts"]))],
+        options: &[],
+        summary: "the lines for your ~/.ssh/config and ~/.ssh/known_hosts",
+        help: "Without FILE it says what there is. Each of the two prints nothing but the lines:\n\
+               ssh {bastion} setup config >> ~/.ssh/config\n\
+               ssh {bastion} setup known-hosts >> ~/.ssh/known_hosts",
+    },
+    Verb {
+        word: "roles",
+        name: Name::Roles,
+        who: Who::Anyone,
+        arguments: &[may("ROLE", Kind::Role)],
+        options: &[JSON],
+        summary: "the roles you may ask for; with ROLE, its commands",
+        help: "`roles ROLE` shows the commands, the targets, who approves, and the request to type.",
+    },
+    Verb {
+        word: "targets",
+        name: Name::Targets,
+        who: Who::Anyone,
+        arguments: &[],
+        options: &[JSON],
+        summary: "the targets you may use or ask for",
+        help: "A target is used with `ssh TARGET@{bastion} COMMAND`.",
+    },
+    Verb {
+        word: "request",
+        name: Name::Request,
+        who: Who::Anyone,
+        arguments: &[needed("ROLE", Kind::Role)],
+        options: &[
+            opt("on", Kind::Targets, "TARGET,…", "for these targets; all of the role's if they are at most five"),
+            opt("for", Kind::Duration, "TIME", "for so long from its start: 30m, 1h; the role's usual time if not said"),
+            opt("reason", Kind::Text, "TEXT", "why; free text up to the next --option"),
+            opt("ticket", Kind::Word, "TICKET", "the ticket, where the role wants one"),
+            opt("no-wait", Kind::Flag, "", "do not wait for the answer"),
+        ],
+        summary: "ask for a role, and wait for the answer",
+        help: "It prints the request's ID on standard output at once and waits; Ctrl-C stops the waiting, not the request.\n\
+               When enough people have said yes the role is active and its time begins to count. Exit code 0: active; \
+               1: denied, withdrawn or lapsed.\n\
+               `&&` after it works: ssh {bastion} request web-restart --reason nginx stuck && ssh web-1@{bastion} systemctl restart nginx",
+    },
+    Verb {
+        word: "status",
+        name: Name::Status,
+        who: Who::Anyone,
+        arguments: &[may("ID", Kind::Id)],
+        options: &[JSON],
+        summary: "your requests and grants; with ID, one of them",
+        help: "",
+    },
+    Verb {
+        word: "withdraw",
+        name: Name::Withdraw,
+        who: Who::Anyone,
+        arguments: &[needed("ID", Kind::Id)],
+        options: &[],
+        summary: "take a request back before it is used",
+        help: "",
+    },
+    Verb {
+        word: "cert",
+        name: Name::Cert,
+        who: Who::Anyone,
+        arguments: &[],
+        options: &[],
+        summary: "print your session certificate",
+        help: "It covers everything you hold now, for the key of this connection. What is approved begins to count with it.\n\
+               ssh {bastion} cert > ~/.ssh/doorward-cert.pub",
+    },
+    Verb {
+        word: "done",
+        name: Name::Done,
+        who: Who::Anyone,
+        arguments: &[may("ID", Kind::Id)],
+        options: &[],
+        summary: "give a role back before its time is up",
+        help: "ID may be left out if you hold one grant only. Commands that run under it are ended.",
+    },
+    not_served("extend", Who::Anyone),
+    Verb {
+        word: "why",
+        name: Name::Why,
+        who: Who::Anyone,
+        arguments: &[needed("TARGET", Kind::Place), needed("COMMAND", Kind::Verbatim)],
+        options: &[Opt {
+            reviewer: true,
+            ..opt("user", Kind::User, "USER", "ask for somebody else; before TARGET")
+        }],
+        summary: "whether a command would be allowed, and why; runs nothing",
+        help: "Everything after TARGET is the command, untouched: why web-1 systemctl restart nginx\n\
+               Exit code 0: it would run; 1: it would be denied.",
+    },
+    Verb {
+        word: "pending",
+        name: Name::Pending,
+        who: Who::ApproverOrReviewer,
+        arguments: &[],
+        options: &[
+            JSON,
+            Opt { served: false, ..opt("follow", Kind::Flag, "", "stay and show new ones") },
+        ],
+        summary: "the requests that wait for you, with all you need to decide",
+        help: "Each ends with the line to type; it carries a digest, so that you approve what you have read.",
+    },
+    Verb {
+        word: "approve",
+        name: Name::Approve,
+        who: Who::Approver,
+        arguments: &[needed("ID", Kind::Id), needed("DIGEST", Kind::Digest)],
+        options: &[
+            opt("for", Kind::Duration, "TIME", "for less time than asked"),
+            opt("on", Kind::Targets, "TARGET,…", "for these of the targets only"),
+        ],
+        summary: "say yes to a request, or to less of it",
+        help: "DIGEST is what `pending` shows last: a request that changed since is not approved.\n\
+               Typing it twice does no harm. Nobody approves their own request.",
+    },
+    Verb {
+        word: "deny",
+        name: Name::Deny,
+        who: Who::Approver,
+        arguments: &[needed("ID", Kind::Id), may("TEXT", Kind::Text)],
+        options: &[],
+        summary: "say no to a request; TEXT is told to who asked",
+        help: "",
+    },
+    Verb {
+        word: "grants",
+        name: Name::Grants,
+        who: Who::ApproverOrReviewer,
+        arguments: &[],
+        options: &[JSON],
+        summary: "who holds what now, of the roles you approve or review",
+        help: "",
+    },
+    Verb {
+        word: "revoke",
+        name: Name::Revoke,
+        who: Who::ApproverOrReviewer,
+        arguments: &[needed("ID", Kind::Id), may("TEXT", Kind::Text)],
+        options: &[],
+        summary: "end a grant now; TEXT is told to who held it",
+        help: "Commands that run under it are ended, on the target too.",
+    },
+    Verb {
+        word: "audit search",
+        name: Name::AuditSearch,
+        who: Who::Reviewer,
+        arguments: &[],
+        options: &[
+            opt("user", Kind::User, "USER", "entries of this user"),
+            opt("target", Kind::Target, "TARGET", "entries about this target"),
+            opt("grant", Kind::Id, "ID", "entries about this grant"),
+            opt("request", Kind::Id, "ID", "entries about this request"),
+            opt("session", Kind::Session, "ID", "entries of this connection"),
+            opt("kind", Kind::Word, "KIND", "entries of this kind: command-denied, approved, …"),
+            opt("since", Kind::Time, "TIME", "not before: 2h (ago), 2026-01-31, 2026-01-31T09:00:00Z"),
+            opt("until", Kind::Time, "TIME", "before"),
+            opt("text", Kind::Text, "TEXT", "entries with this text in them"),
+            opt("limit", Kind::Number, "N", "at most so many, the newest; 100 if not said, 1000 at most"),
+            JSON,
+        ],
+        summary: "search the audit log",
+        help: "Entries come oldest first. Every condition must hold.",
+    },
+    Verb {
+        word: "audit verify",
+        name: Name::AuditVerify,
+        who: Who::Reviewer,
+        arguments: &[],
+        options: &[JSON],
+        summary: "check the audit log against its signed checkpoint",
+        help: "The bastion checks its own log here; `doorward audit verify` does the same offline, with the public key alone.\n\
+               Exit code 0: it verifies; 1: it does not, with the first bad entry.",
+    },
+    not_served("sessions", Who::Reviewer),
+    not_served("watch", Who::Reviewer),
+    not_served("replay", Who::Reviewer),
+    not_served("kill", Who::Reviewer),
+    not_served("lock", Who::Reviewer),
+    not_served("unlock", Who::Reviewer),
+    not_served("review", Who::Reviewer),
+];
+
+/// What the caller is, for what they get to see.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Rights {
+    /// Approver of at least one role.
+    pub approver: bool,
+    /// Reviewer.
+    pub reviewer: bool,
+}
+
+impl Verb {
+    /// Whether this build does it.
+    #[must_use]
+    pub fn served(&self) -> bool {
+        self.name != Name::NotServed
+    }
+
+    /// Whether it exists for somebody with these rights.
+    #[must_use]
+    pub fn exists_for(&self, rights: Rights) -> bool {
+        self.who != Who::Reviewer || rights.reviewer
+    }
+
+    /// Whether `help` shows it to them.
+    #[must_use]
+    pub fn shown_to(&self, rights: Rights) -> bool {
+        let concerned = match self.who {
+            Who::Anyone => true,
+            Who::Approver => rights.approver,
+            Who::ApproverOrReviewer => rights.approver || rights.reviewer,
+            Who::Reviewer => rights.reviewer,
+        };
+        self.served() && concerned
+    }
+
+    /// The options that exist for them.
+    pub fn options_for(&self, rights: Rights) -> impl Iterator<Item = &'static Opt> {
+        self.options.iter().filter(move |option| !option.reviewer || rights.reviewer)
+    }
+
+    /// `request ROLE [--on TARGET,…] …`, as those rights see it.
+    #[must_use]
+    pub fn synopsis(&self, rights: Rights) -> String {
+        let mut synopsis = self.word.to_owned();
+        let options: Vec<String> = self
+            .options_for(rights)
+            .filter(|option| option.served)
+            .map(|option| match option.value {
+                "" => format!(" [--{}]", option.name),
+                value => format!(" [--{} {value}]", option.name),
+            })
+            .collect();
+        // What follows a verbatim argument belongs to it, so there the options stand first.
+        let options_first = self.arguments.iter().any(|argument| argument.kind == Kind::Verbatim);
+        if options_first {
+            synopsis.push_str(&options.concat());
+        }
+        for argument in self.arguments {
+            let name = match argument.kind {
+                Kind::Choice(words) => words.join("|"),
+                _ => argument.name.to_owned(),
+            };
+            synopsis.push_str(&if argument.optional { format!(" [{name}]") } else { format!(" {name}") });
+        }
+        if !options_first {
+            synopsis.push_str(&options.concat());
+        }
+        synopsis
+    }
+}
+
+/// The verb of that name, if it exists for somebody with these rights.
+#[must_use]
+pub fn find(word: &str, rights: Rights) -> Option<&'static Verb> {
+    VERBS.iter().find(|verb| verb.word == word && verb.exists_for(rights))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_no_verb_twice_and_no_option_or_argument_that_cannot_be_read() {
+        for (index, verb) in VERBS.iter().enumerate() {
+            assert!(VERBS.iter().skip(index + 1).all(|other| other.word != verb.word), "{}", verb.word);
+            let rest = |kind| matches!(kind, Kind::Text | Kind::Verbatim);
+            let before_last = verb.arguments.len().saturating_sub(1);
+            assert!(verb.arguments.iter().take(before_last).all(|a| !rest(a.kind) && !a.optional), "{}", verb.word);
+            assert!(verb.options.iter().all(|o| o.kind != Kind::Verbatim), "{}", verb.word);
+            assert!(verb.options.iter().all(|o| (o.kind == Kind::Flag) == o.value.is_empty()), "{}", verb.word);
+            assert!(!verb.served() || !verb.summary.is_empty(), "{}", verb.word);
+        }
+    }
+
+    #[test]
+    fn a_reviewers_verb_does_not_exist_for_others() {
+        let reviewer = Rights { reviewer: true, ..Rights::default() };
+        let approver = Rights { approver: true, ..Rights::default() };
+        for word in ["audit search", "audit verify", "sessions", "watch", "replay", "kill", "lock", "unlock", "review"] {
+            assert!(find(word, reviewer).is_some(), "{word}");
+            assert!(find(word, approver).is_none(), "{word}");
+        }
+        let why = find("why", approver).unwrap();
+        assert_eq!(why.synopsis(approver), "why TARGET COMMAND");
+        assert_eq!(why.synopsis(reviewer), "why [--user USER] TARGET COMMAND");
+        let request = find("request", Rights::default()).unwrap();
+        assert_eq!(
+            request.synopsis(Rights::default()),
+            "request ROLE [--on TARGET,…] [--for TIME] [--reason TEXT] [--ticket TICKET] [--no-wait]"
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! `audit search` and `audit verify`.
+
+use serde_json::{Value, json};
+
+use crate::audit::event::AuditEvent;
+use crate::control::arguments::{Arguments, When};
+use crate::control::console::json_line;
+use crate::control::outcome::{Answer, Exit, Failure};
+use crate::control::{AuditQuery, AuditReadError, Caller, FoundEntry, Verdict};
+use crate::domain::text::{escape, excerpt};
+use crate::domain::{GrantId, Timestamp};
+
+const USUAL: usize = 100;
+const MOST: usize = 1000;
+/// Longest line of one entry without `--json`, in characters.
+const LINE: usize = 400;
+
+impl From<AuditReadError> for Failure {
+    fn from(error: AuditReadError) -> Self {
+        Self::new(Exit::Unavailable, escape(&error.to_string()))
+    }
+}
+
+pub(super) async fn search(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
+    let found = caller.context.audit.search(query(arguments, caller.services.clock.now())).await?;
+    if arguments.flag("json") {
+        let entries: Vec<Value> = found.iter().map(entry_json).collect();
+        return Ok(Answer::out(json_line(&json!({ "entries": entries }))));
+    }
+    if found.is_empty() {
+        return Ok(Answer::default().saying("no entry matches"));
+    }
+    Ok(Answer::out(found.iter().map(entry_line).collect::<String>()))
+}
+
+fn query(arguments: &Arguments, now: Timestamp) -> AuditQuery {
+    let instant = |name| {
+        arguments.time(name).ok().map(|when| match *when {
+            When::At(time) => time,
+            When::Ago(span) => now.before(span),
+        })
+    };
+    AuditQuery {
+        user: arguments.user("user").ok().cloned(),
+        target: arguments.target("target").ok().cloned(),
+        grant: arguments.id("grant").ok().map(GrantId::from),
+        request: arguments.id("request").ok().cloned(),
+        session: arguments.session("session").ok().cloned(),
+        kind: arguments.text("kind").ok().map(str::to_owned),
+        since: instant("since"),
+        until: instant("until"),
+        text: arguments.text("text").ok().map(str::to_owned),
+        limit: arguments.number("limit").map_or(USUAL, |&limit| limit.clamp(1, MOST)),
+    }
+}
+
+fn entry_json(entry: &FoundEntry) -> Value {
+    let mut value = serde_json::to_value(&entry.event).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.insert("sequence".to_owned(), entry.sequence.into());
+        object.insert("time".to_owned(), entry.time.to_string().into());
+    }
+    value
+}
+
+/// `12 2026-01-31T14:05:09Z control alice s-… {"exit":0,"line":"whoami"}`.
+fn entry_line(entry: &FoundEntry) -> String {
+    let AuditEvent { session, user, grant, target, what } = &entry.event;
+    let what = serde_json::to_value(what).unwrap_or_default();
+    let kind = what.get("kind").and_then(Value::as_str).unwrap_or("?");
+    let data = what.get("data").map_or_else(String::new, Value::to_string);
+    let about = [
+        user.as_ref().map(ToString::to_string),
+        target.as_ref().map(ToString::to_string),
+        grant.as_ref().map(ToString::to_string),
+        session.as_ref().map(ToString::to_string),
+    ];
+    let about: Vec<String> = about.into_iter().flatten().collect();
+    let line = format!("{} {} {kind} {} {data}", entry.sequence, entry.time, about.join(" "));
+    excerpt(&line, LINE) + "\n"
+}
+
+pub(super) async fn verify(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
+    let verdict = caller.context.audit.verify().await?;
+    let json = arguments.flag("json");
+    Ok(match verdict {
+        Verdict::Sound { entries, root } if json => {
+            Answer::out(json_line(&json!({"verifies": true, "entries": entries, "root": root, "problem": null})))
+        }
+        Verdict::Sound { entries, root } => Answer::out(format!(
+            "the audit log verifies: {entries} entries, unchanged and complete under the signed checkpoint\nroot {}\n",
+            escape(&root)
+        )),
+        Verdict::Broken { problem } if json => {
+            Answer::out(json_line(&json!({"verifies": false, "entries": null, "root": null, "problem": problem}))).refused()
+        }
+        Verdict::Broken { problem } => Answer::default()
+            .saying(format!("the audit log does not verify: {}", escape(&problem)))
+            .refused(),
+    })
+}

@@ -1,0 +1,79 @@
+//! `why TARGET COMMAND…`: the decision without the command. Nothing runs, and nothing is logged as a command.
+
+use crate::control::arguments::Arguments;
+use crate::control::outcome::{Answer, Exit, Failure};
+use crate::control::{Caller, show};
+use crate::domain::text::escape;
+use crate::domain::{Person, TargetName, UserName};
+use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide};
+use crate::service::held::held_grants;
+use crate::service::requestable::{role_allowing, targets_for};
+
+pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
+    let (role, target) = arguments.place("TARGET")?;
+    let line = arguments.text("COMMAND")?;
+    let person = match arguments.user("user") {
+        Ok(name) => somebody_else(caller, name)?,
+        Err(_) => caller.person.clone(),
+    };
+    let visible = targets_for(caller.services, &person.name).await?;
+    if visible.iter().all(|visible| visible.name != *target) {
+        let message = format!("there is no target {target} that {} may use or ask for", whom(caller, &person));
+        return Err(Failure::new(Exit::NotFound, message));
+    }
+    let words = match Words::split(line.as_bytes()) {
+        Ok(words) => words,
+        Err(error) => return Ok(Answer::out(format!("denied: {error}\n")).refused()),
+    };
+    let request = CommandRequest { target, words: &words, role };
+    let held = held_grants(caller.services, &person.name).await?;
+    let machine = caller.snapshot.inventory.target(target);
+    let held: Vec<HeldRole<'_>> = held
+        .iter()
+        .map(|held| {
+            let loaded = caller.snapshot.roles.get(held.grant.role()).map(AsRef::as_ref);
+            let account = loaded.zip(machine).and_then(|(role, machine)| caller.snapshot.account_on(role, machine));
+            HeldRole { grant: &held.grant, approved: &held.role, loaded, account }
+        })
+        .collect();
+    let now = caller.services.clock.now();
+    Ok(match decide(&request, &held, now) {
+        Decision::Allow(permit) => Answer::out(allowed(&permit, &show::roughly(now.until(permit.deadline())))),
+        Decision::Deny(denial) => {
+            let mut out = format!("denied: {}\n", escape(&format!("{denial:?}")));
+            match role_allowing(&caller.snapshot, &person, target, &words) {
+                Some(suggestion) => out.push_str(&format!("to ask for it: {}\n", suggestion.line)),
+                None => out.push_str(&no_role(caller, &person, target)),
+            }
+            Answer::out(out).refused()
+        }
+    })
+}
+
+fn somebody_else(caller: &Caller<'_>, name: &UserName) -> Result<Person, Failure> {
+    let unknown = || Failure::new(Exit::NotFound, format!("there is no user {name}"));
+    caller.snapshot.person(name).ok_or_else(unknown)
+}
+
+fn whom(caller: &Caller<'_>, person: &Person) -> String {
+    if caller.person.name == person.name { "you".to_owned() } else { person.name.to_string() }
+}
+
+fn allowed(permit: &Permit, longest: &str) -> String {
+    let grants: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
+    let command: Vec<String> = permit.command().iter().map(|word| quoted(word)).collect();
+    let mut out = format!("allowed: rule {} of {}, under {}\n", permit.rule(), permit.role(), grants.join(", "));
+    out.push_str(&show::field("runs", &command.join(" ")));
+    out.push_str(&show::field("on", &format!("{} as {}, for at most {longest}", permit.target(), permit.account())));
+    out
+}
+
+/// For people: quotes where a word would not stand alone.
+fn quoted(word: &str) -> String {
+    let plain = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
+    if plain { word.to_owned() } else { format!("'{}'", escape(word)) }
+}
+
+fn no_role(caller: &Caller<'_>, person: &Person, target: &TargetName) -> String {
+    format!("no role that {} may ask for allows exactly this on {target}; `ssh {} roles` lists them\n", whom(caller, person), caller.alias())
+}
