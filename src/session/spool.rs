@@ -30,24 +30,26 @@ pub struct SpoolLimits {
     pub segment: u64,
     /// Folder of the temporary files.
     pub folder: PathBuf,
+    /// Caps shared with other commands, in which everything that waits here counts too.
+    pub budget: Arc<Budget>,
 }
 
 impl SpoolLimits {
-    /// The usual limits: 1 MiB in memory, 256 MiB in all, in `folder`.
+    /// The usual limits: 1 MiB in memory, 256 MiB in all, files in `folder`.
     #[must_use]
-    pub fn in_folder(folder: PathBuf) -> Self {
+    pub fn usual(folder: PathBuf, budget: Arc<Budget>) -> Self {
         const MIB: u64 = 1024 * 1024;
-        Self { memory: 1024 * 1024, waiting: 256 * MIB, segment: 16 * MIB, folder }
+        Self { memory: 1024 * 1024, waiting: 256 * MIB, segment: 16 * MIB, folder, budget }
     }
 }
 
-/// Makes a queue. What waits in it also counts in `budget`.
+/// Makes a queue.
 #[must_use]
-pub fn spool(limits: SpoolLimits, budget: Arc<Budget>) -> (SpoolWriter, SpoolReader) {
+pub fn spool(limits: SpoolLimits) -> (SpoolWriter, SpoolReader) {
     let queue = Queue {
         pieces: VecDeque::new(),
         in_memory: 0,
-        share: Share::new(budget, limits.waiting),
+        share: Share::new(Arc::clone(&limits.budget), limits.waiting),
         ended: false,
         overflow: None,
     };
@@ -55,7 +57,7 @@ pub fn spool(limits: SpoolLimits, budget: Arc<Budget>) -> (SpoolWriter, SpoolRea
     (SpoolWriter { shared: Arc::clone(&shared), limits }, SpoolReader { shared })
 }
 
-/// Where the client's task puts input. Dropping it ends the input.
+/// Where the client's task puts input. Dropping it ends the input as [`Self::finish`] does.
 #[derive(Debug)]
 pub struct SpoolWriter {
     shared: Arc<Shared>,
@@ -106,31 +108,33 @@ impl Shared {
 }
 
 impl SpoolWriter {
-    /// Takes `data`. Waits for the disk at most, never for the reader. `false`: it was over a cap, or the disk failed; it and
-    /// everything after it is dropped, and [`SpoolReader::overflow`] says why. Must be awaited to its end.
-    pub async fn push(&mut self, data: Bytes) -> bool {
-        if data.is_empty() {
-            return true;
-        }
+    /// Takes `data`. Waits for the disk at most, never for the reader. What is over a cap, or cannot be written, is dropped with
+    /// everything after it, and [`SpoolReader::overflow`] says why. Must be awaited to its end.
+    pub async fn push(&mut self, data: Bytes) {
         let Some(place) = self.reserve(&data) else {
-            return false;
+            return;
         };
         let stored = match place {
             Place::Memory => Ok(()),
             Place::File(file, at) => self.append(file, at, data).await,
             Place::NewFile => self.begin(data).await,
         };
-        if let Err(error) = &stored {
+        if let Err(error) = stored {
             self.shared.lock().overflow = Some(format!("waiting input cannot be kept: {error}"));
         }
         self.shared.filled.notify_one();
-        stored.is_ok()
     }
 
-    /// Counts `data` against the caps and, when memory has room, keeps it there. `None`: refused.
+    /// Ends the input: the reader gets what waits, then the end. Later pieces are dropped.
+    pub fn finish(&mut self) {
+        self.shared.lock().ended = true;
+        self.shared.filled.notify_one();
+    }
+
+    /// Counts `data` against the caps and, when memory has room, keeps it there. `None`: not taken.
     fn reserve(&self, data: &Bytes) -> Option<Place> {
         let mut queue = self.shared.lock();
-        if queue.overflow.is_some() {
+        if data.is_empty() || queue.ended || queue.overflow.is_some() {
             return None;
         }
         if !queue.share.take(length(data)) {
@@ -180,8 +184,7 @@ impl SpoolWriter {
 
 impl Drop for SpoolWriter {
     fn drop(&mut self) {
-        self.shared.lock().ended = true;
-        self.shared.filled.notify_one();
+        self.finish();
     }
 }
 
@@ -214,6 +217,12 @@ impl SpoolReader {
                 Err(error) => self.shared.lock().overflow = Some(format!("waiting input cannot be read: {error}")),
             }
         }
+    }
+
+    /// Whether input was lost: it was over a cap, or the disk failed.
+    #[must_use]
+    pub fn overflowed(&self) -> bool {
+        self.shared.lock().overflow.is_some()
     }
 
     /// Why input was lost, if any was.

@@ -2,8 +2,13 @@ use std::time::Duration;
 
 use super::*;
 
-fn limits(folder: &std::path::Path) -> SpoolLimits {
-    SpoolLimits { memory: 1000, waiting: 200_000, segment: 10_000, folder: folder.to_owned() }
+fn limits(folder: &std::path::Path, budget: &Arc<Budget>) -> SpoolLimits {
+    let budget = Arc::clone(budget);
+    SpoolLimits { memory: 1000, waiting: 200_000, segment: 10_000, folder: folder.to_owned(), budget }
+}
+
+fn wide() -> Arc<Budget> {
+    Budget::new(u64::MAX, None)
 }
 
 fn data(from: usize, count: usize) -> Bytes {
@@ -22,20 +27,21 @@ async fn rest(reader: &mut SpoolReader) -> Vec<u8> {
 async fn a_writer_never_waits_for_the_reader_and_the_order_is_kept() {
     let folder = tempfile::tempdir().expect("folder");
     let budget = Budget::new(1_000_000, None);
-    let (mut writer, mut reader) = spool(limits(folder.path()), Arc::clone(&budget));
+    let (mut writer, mut reader) = spool(limits(folder.path(), &budget));
     let mut sent = 0;
     let mut got = Vec::new();
     // Through every change between memory and files, with the reader a varying way behind.
     for round in 0..400 {
         let count = 1 + round * 37 % 3000;
-        assert!(writer.push(data(sent, count)).await, "round {round}");
+        writer.push(data(sent, count)).await;
         sent += count;
         while budget.used() > if round % 50 == 0 { 0 } else { 60_000 } {
             got.extend_from_slice(&reader.next().await.expect("a piece"));
         }
     }
     assert_eq!(std::fs::read_dir(folder.path()).expect("folder").count(), 0, "the files have no name");
-    drop(writer);
+    writer.finish();
+    writer.push(data(0, 10)).await;
     got.extend(rest(&mut reader).await);
     assert!(got == data(0, sent), "{} of {sent} bytes, or other bytes", got.len());
     assert_eq!((reader.overflow(), budget.used()), (None, 0));
@@ -44,9 +50,9 @@ async fn a_writer_never_waits_for_the_reader_and_the_order_is_kept() {
 #[tokio::test]
 async fn memory_stays_below_its_mark_and_read_files_are_dropped() {
     let folder = tempfile::tempdir().expect("folder");
-    let (mut writer, mut reader) = spool(limits(folder.path()), Budget::new(u64::MAX, None));
+    let (mut writer, mut reader) = spool(limits(folder.path(), &wide()));
     for step in 0..150 {
-        assert!(writer.push(data(step * 1000, 1000)).await);
+        writer.push(data(step * 1000, 1000)).await;
         assert!(writer.shared.lock().in_memory <= 1000);
     }
     assert_eq!(writer.shared.lock().pieces.len(), 1 + 15, "one piece in memory, segments of 10 kB");
@@ -61,10 +67,11 @@ async fn over_a_cap_the_stream_ends_instead_of_having_a_hole() {
     let folder = tempfile::tempdir().expect("folder");
     let user = Budget::new(50_000, None);
     for (waiting, cap) in [(20_000, "command"), (u64::MAX, "user")] {
-        let limits = SpoolLimits { waiting, ..limits(folder.path()) };
-        let (mut writer, mut reader) = spool(limits, Arc::clone(&user));
-        while writer.push(data(0, 1000)).await {}
-        assert!(!writer.push(data(0, 1)).await, "{cap}: nothing after the hole");
+        let (mut writer, mut reader) = spool(SpoolLimits { waiting, ..limits(folder.path(), &user) });
+        while !reader.overflowed() {
+            writer.push(data(0, 1000)).await;
+        }
+        writer.push(data(0, 1)).await;
         assert_eq!(reader.next().await, None, "{cap}");
         assert!(reader.overflow().is_some_and(|why| why.contains("more input")), "{cap}");
         drop((writer, reader));
@@ -74,9 +81,10 @@ async fn over_a_cap_the_stream_ends_instead_of_having_a_hole() {
 
 #[tokio::test]
 async fn a_folder_that_cannot_be_written_is_said_and_ends_the_input() {
-    let (mut writer, mut reader) = spool(limits("/proc/no-such".as_ref()), Budget::new(u64::MAX, None));
-    assert!(writer.push(data(0, 1000)).await);
-    assert!(!writer.push(data(1000, 1)).await);
+    let (mut writer, mut reader) = spool(limits("/proc/no-such".as_ref(), &wide()));
+    writer.push(data(0, 1000)).await;
+    assert!(!reader.overflowed());
+    writer.push(data(1000, 1)).await;
     assert_eq!(reader.next().await, None);
     assert!(reader.overflow().is_some_and(|why| why.contains("cannot be kept")));
 }
@@ -84,7 +92,7 @@ async fn a_folder_that_cannot_be_written_is_said_and_ends_the_input() {
 #[tokio::test]
 async fn a_cancelled_read_loses_nothing() {
     let folder = tempfile::tempdir().expect("folder");
-    let (mut writer, mut reader) = spool(limits(folder.path()), Budget::new(u64::MAX, None));
+    let (mut writer, mut reader) = spool(limits(folder.path(), &wide()));
     let reading = tokio::spawn(async move {
         let mut got = Vec::new();
         loop {
@@ -99,7 +107,7 @@ async fn a_cancelled_read_loses_nothing() {
         }
     });
     for step in 0..100 {
-        assert!(writer.push(data(step * 1500, 1500)).await);
+        writer.push(data(step * 1500, 1500)).await;
         tokio::task::yield_now().await;
     }
     drop(writer);
