@@ -9,4 +9,8 @@ pub mod approval;
 pub mod eligibility;
 pub mod request;
 
-pub use request::{AccessRequest, ActiveGrant, Approval, EndReason, Scope, State};
+#[cfg(test)]
+mod tests;
+
+pub use approval::Narrowing;
+pub use request::{AccessRequest, ActiveGrant, Approval, EndReason, Filing, Scope, State};

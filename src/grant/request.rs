@@ -1,11 +1,13 @@
 //! The access request, its states, and what others read of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::text::escape;
 use crate::domain::{AccountName, Digest, GrantId, RequestId, RoleName, TargetName, Timestamp, UserName, Window};
 
 /// Where and for how long: what an approver may narrow.
@@ -43,6 +45,27 @@ pub enum EndReason {
         /// What they said, empty if nothing.
         text: String,
     },
+}
+
+impl EndReason {
+    /// `expired`, `given-back`, `revoked`: the word in the audit log.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::GivenBack => "given-back",
+            Self::Revoked { .. } => "revoked",
+        }
+    }
+
+    /// What was said with it; empty if nothing.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Expired | Self::GivenBack => "",
+            Self::Revoked { text, .. } => text,
+        }
+    }
 }
 
 /// Where a request is in its life.
@@ -94,6 +117,68 @@ pub enum State {
     },
 }
 
+impl State {
+    /// Whether nothing can follow.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        match self {
+            Self::Pending { .. } | Self::Approved { .. } | Self::Active { .. } => false,
+            Self::Ended { .. } | Self::Denied { .. } | Self::Withdrawn { .. } | Self::Lapsed { .. } => true,
+        }
+    }
+}
+
+/// As the rest of a sentence that begins with the request: `is active until 2026-01-31 14:05:09Z`.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending { lapses } => write!(f, "waits for approval until {}", minute(*lapses)),
+            Self::Approved { activate_by, .. } => {
+                write!(f, "is approved and waits for its first use until {}", minute(*activate_by))
+            }
+            Self::Active { window } => write!(f, "is active until {}", minute(window.end)),
+            Self::Ended { at, why: EndReason::Expired } => write!(f, "expired at {}", minute(*at)),
+            Self::Ended { at, why: EndReason::GivenBack } => write!(f, "was given back at {}", minute(*at)),
+            Self::Ended { at, why: EndReason::Revoked { by, text } } => {
+                write!(f, "was revoked by {by} at {}{}", minute(*at), said(text))
+            }
+            Self::Denied { by, at, text } => write!(f, "was denied by {by} at {}{}", minute(*at), said(text)),
+            Self::Withdrawn { at } => write!(f, "was withdrawn at {}", minute(*at)),
+            Self::Lapsed { at } => write!(f, "lapsed at {}: nobody decided in time", minute(*at)),
+        }
+    }
+}
+
+/// With the date, because people look at requests of last week.
+fn minute(time: Timestamp) -> String {
+    time.to_chrono().map_or_else(|| time.to_string(), |time| time.format("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
+fn said(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(": {}", escape(text)) }
+}
+
+/// What a new request says.
+#[derive(Clone, Debug)]
+pub struct Filing {
+    /// Who asks.
+    pub user: UserName,
+    /// For which role.
+    pub role: RoleName,
+    /// The role's whole text.
+    pub role_text: String,
+    /// How many different people must say yes.
+    pub approvals_needed: u8,
+    /// Where and for how long.
+    pub scope: Scope,
+    /// The justification.
+    pub reason: String,
+    /// The ticket.
+    pub ticket: Option<String>,
+    /// The address it comes from.
+    pub source: IpAddr,
+}
+
 /// One ask for one role, and the grant that it becomes.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct AccessRequest {
@@ -126,6 +211,61 @@ pub struct AccessRequest {
 }
 
 impl AccessRequest {
+    /// A request filed at `now`: pending for `lapse`, or, where nobody needs to approve, approved at once and to be used
+    /// within `activate_within`.
+    #[must_use]
+    pub fn file(id: RequestId, filing: Filing, now: Timestamp, lapse: Duration, activate_within: Duration) -> Self {
+        let state = if filing.approvals_needed == 0 {
+            State::Approved { at: now, activate_by: now.after(activate_within) }
+        } else {
+            State::Pending { lapses: now.after(lapse) }
+        };
+        Self {
+            id,
+            user: filing.user,
+            role: filing.role,
+            role_digest: Digest::of(filing.role_text.as_bytes()),
+            role_text: filing.role_text,
+            scope: filing.scope,
+            reason: filing.reason,
+            ticket: filing.ticket,
+            source: filing.source,
+            filed: now,
+            approvals_needed: filing.approvals_needed,
+            approvals: Vec::new(),
+            state,
+        }
+    }
+
+    /// Digest of what an approver says yes to: who asks for which role, as it reads now, where, for how long and why. Its
+    /// first four hexadecimal digits are what they type, so that what they approve is what they saw.
+    ///
+    /// SHA-256 over a label and the fields in a fixed order, each behind its length, so that no two requests share an
+    /// encoding.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut bytes = b"doorward access request 1\n".to_vec();
+        let mut put = |field: &[u8]| {
+            bytes.extend_from_slice(&u64::try_from(field.len()).unwrap_or(u64::MAX).to_be_bytes());
+            bytes.extend_from_slice(field);
+        };
+        put(self.id.to_string().as_bytes());
+        put(self.user.as_str().as_bytes());
+        put(self.role.as_str().as_bytes());
+        put(self.role_digest.as_bytes());
+        put(&u64::try_from(self.scope.targets.len()).unwrap_or(u64::MAX).to_be_bytes());
+        for (target, account) in &self.scope.targets {
+            put(target.as_str().as_bytes());
+            put(account.as_str().as_bytes());
+        }
+        put(&self.scope.duration.as_nanos().to_be_bytes());
+        put(self.reason.as_bytes());
+        // A missing ticket and an empty one are different fields, not different values of one.
+        put(&[u8::from(self.ticket.is_some())]);
+        put(self.ticket.as_deref().unwrap_or_default().as_bytes());
+        Digest::of(&bytes)
+    }
+
     /// The grant's identifier.
     #[must_use]
     pub fn grant_id(&self) -> GrantId {

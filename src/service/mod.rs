@@ -10,17 +10,25 @@ use tokio::sync::Notify;
 
 use crate::domain::Clock;
 
+pub mod activate_grant;
+pub mod approved_roles;
 pub mod certify;
+mod change_request;
 pub mod end_grant;
+pub mod failure;
 pub mod held;
 pub mod ports;
 pub mod request_access;
+pub mod requestable;
 pub mod review_request;
+mod rights;
 pub mod run_command;
 pub mod session;
 pub mod settings;
 pub mod snapshot;
 
+pub use approved_roles::ApprovedRoles;
+pub use failure::{Unavailable, UnseenRequest};
 pub use session::Session;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
@@ -48,4 +56,6 @@ pub struct Services {
     /// Rung after every change of a request or grant, so that waiting `request`s and running commands look again at once.
     /// They also look by themselves every second or two: this is a short cut, not the truth.
     pub changed: Notify,
+    /// Compiled roles of requests and grants, by digest. Starts empty (`ApprovedRoles::default()`).
+    pub approved_roles: ApprovedRoles,
 }

@@ -1,0 +1,83 @@
+//! The moment an approved request becomes a grant and its time begins.
+
+use std::time::Duration;
+
+use crate::audit::event::{AuditEvent, What};
+use crate::domain::{RequestId, UserName};
+use crate::grant::activation::WrongState;
+use crate::grant::{AccessRequest, State};
+
+use super::approved_roles::approved_role;
+use super::change_request::{give, matching};
+use super::ports::RequestQuery;
+use super::{Services, Unavailable};
+
+/// Why a request did not become active.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivateError {
+    /// There is no such request.
+    #[error("there is no request {0}")]
+    Gone(RequestId),
+    /// It is not approved (any more).
+    #[error(transparent)]
+    State(#[from] WrongState),
+    /// The role is gone or its user may no longer ask for it.
+    #[error("{0} cannot be used: its role was changed or taken from you since; `roles` lists what you can ask for")]
+    Outdated(RequestId),
+    /// Log or store; nothing became active.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Activates one approved request. One that is active already is given back as it is.
+///
+/// # Errors
+/// [`ActivateError`].
+pub async fn activate(services: &Services, id: &RequestId) -> Result<AccessRequest, ActivateError> {
+    let begin = |request: &AccessRequest, now| {
+        if matches!(request.state, State::Active { .. }) {
+            return Ok(None);
+        }
+        let longest = longest_now(services, request);
+        let after = request.activate(now, longest.unwrap_or_default())?;
+        let State::Active { window } = &after.state else { return Ok(None) };
+        if longest.is_none() {
+            return Err(ActivateError::Outdated(request.id.clone()));
+        }
+        let what = What::Activated { ends: window.end };
+        let event = AuditEvent { user: Some(request.user.clone()), ..AuditEvent::of(what) };
+        Ok(Some((after, event)))
+    };
+    give(services, id, begin).await?.ok_or_else(|| ActivateError::Gone(id.clone()))
+}
+
+/// How long the role may be active as loaded now, if its user may still ask for it and it can be read as approved.
+fn longest_now(services: &Services, request: &AccessRequest) -> Option<Duration> {
+    let snapshot = services.snapshot.load();
+    approved_role(services, request).ok()?;
+    let role = snapshot.roles.get(&request.role)?;
+    let person = snapshot.person(&request.user)?;
+    let longest = role.request()?.max_duration;
+    snapshot.may_ask(&person, role).then_some(longest)
+}
+
+/// Activates every approved request of `user` and gives how many became active. Those that cannot be used any more are left
+/// to expire.
+///
+/// # Errors
+/// [`Unavailable`]: log or store.
+pub async fn activate_approved(services: &Services, user: &UserName) -> Result<usize, Unavailable> {
+    let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
+    let mut activated = 0_usize;
+    for request in matching(services, &query).await? {
+        if !matches!(request.state, State::Approved { .. }) {
+            continue;
+        }
+        match activate(services, &request.id).await {
+            Ok(_) => activated = activated.saturating_add(1),
+            Err(ActivateError::Unavailable(error)) => return Err(error),
+            Err(ActivateError::Gone(_) | ActivateError::State(_) | ActivateError::Outdated(_)) => {}
+        }
+    }
+    Ok(activated)
+}

@@ -1,0 +1,142 @@
+//! How a stored request changes: read, settle what time has done, decide, compare-and-set, and again if somebody was faster.
+//!
+//! The order of log and store is the point. What *gives* power is in the log before the store shows it; what *takes* power
+//! away acts first and is logged as soon as the log can take it.
+
+use crate::audit::event::{AuditEvent, What};
+use crate::domain::{RequestId, Timestamp};
+use crate::grant::{AccessRequest, State};
+
+use super::ports::{RequestQuery, StoreError, Stored};
+use super::{Services, Unavailable};
+
+/// How often a change is tried before it counts as unavailable. Each lost race means that somebody else's change was stored.
+pub(super) const ATTEMPTS: usize = 16;
+
+/// The request as it is now; a transition that time has brought about is stored and logged by whoever sees it first.
+pub(super) async fn current(services: &Services, id: &RequestId) -> Result<Option<Stored<AccessRequest>>, StoreError> {
+    for _ in 0..ATTEMPTS {
+        let Some(stored) = services.store.request(id).await? else { return Ok(None) };
+        match settle(services, &stored).await {
+            Ok(None) => return Ok(Some(stored)),
+            Ok(Some(next)) => return Ok(Some(next)),
+            Err(StoreError::Changed) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(StoreError::Changed)
+}
+
+/// Requests that match, as they are now; with `query.open` none that is over.
+pub(super) async fn matching(services: &Services, query: &RequestQuery) -> Result<Vec<AccessRequest>, StoreError> {
+    let mut found = Vec::new();
+    for stored in services.store.requests(query).await? {
+        let request = match settle(services, &stored).await {
+            Ok(settled) => settled.unwrap_or(stored).value,
+            Err(StoreError::Changed) => match current(services, &stored.value.id).await? {
+                Some(stored) => stored.value,
+                None => continue,
+            },
+            Err(error) => return Err(error),
+        };
+        if !(query.open && request.state.is_over()) {
+            found.push(request);
+        }
+    }
+    Ok(found)
+}
+
+/// Stores and logs what is due by now, if anything.
+pub(super) async fn settle(
+    services: &Services,
+    stored: &Stored<AccessRequest>,
+) -> Result<Option<Stored<AccessRequest>>, StoreError> {
+    let Some(next) = stored.value.settled(services.clock.now()) else { return Ok(None) };
+    services.store.replace_request(stored, &next).await?;
+    let what = match &next.state {
+        State::Lapsed { .. } => What::Lapsed { request: next.id.clone() },
+        _ => What::Ended { why: "expired".to_owned(), text: String::new() },
+    };
+    services.audit.append_later(about(&next, AuditEvent { user: Some(next.user.clone()), ..AuditEvent::of(what) }));
+    services.changed.notify_waiters();
+    Ok(Some(Stored { version: stored.version.saturating_add(1), value: next }))
+}
+
+/// `event` with the grant that `request` is or would be.
+pub(super) fn about(request: &AccessRequest, event: AuditEvent) -> AuditEvent {
+    AuditEvent { grant: Some(request.grant_id()), ..event }
+}
+
+/// Takes power away: stores what `decide` makes of the request and hands its event to the log, which cannot stop it. `None`
+/// if there is no such request.
+pub(super) async fn take<E: From<Unavailable>>(
+    services: &Services,
+    id: &RequestId,
+    decide: impl Fn(&AccessRequest, Timestamp) -> Result<(AccessRequest, AuditEvent), E>,
+) -> Result<Option<AccessRequest>, E> {
+    for _ in 0..ATTEMPTS {
+        let Some(before) = current(services, id).await.map_err(Unavailable::from)? else { return Ok(None) };
+        let (after, event) = decide(&before.value, services.clock.now())?;
+        match services.store.replace_request(&before, &after).await {
+            Ok(()) => {
+                services.audit.append_later(about(&after, event));
+                services.changed.notify_waiters();
+                return Ok(Some(after));
+            }
+            Err(StoreError::Changed) => {}
+            Err(error) => return Err(Unavailable::from(error).into()),
+        }
+    }
+    Err(Unavailable::from(StoreError::Changed).into())
+}
+
+/// Gives power: the event of what `decide` makes of the request is on disk before the store shows it. `decide` says `None`
+/// when nothing has to change. `None` if there is no such request.
+pub(super) async fn give<E: From<Unavailable>>(
+    services: &Services,
+    id: &RequestId,
+    decide: impl Fn(&AccessRequest, Timestamp) -> Result<Option<(AccessRequest, AuditEvent)>, E>,
+) -> Result<Option<AccessRequest>, E> {
+    for _ in 0..ATTEMPTS {
+        let Some(before) = current(services, id).await.map_err(Unavailable::from)? else { return Ok(None) };
+        let Some((after, event)) = decide(&before.value, services.clock.now())? else { return Ok(Some(before.value)) };
+        let announced = Announced::before(services, &after);
+        let _ = services.audit.append(about(&after, event)).await.map_err(Unavailable::from)?;
+        match services.store.replace_request(&before, &after).await {
+            Ok(()) => {
+                announced.kept();
+                services.changed.notify_waiters();
+                return Ok(Some(after));
+            }
+            Err(StoreError::Changed) => {}
+            Err(error) => return Err(Unavailable::from(error).into()),
+        }
+    }
+    Err(Unavailable::from(StoreError::Changed).into())
+}
+
+/// A change that the log is told of before the store. Unless it is [kept](Self::kept), the log is told that too: when the
+/// store failed, when somebody was faster, and when the client went away in between and the future was dropped.
+pub(super) struct Announced<'a> {
+    services: &'a Services,
+    correction: Option<AuditEvent>,
+}
+
+impl<'a> Announced<'a> {
+    pub(super) fn before(services: &'a Services, request: &AccessRequest) -> Self {
+        let message = format!("the entry before this about {} is of a change that was not stored", request.id);
+        Self { services, correction: Some(about(request, AuditEvent::of(What::Error { message }))) }
+    }
+
+    pub(super) fn kept(mut self) {
+        self.correction = None;
+    }
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        if let Some(correction) = self.correction.take() {
+            self.services.audit.append_later(correction);
+        }
+    }
+}

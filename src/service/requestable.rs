@@ -1,0 +1,119 @@
+//! What a person may see: the roles and targets they may ask for or hold.
+//!
+//! Roles and targets outside these lists do not exist for them (design invariant 9).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::domain::{AccountName, Person, RoleName, TargetName, UserName};
+use crate::grant::approval::{any_of, is_approver};
+use crate::identity::User;
+use crate::policy::{RequestTerms, Role, Words};
+
+use super::change_request::matching;
+use super::ports::{RequestQuery, StoreError};
+use super::{Services, Snapshot};
+
+/// A role that somebody may ask for.
+#[derive(Clone, Debug)]
+pub struct RequestableRole {
+    /// The role, with its rules and usages and its request terms (always there).
+    pub role: Arc<Role>,
+    /// Every target it reaches now, with the account there.
+    pub targets: BTreeMap<TargetName, AccountName>,
+    /// Who approves, in words: `nobody needs to approve`, `bob or dan can approve`, `2 of bob, dan or eve must approve`.
+    pub approvers: String,
+}
+
+/// A target that somebody may see, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct VisibleTarget {
+    /// Its name.
+    pub name: TargetName,
+    /// Roles of active grants that reach it.
+    pub active: BTreeSet<RoleName>,
+    /// Roles that may be asked for and reach it.
+    pub requestable: BTreeSet<RoleName>,
+}
+
+/// A request that would make a denied command possible.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Suggestion {
+    /// The role.
+    pub role: RoleName,
+    /// What to type: `ssh bastion request web-restart --on web-1 --reason WHY`.
+    pub line: String,
+}
+
+/// The roles `person` may ask for, by name.
+#[must_use]
+pub fn roles_for(snapshot: &Snapshot, person: &Person) -> Vec<RequestableRole> {
+    let theirs = snapshot.roles.values().filter(|role| snapshot.may_ask(person, role));
+    let described = theirs.map(|role| RequestableRole {
+        role: Arc::clone(role),
+        targets: snapshot.reach_of(role),
+        approvers: role.request().map(|terms| approvers_in_words(snapshot, person, terms)).unwrap_or_default(),
+    });
+    described.collect()
+}
+
+/// Who would approve a request of `person`, in words.
+fn approvers_in_words(snapshot: &Snapshot, person: &Person, terms: &RequestTerms) -> String {
+    let others = snapshot.directory.iter().map(User::person).filter(|other| other.name != person.name);
+    let names: Vec<UserName> =
+        others.filter(|other| is_approver(other, &terms.approvers)).map(|other| other.name).collect();
+    match terms.approvals {
+        0 => "nobody needs to approve".to_owned(),
+        needed if names.len() < usize::from(needed) => {
+            format!("needs {needed} to approve, and {} can at the moment", names.len())
+        }
+        1 => format!("{} can approve", any_of(&names)),
+        needed => format!("{needed} of {} must approve", any_of(&names)),
+    }
+}
+
+/// The targets that `user` may use (by an active grant) or ask for, by name. None, when the user is not enrolled.
+///
+/// # Errors
+/// The store's.
+pub async fn targets_for(services: &Services, user: &UserName) -> Result<Vec<VisibleTarget>, StoreError> {
+    let snapshot = services.snapshot.load_full();
+    let Some(person) = snapshot.person(user) else { return Ok(Vec::new()) };
+    let mut visible: BTreeMap<TargetName, VisibleTarget> = BTreeMap::new();
+    for found in roles_for(&snapshot, &person) {
+        for target in found.targets.keys() {
+            entry(&mut visible, target).requestable.insert(found.role.name().clone());
+        }
+    }
+    let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
+    let now = services.clock.now();
+    for grant in matching(services, &query).await?.iter().filter_map(|request| request.active_grant(now)) {
+        // As approved, intersected with what the role reaches now.
+        let reach = snapshot.roles.get(grant.role()).map(|role| snapshot.reach_of(role)).unwrap_or_default();
+        for (target, _) in grant.targets().iter().filter(|(target, account)| reach.get(target) == Some(account)) {
+            entry(&mut visible, target).active.insert(grant.role().clone());
+        }
+    }
+    Ok(visible.into_values().collect())
+}
+
+fn entry<'a>(visible: &'a mut BTreeMap<TargetName, VisibleTarget>, name: &TargetName) -> &'a mut VisibleTarget {
+    let unseen_yet = || VisibleTarget { name: name.clone(), active: BTreeSet::new(), requestable: BTreeSet::new() };
+    visible.entry(name.clone()).or_insert_with(unseen_yet)
+}
+
+/// The request to type, when a role that `person` may ask for allows exactly `words` on `target`: of several, the one that
+/// needs the fewest approvals.
+#[must_use]
+pub fn role_allowing(snapshot: &Snapshot, person: &Person, target: &TargetName, words: &Words) -> Option<Suggestion> {
+    let allowing = roles_for(snapshot, person)
+        .into_iter()
+        .filter(|found| found.targets.contains_key(target) && found.role.allows(words));
+    let found = allowing.min_by_key(|found| found.role.request().map(|terms| terms.approvals))?;
+    let terms = found.role.request()?;
+    let (alias, role) = (&snapshot.settings.alias, found.role.name());
+    let ticket = if terms.ticket.is_some() { " --ticket TICKET" } else { "" };
+    let reason = if terms.reason_required { " --reason WHY" } else { "" };
+    let line = format!("ssh {alias} request {role} --on {target}{ticket}{reason}");
+    Some(Suggestion { role: role.clone(), line })
+}
