@@ -1,1 +1,293 @@
-//! (to be written)
+//! What each kind of certificate carries, and what we refuse to sign. Pure.
+//!
+//! A [`Profile`] is what `certs/session.toml`, `certs/target.toml` or `certs/host.toml` say. With the facts of one certificate
+//! it becomes [`Fields`], which can be made nowhere else, have passed every refusal, and go to [`super::signer`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::{Algorithm, PublicKey};
+
+use crate::domain::{
+    AccountName, CertificateId, CommandId, GrantId, Serial, SessionId, TargetName, Timestamp, UserName, Window,
+};
+
+mod file;
+#[cfg(test)]
+mod tests;
+
+/// Longest value of `force-command` that is signed, in bytes. The certificate has to fit into one SSH packet of 256 KiB.
+pub const COMMAND_LENGTH: usize = 128 * 1024;
+
+/// Which of our three authorities signs, for what.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Opens the bastion for a user's key.
+    Session,
+    /// Runs one command on one target.
+    Target,
+    /// Shows who the bastion is.
+    Host,
+}
+
+/// What a kind of certificate carries. [`Profile::parse`] makes one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Profile {
+    kind: Kind,
+    validity: Duration,
+    skew: Duration,
+    key_types: Vec<Algorithm>,
+    extensions: BTreeSet<String>,
+}
+
+/// Why a certificate is not signed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum ProfileError {
+    /// The profile is for another kind of certificate.
+    #[error("the profile is not one for this kind of certificate")]
+    Kind,
+    /// The key type is not among `key_types`.
+    #[error("keys of the type {shown} are not certified (`key_types` of the profile)")]
+    KeyType {
+        /// The key's type.
+        shown: String,
+    },
+    /// A principal that would open more than it says: none, a pattern, a login name, two in one.
+    #[error("{shown:?} is no principal we sign")]
+    Principal {
+        /// The principal, or nothing.
+        shown: String,
+    },
+    /// It would never be valid.
+    #[error("its validity is empty")]
+    WindowEmpty,
+    /// It would be valid for longer than `validity`.
+    #[error("it would be valid for longer than {longest:?} (`validity` of the profile)")]
+    WindowTooLong {
+        /// The longest.
+        longest: Duration,
+    },
+    /// No grants, or so many that the option gets too long.
+    #[error("a session certificate covers some grants, and not hundreds")]
+    Grants,
+    /// A command line that cannot be an option's value.
+    #[error("the command line is empty, too long, or has control characters")]
+    Command,
+}
+
+/// What is signed. Only this module makes one.
+#[derive(Clone, Debug)]
+pub struct Fields {
+    pub(super) cert_type: CertType,
+    pub(super) key: PublicKey,
+    pub(super) serial: Serial,
+    pub(super) key_id: String,
+    pub(super) principals: Vec<String>,
+    pub(super) valid_after: u64,
+    pub(super) valid_before: u64,
+    pub(super) critical_options: BTreeMap<&'static str, String>,
+    pub(super) extensions: BTreeSet<String>,
+}
+
+/// The facts of one session certificate.
+#[derive(Debug)]
+pub struct SessionFacts<'a> {
+    /// The bastion's name.
+    pub bastion: &'a str,
+    /// Its identifier.
+    pub id: &'a CertificateId,
+    /// Its number.
+    pub serial: Serial,
+    /// The user it names.
+    pub user: &'a UserName,
+    /// The key that user proved.
+    pub key: &'a PublicKey,
+    /// The value of `grants@doorward`.
+    pub grants: &'a str,
+    /// From now to the end of the last grant.
+    pub validity: Window,
+    /// The user's own networks.
+    pub networks: &'a [IpNet],
+}
+
+/// The facts of one target certificate.
+#[derive(Debug)]
+pub struct TargetFacts<'a> {
+    /// The bastion's name.
+    pub bastion: &'a str,
+    /// Its number.
+    pub serial: Serial,
+    /// Whose command.
+    pub user: &'a UserName,
+    /// Under which grant.
+    pub grant: &'a GrantId,
+    /// In which connection.
+    pub session: &'a SessionId,
+    /// Which command.
+    pub command: &'a CommandId,
+    /// Where.
+    pub target: &'a TargetName,
+    /// As whom.
+    pub account: &'a AccountName,
+    /// The new key.
+    pub key: &'a PublicKey,
+    /// The rendered line, exactly.
+    pub force_command: &'a str,
+    /// The address the target sees.
+    pub source_address: IpAddr,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// Whether the rule says `tty = true`.
+    pub pty: bool,
+}
+
+/// The facts of one host certificate.
+#[derive(Debug)]
+pub struct HostFacts<'a> {
+    /// Its number.
+    pub serial: Serial,
+    /// The host key.
+    pub key: &'a PublicKey,
+    /// Every name that clients look up; the first one is in the key ID.
+    pub names: &'a [String],
+    /// From now on, for how long.
+    pub validity: Window,
+}
+
+impl Profile {
+    /// How long a certificate is valid after it was signed, at most.
+    #[must_use]
+    pub fn validity(&self) -> Duration {
+        self.validity
+    }
+
+    /// A session certificate.
+    ///
+    /// # Errors
+    /// [`ProfileError`] names what is not signed.
+    pub fn session(&self, facts: &SessionFacts<'_>) -> Result<Fields, ProfileError> {
+        self.is_for(Kind::Session)?;
+        if facts.grants.is_empty() || facts.grants.len() > crate::domain::limits::GRANTS_OPTION {
+            return Err(ProfileError::Grants);
+        }
+        let mut critical_options = BTreeMap::from([("grants@doorward", facts.grants.to_owned())]);
+        if !facts.networks.is_empty() {
+            // sshd refuses a network with bits set after its prefix.
+            let networks = facts.networks.iter().map(|network| network.trunc().to_string()).collect::<Vec<_>>();
+            critical_options.insert("source-address", networks.join(","));
+        }
+        self.checked(Fields {
+            cert_type: CertType::User,
+            key: facts.key.clone(),
+            serial: facts.serial,
+            key_id: format!("doorward:{}:{}", facts.user, facts.id),
+            principals: vec![bound_principal(facts.user.as_str(), facts.bastion)?],
+            valid_after: self.valid_after(facts.validity)?,
+            valid_before: self.valid_before(facts.validity)?,
+            critical_options,
+            extensions: self.extensions.clone(),
+        })
+    }
+
+    /// A target certificate, valid from the decision for as long as the profile says.
+    ///
+    /// # Errors
+    /// [`ProfileError`] names what is not signed.
+    pub fn target(&self, facts: &TargetFacts<'_>) -> Result<Fields, ProfileError> {
+        self.is_for(Kind::Target)?;
+        let command = facts.force_command;
+        if command.is_empty() || command.len() > COMMAND_LENGTH || command.chars().any(char::is_control) {
+            return Err(ProfileError::Command);
+        }
+        let validity = Window { start: facts.at, end: facts.at.after(self.validity) };
+        let TargetFacts { user, grant, session, command: id, .. } = facts;
+        self.checked(Fields {
+            cert_type: CertType::User,
+            key: facts.key.clone(),
+            serial: facts.serial,
+            key_id: format!("doorward:{user}:{grant}:{session}:{id}"),
+            principals: vec![bound_principal(&format!("{}/{}", facts.target, facts.account), facts.bastion)?],
+            valid_after: self.valid_after(validity)?,
+            valid_before: self.valid_before(validity)?,
+            critical_options: BTreeMap::from([
+                ("force-command", command.to_owned()),
+                ("source-address", IpNet::from(facts.source_address.to_canonical()).to_string()),
+            ]),
+            extensions: if facts.pty { self.extensions.clone() } else { BTreeSet::new() },
+        })
+    }
+
+    /// A host certificate.
+    ///
+    /// # Errors
+    /// [`ProfileError`] names what is not signed.
+    pub fn host(&self, facts: &HostFacts<'_>) -> Result<Fields, ProfileError> {
+        self.is_for(Kind::Host)?;
+        let first = facts.names.first().ok_or_else(|| ProfileError::Principal { shown: String::new() })?;
+        if let Some(name) = facts.names.iter().find(|name| !is_host_name(name)) {
+            return Err(ProfileError::Principal { shown: name.clone() });
+        }
+        self.checked(Fields {
+            cert_type: CertType::Host,
+            key: facts.key.clone(),
+            serial: facts.serial,
+            key_id: format!("doorward:host:{first}"),
+            principals: facts.names.to_vec(),
+            valid_after: self.valid_after(facts.validity)?,
+            valid_before: self.valid_before(facts.validity)?,
+            critical_options: BTreeMap::new(),
+            extensions: BTreeSet::new(),
+        })
+    }
+
+    fn is_for(&self, kind: Kind) -> Result<(), ProfileError> {
+        if self.kind == kind { Ok(()) } else { Err(ProfileError::Kind) }
+    }
+
+    /// The refusals that all kinds share.
+    fn checked(&self, fields: Fields) -> Result<Fields, ProfileError> {
+        // A certificate given as the key has an algorithm too; its key must not be certified through it.
+        let shown = fields.key.algorithm();
+        if fields.key.key_data().is_certificate() || !self.key_types.contains(&shown) {
+            return Err(ProfileError::KeyType { shown: shown.to_string() });
+        }
+        if fields.valid_before <= fields.valid_after {
+            return Err(ProfileError::WindowEmpty);
+        }
+        Ok(fields)
+    }
+
+    fn valid_after(&self, window: Window) -> Result<u64, ProfileError> {
+        u64::try_from(window.start.before(self.skew).secs()).map_err(|_| ProfileError::WindowEmpty)
+    }
+
+    /// Rounded down: a certificate never outlives the grant by a part of a second.
+    fn valid_before(&self, window: Window) -> Result<u64, ProfileError> {
+        if window.end <= window.start {
+            return Err(ProfileError::WindowEmpty);
+        }
+        if window.start.until(window.end) > self.validity {
+            return Err(ProfileError::WindowTooLong { longest: self.validity });
+        }
+        u64::try_from(window.end.secs()).map_err(|_| ProfileError::WindowEmpty)
+    }
+}
+
+/// `WHAT@BASTION`. The `@` is what makes it differ from every login name: a stock `sshd` without a principals file accepts
+/// the principal that equals the login name, and ours never does.
+fn bound_principal(what: &str, bastion: &str) -> Result<String, ProfileError> {
+    let principal = format!("{what}@{bastion}");
+    if what.is_empty() || what.contains('@') || !is_host_name(bastion) {
+        return Err(ProfileError::Principal { shown: principal });
+    }
+    Ok(principal)
+}
+
+/// A name or address without anything that a principals list, a known_hosts line or a pattern gives a meaning to.
+fn is_host_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':');
+    !name.is_empty() && name.len() <= 253 && !name.starts_with(['-', '.']) && name.bytes().all(plain)
+}

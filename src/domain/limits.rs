@@ -8,3 +8,5 @@ pub const CONFIG_FILE: u64 = 1024 * 1024;
 pub const FREE_TEXT: usize = 2000;
 /// Longest excerpt of foreign text in a message, in characters.
 pub const EXCERPT: usize = 120;
+/// Longest list of grants in a session certificate, in bytes: about 220 grants.
+pub const GRANTS_OPTION: usize = 2000;

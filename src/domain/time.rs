@@ -65,6 +65,12 @@ impl Timestamp {
     pub fn time_of_day(self) -> String {
         self.to_chrono().map_or_else(|| self.0.to_string(), |time| time.format("%H:%M:%SZ").to_string())
     }
+
+    /// `2026-11-21T14:05:09Z`, for people: the log has microseconds, they have certificates and clocks.
+    #[must_use]
+    pub fn to_the_second(self) -> String {
+        self.to_chrono().map_or_else(|| self.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+    }
 }
 
 impl From<DateTime<Utc>> for Timestamp {
