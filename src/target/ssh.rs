@@ -1,0 +1,149 @@
+//! A cleared command on an OpenSSH target: connect, check the host key, make a key and have it certified for this one
+//! command, log in, run.
+//!
+//! The private key lives in this function's memory and is gone when the login is over.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use russh::client::{AuthResult, Handle, Msg};
+use russh::keys::{Algorithm, Certificate, PrivateKey};
+use russh::{Channel, ChannelMsg};
+
+use crate::domain::{AccountName, TargetName};
+use crate::inventory::SshReach;
+use crate::service::ports::{Cleared, Running, TargetError};
+
+use super::connect::{self, Lifeline};
+use super::wire::{Fault, Watch, config};
+use super::{CommandCertifier, Deadlines, relay};
+
+/// Runs cleared commands on OpenSSH targets.
+pub(super) struct SshTargets {
+    certifier: Arc<dyn CommandCertifier>,
+    deadlines: Deadlines,
+}
+
+impl SshTargets {
+    /// Runs commands with certificates of `certifier`.
+    pub(super) fn new(certifier: Arc<dyn CommandCertifier>, deadlines: Deadlines) -> Self {
+        Self { certifier, deadlines }
+    }
+
+    /// Starts the command; see [`crate::service::ports::Targets::start`].
+    pub(super) async fn start(&self, cleared: &Cleared, reach: &SshReach) -> Result<Running, TargetError> {
+        let permit = cleared.permit();
+        let mut connection = Connection::open(permit.target(), reach, &self.deadlines).await?;
+        let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)
+            .map_err(|error| TargetError::Internal { reason: format!("no new key: {error}") })?;
+        let source = reach.from.unwrap_or(connection.local);
+        let certificate = self.certifier.certify(cleared, key.public_key(), source).await?;
+        connection.login(permit.account(), key, certificate, self.deadlines.login).await?;
+        let channel = connection.exec(permit.line(), self.deadlines.exec).await?;
+        Ok(relay::spawn(connection, channel, self.deadlines.tail))
+    }
+}
+
+/// One connection to a target, which carries one command. Dropping it cuts it.
+pub(super) struct Connection {
+    target: TargetName,
+    handle: Handle<Watch>,
+    ended: Arc<OnceLock<String>>,
+    /// The address the target sees.
+    pub(super) local: IpAddr,
+    _lifeline: Lifeline,
+}
+
+impl Connection {
+    /// Connects and exchanges keys. Nothing is authenticated yet on our side; the target has proved its pinned key.
+    pub(super) async fn open(
+        target: &TargetName,
+        reach: &SshReach,
+        deadlines: &Deadlines,
+    ) -> Result<Self, TargetError> {
+        let opened = connect::open(reach, deadlines.connect).await.map_err(|reason| unreachable(target, reason))?;
+        let (watch, ended) = Watch::new(reach.host_key.clone());
+        let handshake = russh::client::connect_stream(config(&reach.host_key), opened.stream, watch);
+        let handle = match within(deadlines.login, handshake).await {
+            Some(Ok(handle)) => handle,
+            Some(Err(Fault::HostKey(shown))) => {
+                return Err(TargetError::HostKey { target: target.to_string(), shown });
+            }
+            Some(Err(fault)) => return Err(unreachable(target, format!("the key exchange failed: {fault}"))),
+            None => return Err(unreachable(target, silent(deadlines.login, "the key exchange"))),
+        };
+        Ok(Self { target: target.clone(), handle, ended, local: opened.local, _lifeline: opened.lifeline })
+    }
+
+    /// Logs in as `account`. Prompts of the target are never answered: they run into the deadline.
+    pub(super) async fn login(
+        &mut self,
+        account: &AccountName,
+        key: PrivateKey,
+        certificate: Certificate,
+        limit: Duration,
+    ) -> Result<(), TargetError> {
+        let login = self.handle.authenticate_openssh_cert(account.as_str(), Arc::new(key), certificate);
+        match within(limit, login).await {
+            Some(Ok(AuthResult::Success)) => Ok(()),
+            Some(Ok(AuthResult::Failure { .. })) if self.handle.is_closed() => Err(self.lost("the login")),
+            Some(Ok(AuthResult::Failure { .. })) => Err(TargetError::Refused { target: self.target.to_string() }),
+            Some(Err(_)) => Err(self.lost("the login")),
+            None => Err(unreachable(&self.target, silent(limit, "the login"))),
+        }
+    }
+
+    /// Opens the one channel and asks for `line`. The certificate forces the same line, so this can only agree with it.
+    pub(super) async fn exec(&self, line: &str, limit: Duration) -> Result<Channel<Msg>, TargetError> {
+        let asking = async {
+            let mut channel = self.handle.channel_open_session().await.map_err(|error| error.to_string())?;
+            channel.exec(true, line).await.map_err(|error| error.to_string())?;
+            loop {
+                match channel.wait().await {
+                    Some(ChannelMsg::Success) => return Ok(channel),
+                    Some(ChannelMsg::WindowAdjusted { .. }) => {}
+                    Some(ChannelMsg::Failure) => return Err("it refuses to run commands".to_owned()),
+                    Some(_) => return Err("it spoke before it answered".to_owned()),
+                    None => return Err(self.why_ended()),
+                }
+            }
+        };
+        match within(limit, asking).await {
+            Some(answer) => answer.map_err(|reason| unreachable(&self.target, reason)),
+            None => {
+                let reason = format!("{}; whether the command began is unknown", silent(limit, "the command"));
+                Err(unreachable(&self.target, reason))
+            }
+        }
+    }
+
+    /// Why the connection ended, as far as is known.
+    pub(super) fn why_ended(&self) -> String {
+        self.ended.get().cloned().unwrap_or_else(|| "the connection was closed".to_owned())
+    }
+
+    /// Takes leave, so that the target's log shows an orderly end. Bounded; the cut follows anyway.
+    pub(super) async fn part(self) {
+        let leave = self.handle.disconnect(russh::Disconnect::ByApplication, "", "");
+        if let Some(Ok(())) = within(Duration::from_secs(1), leave).await {
+            let _ = within(Duration::from_secs(1), self.handle).await;
+        }
+    }
+
+    fn lost(&self, during: &str) -> TargetError {
+        unreachable(&self.target, format!("the connection ended during {during}: {}", self.why_ended()))
+    }
+}
+
+fn unreachable(target: &TargetName, reason: String) -> TargetError {
+    TargetError::Unreachable { target: target.to_string(), reason }
+}
+
+fn silent(limit: Duration, step: &str) -> String {
+    format!("it did not answer {step} within {} s", limit.as_secs())
+}
+
+async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, future).await.ok()
+}
