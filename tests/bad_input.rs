@@ -48,7 +48,8 @@ fn any_bytes_as_command_or_verb_get_a_clear_error_and_an_entry() {
 #[test]
 fn any_login_name_is_only_a_name() {
     let bastion = Bastion::start();
-    for login in ["root", "-oProxyCommand=x", "a+b+c", "+", "web-9", "ops+web-9", "ä", "x\u{202e}y", &"l".repeat(5000)] {
+    for login in ["root", "-oProxyCommand=x", "a+b+c", "+", "web-9", "ops+web-9", "ä", "x\u{202e}y", &"l".repeat(5000)]
+    {
         let came = bastion.run("alice", &["-l", login, "bastion", "whoami"]);
         assert_eq!(came.code, 0, "{login:?}: {came:?}");
         assert!(came.out.contains("alice") && !came.out.contains('\u{202e}'), "{came:?}");
@@ -67,7 +68,8 @@ fn garbage_keys_certificates_and_handshakes_leave_the_others_running() {
     let bastion = Bastion::start();
     let sleeping = bastion.ssh("alice", &["bastion", "whoami"]).output().expect("ssh");
     assert!(sleeping.status.success());
-    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"SSH-2.0-x\r\n\xff\xff\xff\xff\xff\xff\xff\xff", b"", &[0; 100_000]] {
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"SSH-2.0-x\r\n\xff\xff\xff\xff\xff\xff\xff\xff", b"", &[0; 100_000]]
+    {
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", bastion.port)).expect("connect");
         let _ = stream.write_all(bytes);
         let _ = stream.shutdown(std::net::Shutdown::Write);

@@ -123,7 +123,8 @@ fn a_stopping_bastion_lets_what_runs_finish_within_its_bound_and_ends_the_rest()
     let ends = sleeping(&bastion, "web-1", long);
     bastion.stop();
     gone(long, Duration::from_secs(9));
-    let (finishes, ends) = (came(finishes.wait_with_output().expect("ssh")), came(ends.wait_with_output().expect("ssh")));
+    let (finishes, ends) =
+        (came(finishes.wait_with_output().expect("ssh")), came(ends.wait_with_output().expect("ssh")));
     assert_eq!(finishes.code, 0, "{finishes:?}");
     assert_eq!(ends.code, 124, "{ends:?}");
     assert_eq!(bastion.entries("command-finished").len(), 2);

@@ -12,7 +12,8 @@ fn a_denied_command_says_what_to_type_and_runs_once_that_is_approved() {
     let bastion = Bastion::start();
     let denied = bastion.run("alice", &["web-1@bastion", "id -un"]);
     assert_eq!(denied.code, 126, "{denied:?}");
-    let line = denied.err.lines().find(|line| line.contains("ssh bastion request")).unwrap_or_else(|| panic!("{denied:?}"));
+    let line =
+        denied.err.lines().find(|line| line.contains("ssh bastion request")).unwrap_or_else(|| panic!("{denied:?}"));
     let (_, request) = line.split_once("ssh ").expect("the line to type");
     assert!(request.contains("request ops --on web-1"), "{line}");
 
@@ -90,7 +91,8 @@ fn the_targets_own_log_names_user_grant_session_and_command() {
     let grant = bastion.grant("ops", "web-1", "10m");
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
     let allowed = bastion.entries("command-allowed").pop().expect("the entry");
-    let (session, command) = (allowed["session"].as_str().expect("s-"), allowed["data"]["command"].as_str().expect("c-"));
+    let (session, command) =
+        (allowed["session"].as_str().expect("s-"), allowed["data"]["command"].as_str().expect("c-"));
     let key_id = format!("doorward:alice:{grant}:{session}:{command}");
     bastion.sshd.log_with(&key_id);
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 
+use crate::audit::entry::AuditEntry;
 use crate::audit::note::VerifierKey;
 use crate::audit::{search, verify};
 use crate::control::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
@@ -37,11 +38,7 @@ impl AuditReader for LogFiles {
         };
         let found = blocking(move || search::search(&dir, &key, &filter)).await?;
         let entries = found.map_err(|error| AuditReadError { reason: error.to_string() })?;
-        let entry = |entry: crate::audit::search::AuditEntry| FoundEntry {
-            sequence: entry.sequence,
-            time: entry.time,
-            event: entry.event,
-        };
+        let entry = |entry: AuditEntry| FoundEntry { sequence: entry.sequence, time: entry.time, event: entry.event };
         Ok(entries.into_iter().map(entry).collect())
     }
 

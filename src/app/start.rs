@@ -17,9 +17,9 @@ use crate::ca::signer::{HostCa, KeyFileError, KeyFileSigner, SessionCa, TargetCa
 use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths};
 use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
-use crate::recording::recorder::{FileRecorders, RecorderOptions};
-use crate::service::Services;
+use crate::recording::recorder::{RecordingFolder, RecordingLimits};
 use crate::service::ports::{AuditError, AuditLog, Random, Store, StoreError};
+use crate::service::{ApprovedRoles, Services};
 use crate::session::{Budget, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
 use crate::store::{self, SqliteStore};
@@ -202,7 +202,7 @@ fn services(
         bastion: bastion.clone(),
     };
     let authority = SessionCa::new(signer(paths.session_ca())?, loaded.profiles.session, bastion);
-    let recorders = FileRecorders::open(paths.recordings(), RecorderOptions::default());
+    let recorders = RecordingFolder::open(&paths.recordings(), RecordingLimits::default());
     let recorders = recorders.map_err(|error| StartError::Other(error.to_string()))?;
     Ok(Services {
         snapshot: ArcSwap::from_pointee(loaded.snapshot),
@@ -214,6 +214,7 @@ fn services(
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(SystemRandom) as Arc<dyn Random>,
         changed: Notify::new(),
+        approved_roles: ApprovedRoles::default(),
         stopping: CancellationToken::new(),
     })
 }

@@ -20,7 +20,7 @@ use super::profile::{Fields, HostFacts, Profile, ProfileError, SessionFacts, Tar
 
 mod key_file;
 
-pub use key_file::{KeyFileError, KeyFileSigner, generate_key_file};
+pub use key_file::{KeyFileError, KeyFileSigner, generate_key_file, open_private_key, open_signing_key};
 
 /// A key that signs.
 pub trait Signer: Send + Sync {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{CliError, Screen, hooks};
+use super::{CliError, Screen};
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -13,6 +13,6 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
-        hooks::demo(self.tour, screen)
+        crate::demo::run(self.tour, screen.out()).map_err(|error| CliError::failed(error.to_string()))
     }
 }

@@ -24,7 +24,7 @@ mod user;
 mod why;
 
 pub use error::CliError;
-pub use screen::Screen;
+pub use screen::{Collected, Screen};
 
 /// Just Enough Administration for SSH: roles of allowed commands, approved just in time.
 #[derive(Debug, Parser)]

@@ -1,7 +1,9 @@
 //! The only place that writes to standard output and standard error.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::rc::Rc;
 
 /// Both streams. A failed write is kept until [`Screen::close`], so that verbs need not look after each line.
 pub struct Screen {
@@ -23,11 +25,23 @@ impl Screen {
         Self { out, err, broken: None }
     }
 
+    /// A screen in memory, and what will have been written to either stream: for verbs run by the demo.
+    #[must_use]
+    pub fn collecting() -> (Self, Collected) {
+        let collected = Collected::default();
+        (Self::new(Box::new(collected.clone()), Box::new(collected.clone())), collected)
+    }
+
     /// One line (or several) of what was asked for.
     pub fn say(&mut self, text: impl Display) {
         if self.broken.is_none() {
             self.broken = writeln!(self.out, "{text}").err();
         }
+    }
+
+    /// Standard output itself, for a verb that tells a story as it happens.
+    pub(super) fn out(&mut self) -> &mut dyn Write {
+        &mut *self.out
     }
 
     /// One line (or several) about it, on standard error.
@@ -49,5 +63,28 @@ impl Screen {
                 code.max(1)
             }
         }
+    }
+}
+
+/// What was written to a [`Screen::collecting`].
+#[derive(Clone, Debug, Default)]
+pub struct Collected(Rc<RefCell<Vec<u8>>>);
+
+impl Collected {
+    /// The text so far.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.borrow()).into_owned()
+    }
+}
+
+impl Write for Collected {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{CliError, Dir, Screen, hooks};
+use super::{CliError, Dir, Screen};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -18,6 +18,10 @@ impl Serve {
                        or a redirect";
             return Err(CliError::failed(why));
         }
-        hooks::serve(&self.dir.dir, screen)
+        let mut announce = |line: &str| screen.note(line);
+        crate::app::serve(&self.dir.dir, &mut announce).map_err(|error| match error {
+            crate::app::StartError::Configuration(findings) => CliError::Findings(findings),
+            other => CliError::failed(other.to_string()),
+        })
     }
 }

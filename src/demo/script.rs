@@ -49,7 +49,11 @@ pub(super) fn as_typed(dir: &Path, who: &str, arguments: &[String]) -> String {
 /// `word` as a shell takes it literally.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 /// `ssh` with the configuration of `who`, its three streams piped, ended when dropped.
@@ -66,7 +70,7 @@ pub(super) fn ssh(dir: &Path, who: &str, arguments: &[String]) -> io::Result<Chi
 }
 
 /// Runs one step and shows it.
-pub(super) async fn perform(dir: &Path, step: &Step<'_>, screen: &mut (dyn Write + Send)) -> Result<Output, TourError> {
+pub(super) async fn perform(dir: &Path, step: &Step<'_>, screen: &mut dyn Write) -> Result<Output, TourError> {
     announce(screen, step.title, &as_typed(dir, step.who, &step.arguments), step.input)?;
     let mut child = ssh(dir, step.who, &step.arguments)?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -87,7 +91,7 @@ pub(super) async fn finished(child: Child) -> Result<Output, TourError> {
 }
 
 /// Shows the title and the command line of a step.
-pub(super) fn announce(screen: &mut (dyn Write + Send), title: &str, typed: &str, input: &str) -> io::Result<()> {
+pub(super) fn announce(screen: &mut dyn Write, title: &str, typed: &str, input: &str) -> io::Result<()> {
     writeln!(screen, "\n# {title}")?;
     if input.is_empty() {
         writeln!(screen, "$ {typed}")
@@ -97,13 +101,18 @@ pub(super) fn announce(screen: &mut (dyn Write + Send), title: &str, typed: &str
 }
 
 /// Shows what came back.
-pub(super) fn show(screen: &mut (dyn Write + Send), output: &Output) -> io::Result<()> {
+pub(super) fn show(screen: &mut dyn Write, output: &Output) -> io::Result<()> {
     for stream in [&output.stdout, &output.stderr] {
         for line in String::from_utf8_lossy(stream).lines() {
             writeln!(screen, "  {}", crate::domain::text::escape(line))?;
         }
     }
-    writeln!(screen, "  [exit {}]", output.status.code().map_or_else(|| "by a signal".to_owned(), |code| code.to_string()))
+    writeln!(
+        screen,
+        "  [exit {}]",
+        output.status.code().map_or_else(|| "by a signal".to_owned(), |code| code.to_string())
+    )?;
+    screen.flush()
 }
 
 /// Whether what came back is what the story says.

@@ -11,7 +11,7 @@ use super::script::{Step, TourError, announce, as_typed, expect, finished, perfo
 use super::world::World;
 
 /// Walks the story. The bastion of `world` is running.
-pub(super) async fn walk(world: &World, screen: &mut (dyn Write + Send)) -> Result<(), TourError> {
+pub(super) async fn walk(world: &World, screen: &mut dyn Write) -> Result<(), TourError> {
     let tour = Tour { world, dir: world.dir.path(), target: world.best_target() };
     tour.greeting(screen).await?;
     tour.no_grant_no_command(screen).await?;
@@ -40,13 +40,13 @@ impl Tour<'_> {
         format!("{}@bastion tail -n 2 {}/logs/web.log", self.target, self.dir.display())
     }
 
-    async fn greeting(&self, screen: &mut (dyn Write + Send)) -> Result<(), TourError> {
+    async fn greeting(&self, screen: &mut dyn Write) -> Result<(), TourError> {
         let mut step = self.step("alice", "Alice looks at the door: who am I, what may I ask for?", "bastion");
         step.output = vec!["alice".to_owned(), "read-logs".to_owned()];
         perform(self.dir, &step, screen).await.map(drop)
     }
 
-    async fn no_grant_no_command(&self, screen: &mut (dyn Write + Send)) -> Result<(), TourError> {
+    async fn no_grant_no_command(&self, screen: &mut dyn Write) -> Result<(), TourError> {
         let line = self.tail();
         let mut step = self.step("alice", "She tries a command without asking first, and is told what to type", &line);
         (step.exit, step.errors) = (126, vec!["request read-logs".to_owned()]);
@@ -54,7 +54,7 @@ impl Tour<'_> {
     }
 
     /// Alice's `request` waits in one process while Bob decides in others.
-    async fn ask_and_approve(&self, screen: &mut (dyn Write + Send)) -> Result<(), TourError> {
+    async fn ask_and_approve(&self, screen: &mut dyn Write) -> Result<(), TourError> {
         let line = format!("bastion request read-logs --on {} --for 10m --reason INC-4711 error page", self.target);
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         announce(screen, "She asks, and waits", &as_typed(self.dir, "alice", &words), "")?;
@@ -72,7 +72,8 @@ impl Tour<'_> {
         (own.exit, own.errors) = (1, vec!["bob".to_owned()]);
         perform(self.dir, &own, screen).await?;
 
-        let mut approve = self.step("bob", "Bob says yes to exactly what he saw", &format!("bastion approve {id} {digest}"));
+        let mut approve =
+            self.step("bob", "Bob says yes to exactly what he saw", &format!("bastion approve {id} {digest}"));
         approve.output = vec!["alice".to_owned(), self.target.to_owned()];
         perform(self.dir, &approve, screen).await?;
 
@@ -85,7 +86,7 @@ impl Tour<'_> {
         expect("standard error", &output.stderr, &["active".to_owned()])
     }
 
-    async fn just_enough(&self, screen: &mut (dyn Write + Send)) -> Result<(), TourError> {
+    async fn just_enough(&self, screen: &mut dyn Write) -> Result<(), TourError> {
         let line = self.tail();
         let mut same = self.step("alice", "The very command that was denied now runs", &line);
         same.output = vec!["GET /broken 500".to_owned()];
@@ -103,13 +104,14 @@ impl Tour<'_> {
         perform(self.dir, &other, screen).await?;
 
         let mut trick = self.step("alice", "And nothing can be slipped in", "");
-        trick.arguments = vec![format!("{}@bastion", self.target), format!("tail -n 2 {}/logs/web.log; id", self.dir.display())];
+        trick.arguments =
+            vec![format!("{}@bastion", self.target), format!("tail -n 2 {}/logs/web.log; id", self.dir.display())];
         (trick.exit, trick.errors) = (126, vec![";".to_owned()]);
         perform(self.dir, &trick, screen).await.map(drop)
     }
 
     /// The target's sshd says by itself who ran what: user, grant, session, command.
-    fn the_targets_own_log(&self, screen: &mut (dyn Write + Send)) -> Result<(), TourError> {
+    fn the_targets_own_log(&self, screen: &mut dyn Write) -> Result<(), TourError> {
         let Some(sshd) = &self.world.sshd else { return Ok(()) };
         let log = std::fs::read_to_string(&sshd.log)?;
         let line = log.lines().find(|line| line.contains("Accepted publickey") && line.contains("doorward:alice:g-"));
@@ -120,15 +122,16 @@ impl Tour<'_> {
         Ok(())
     }
 
-    async fn give_back(&self, screen: &mut (dyn Write + Send)) -> Result<(), TourError> {
-        perform(self.dir, &self.step("alice", "Alice is finished and gives the role back", "bastion done"), screen).await?;
+    async fn give_back(&self, screen: &mut dyn Write) -> Result<(), TourError> {
+        perform(self.dir, &self.step("alice", "Alice is finished and gives the role back", "bastion done"), screen)
+            .await?;
         let line = self.tail();
         let mut step = self.step("alice", "From this moment the command is denied again", &line);
         step.exit = 126;
         perform(self.dir, &step, screen).await.map(drop)
     }
 
-    async fn evidence(&self, screen: &mut (dyn Write + Send)) -> Result<(), TourError> {
+    async fn evidence(&self, screen: &mut dyn Write) -> Result<(), TourError> {
         let line = "bastion audit search --user alice --kind command-allowed";
         let mut search = self.step("carol", "Carol, who reviews, reads what ran", line);
         search.output = vec!["tail".to_owned()];

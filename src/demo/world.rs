@@ -175,8 +175,9 @@ impl World {
     fn configure(&self) -> Result<(), DemoError> {
         let (dir, account) = (self.bastion_dir(), own_account()?);
         let listen = format!("127.0.0.1:{}", self.port);
-        let settings =
-            format!("name   = \"{NAME}\"\nlisten = [\"{listen}\"]\ndemo   = true\n\n[rights]\nreviewers = [\"user:carol\"]\n");
+        let settings = format!(
+            "name   = \"{NAME}\"\nlisten = [\"{listen}\"]\ndemo   = true\n\n[rights]\nreviewers = [\"user:carol\"]\n"
+        );
         fs::write(dir.join("doorward.toml"), settings)?;
         let mut targets = format!("[here]\nkind   = \"local\"\nrun_as = {{ demo = \"{account}\" }}\n");
         if let Some(server) = &self.sshd {
@@ -215,9 +216,17 @@ impl World {
     }
 
     /// Who and what there is.
-    pub(super) fn introduce(&self, screen: &mut (dyn Write + Send)) -> io::Result<()> {
-        writeln!(screen, "doorward demo: a bastion on 127.0.0.1 port {}, everything in {}", self.port, self.dir.path().display())?;
-        writeln!(screen, "alice administers, bob approves, carol reviews; each has a key and an ssh configuration there.")?;
+    pub(super) fn introduce(&self, screen: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            screen,
+            "doorward demo: a bastion on 127.0.0.1 port {}, everything in {}",
+            self.port,
+            self.dir.path().display()
+        )?;
+        writeln!(
+            screen,
+            "alice administers, bob approves, carol reviews; each has a key and an ssh configuration there."
+        )?;
         match (&self.sshd, &self.left_out) {
             (Some(server), _) => writeln!(
                 screen,
@@ -231,11 +240,14 @@ impl World {
     }
 
     /// The story to paste, in its order.
-    pub(super) fn what_to_paste(&self, screen: &mut (dyn Write + Send)) -> Result<(), DemoError> {
+    pub(super) fn what_to_paste(&self, screen: &mut dyn Write) -> Result<(), DemoError> {
         let (dir, target) = (self.dir.path(), self.best_target());
         let tail = format!("{target}@bastion tail -n 2 {}/logs/web.log", dir.display());
         let ask = format!("bastion request read-logs --on {target} --for 10m --reason INC-4711 error page");
-        writeln!(screen, "\nOpen two more terminals and paste, in this order (this one serves; Ctrl-C ends it and removes everything):\n")?;
+        writeln!(
+            screen,
+            "\nOpen two more terminals and paste, in this order (this one serves; Ctrl-C ends it and removes everything):\n"
+        )?;
         for (who, title, line) in [
             ("alice", "what am I, what may I ask for?", "bastion"),
             ("alice", "no grant, no command; it says what to type", tail.as_str()),
@@ -254,7 +266,7 @@ impl World {
     }
 
     /// The last step: the bastion is stopped, and the log verifies with the files and the public key alone.
-    pub(super) fn verify_offline(&self, screen: &mut (dyn Write + Send)) -> Result<(), DemoError> {
+    pub(super) fn verify_offline(&self, screen: &mut dyn Write) -> Result<(), DemoError> {
         let dir = self.bastion_dir();
         let key = Paths::new(&dir).public_key("log_key");
         writeln!(screen, "\n# The bastion is stopped; whoever has the files and the public key can still verify")?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::Clock;
 
@@ -58,4 +59,7 @@ pub struct Services {
     pub changed: Notify,
     /// Compiled roles of requests and grants, by digest. Starts empty (`ApprovedRoles::default()`).
     pub approved_roles: ApprovedRoles,
+    /// Cancelled when the bastion stops: from then on no command begins, and those that run are ended after
+    /// [`Settings::drain`].
+    pub stopping: CancellationToken,
 }

@@ -81,7 +81,9 @@ impl Conversation {
     async fn answer(&self, ask: Ask, client: &mut Client) -> u8 {
         let (services, session) = (&self.front.services, &self.session);
         match (self.door().await, ask) {
-            (Door::Control, Ask::Exec(line)) => control::run(services, &self.front.control, session, &line, client).await,
+            (Door::Control, Ask::Exec(line)) => {
+                control::run(services, &self.front.control, session, &line, client).await
+            }
             (_, Ask::Shell) => control::greet(services, &self.front.control, session, client).await,
             (Door::Target { target, role }, Ask::Exec(line)) => {
                 self.mention_refused_certificate(client).await;
@@ -92,7 +94,9 @@ impl Conversation {
 
     /// The door of this session's login name, among the targets the user may see now.
     async fn door(&self) -> Door {
-        let visible = requestable::visible_targets(&self.front.services, &self.session.user.name).await;
+        // While the store is down only the control door opens, and its verbs say so.
+        let targets = requestable::targets_for(&self.front.services, &self.session.user.name).await.unwrap_or_default();
+        let visible = targets.into_iter().map(|target| target.name).collect();
         let suffix = self.front.services.snapshot.load().settings.suffix.clone();
         door_of(&self.session.login, &suffix, &visible)
     }
@@ -106,4 +110,3 @@ impl Conversation {
         }
     }
 }
-

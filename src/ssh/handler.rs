@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use russh::keys::ssh_key::Certificate;
 use russh::keys::{HashAlg, PublicKey};
-use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session as Wire, VerifiedPublicKey};
+use russh::server::{
+    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session as Wire, VerifiedPublicKey,
+};
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
 use tracing::info;
 
@@ -105,9 +107,7 @@ impl Connection {
     fn event(&self, what: What) -> AuditEvent {
         match &self.phase {
             Phase::Proven(session) => session.event(what),
-            Phase::Unproven(_) => {
-                AuditEvent { session: Some(self.admission.session.clone()), ..AuditEvent::of(what) }
-            }
+            Phase::Unproven(_) => AuditEvent { session: Some(self.admission.session.clone()), ..AuditEvent::of(what) },
         }
     }
 
@@ -337,7 +337,12 @@ impl Handler for Connection {
         Ok(false)
     }
 
-    async fn cancel_tcpip_forward(&mut self, _address: &str, _port: u32, _wire: &mut Wire) -> Result<bool, Self::Error> {
+    async fn cancel_tcpip_forward(
+        &mut self,
+        _address: &str,
+        _port: u32,
+        _wire: &mut Wire,
+    ) -> Result<bool, Self::Error> {
         Ok(false)
     }
 

@@ -73,7 +73,8 @@ pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
             }
         };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let (Ok(permit), Ok(place)) = (Arc::clone(&unproven).try_acquire_owned(), Arc::clone(&places).try_acquire_owned())
+        let (Ok(permit), Ok(place)) =
+            (Arc::clone(&unproven).try_acquire_owned(), Arc::clone(&places).try_acquire_owned())
         else {
             warn!(%peer, "too many connections; this one is closed");
             continue;

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use russh::keys::ssh_key::Certificate;
 use russh::keys::PrivateKey;
+use russh::keys::ssh_key::Certificate;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;

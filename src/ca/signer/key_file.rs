@@ -95,18 +95,36 @@ impl KeyFileSigner {
     /// # Errors
     /// [`KeyFileError`] when it is not a file that only we can read, or not a key we sign with.
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
-        let text = read_private(path)?;
-        let at = || path.to_owned();
-        let key = PrivateKey::from_openssh(text.as_slice()).map_err(|_| KeyFileError::Unreadable { path: at() })?;
-        if key.is_encrypted() {
-            return Err(KeyFileError::Encrypted { path: at() });
-        }
-        let KeypairData::Ed25519(pair) = key.key_data() else {
-            return Err(KeyFileError::KeyType { path: at(), shown: key.algorithm().to_string() });
-        };
-        let secret = SigningKey::try_from(pair).map_err(|_| KeyFileError::Unreadable { path: at() })?;
-        Ok(Self { secret, public: key.public_key().clone() })
+        let key = open_private_key(path)?;
+        Ok(Self { secret: signing_key(&key, path)?, public: key.public_key().clone() })
     }
+}
+
+/// Reads an unencrypted private key of any type: the bastion's host key. Blocks; for the start of the program.
+///
+/// # Errors
+/// [`KeyFileError`] when it is not a file that only we can read, or not a private key.
+pub fn open_private_key(path: &Path) -> Result<PrivateKey, KeyFileError> {
+    let text = read_private(path)?;
+    let at = || path.to_owned();
+    let key = PrivateKey::from_openssh(text.as_slice()).map_err(|_| KeyFileError::Unreadable { path: at() })?;
+    if key.is_encrypted() { Err(KeyFileError::Encrypted { path: at() }) } else { Ok(key) }
+}
+
+/// Reads the ed25519 key that signs the audit log's checkpoints. Blocks; for the start of the program.
+///
+/// # Errors
+/// As [`KeyFileSigner::open`].
+pub fn open_signing_key(path: &Path) -> Result<SigningKey, KeyFileError> {
+    signing_key(&open_private_key(path)?, path)
+}
+
+fn signing_key(key: &PrivateKey, path: &Path) -> Result<SigningKey, KeyFileError> {
+    let at = || path.to_owned();
+    let KeypairData::Ed25519(pair) = key.key_data() else {
+        return Err(KeyFileError::KeyType { path: at(), shown: key.algorithm().to_string() });
+    };
+    SigningKey::try_from(pair).map_err(|_| KeyFileError::Unreadable { path: at() })
 }
 
 impl Signer for KeyFileSigner {

@@ -92,10 +92,11 @@ pub(super) async fn verify(caller: &Caller<'_>, arguments: &Arguments) -> Result
             escape(&root)
         )),
         Verdict::Broken { problem } if json => {
-            Answer::out(json_line(&json!({"verifies": false, "entries": null, "root": null, "problem": problem}))).refused()
+            Answer::out(json_line(&json!({"verifies": false, "entries": null, "root": null, "problem": problem})))
+                .refused()
         }
-        Verdict::Broken { problem } => Answer::default()
-            .saying(format!("the audit log does not verify: {}", escape(&problem)))
-            .refused(),
+        Verdict::Broken { problem } => {
+            Answer::default().saying(format!("the audit log does not verify: {}", escape(&problem))).refused()
+        }
     })
 }
