@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::domain::{AccountName, Digest, GrantId, RoleName, TargetName, Timestamp};
 use crate::grant::ActiveGrant;
 
-use super::role::Role;
+use super::pattern::Miss;
+use super::render::{Execution, Rendered, render};
+use super::role::{Reading, Role};
 use super::words::Words;
 
 /// A command line for a target.
@@ -140,15 +142,186 @@ impl Permit {
 }
 
 /// Why not. Data; [`super::explain`] has the words.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Denial {
-    /// Nothing the user holds reaches this target.
+    /// Nothing the user holds reaches this target; or not with the role they chose, which is the same answer.
     NoGrant,
+    /// Approved, but the configuration has been narrowed since: the target, its account, or the rule.
+    Narrowed {
+        /// The role.
+        role: RoleName,
+    },
+    /// The configuration allows it now, but did not when the grant was approved.
+    Widened {
+        /// The role; a new request for it would cover the line.
+        role: RoleName,
+    },
+    /// Several rules allow it and would run different things, or as different accounts.
+    Ambiguous {
+        /// The roles, each once; a single one when its own rules disagree.
+        roles: Vec<RoleName>,
+    },
+    /// No rule of what is held here allows it.
+    NotInRole {
+        /// The rule that came nearest; `None` when the roles have no rules.
+        nearest: Option<Box<Nearest>>,
+    },
+    /// The line for the target would be longer than one can be.
+    TooLong,
+}
+
+/// The rule that came nearest to allowing a line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Nearest {
+    /// Its role.
+    pub role: RoleName,
+    /// The rule, from 1 in file order.
+    pub rule: usize,
+    /// What an admin types for it.
+    pub usage: String,
+    /// How the line missed it.
+    pub miss: Miss,
+}
+
+/// Something to run that one held role allows, as approved and as configured now.
+struct Candidate<'a> {
+    held: &'a HeldRole<'a>,
+    account: &'a AccountName,
+    reading: Reading<'a>,
+    terms: Terms,
+}
+
+impl Candidate<'_> {
+    fn runs_the_same(&self, other: &Candidate<'_>) -> bool {
+        self.account == other.account && self.reading.runs_the_same(&other.reading)
+    }
 }
 
 /// Decides whether `request` may run at `now` under what the user holds. Default deny; roles never merge.
 ///
-/// `held` are the active grants that the certificate covers, whatever their targets.
-pub fn decide(_request: &CommandRequest<'_>, _held: &[HeldRole<'_>], _now: Timestamp) -> Decision {
-    todo!()
+/// `held` are the active grants that the certificate covers, whatever their targets. A line is allowed if a rule of one held
+/// role *as approved* and a rule of the same role *as loaded now* allow it with the same argument vector, sudo, environment
+/// and account. If several rules do and would run different things, the answer is [`Denial::Ambiguous`]; else the strictest
+/// of their terms hold together, and the permit ends with the first of its grants.
+pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestamp) -> Decision {
+    let chosen = |held: &&HeldRole<'_>| request.role.is_none_or(|role| role == held.grant.role());
+    let reaches = |held: &&HeldRole<'_>| held.grant.targets().contains_key(request.target) && now < held.grant.ends();
+    let here: Vec<&HeldRole<'_>> = held.iter().filter(chosen).filter(reaches).collect();
+    let (mut candidates, mut refusals) = (Vec::new(), Vec::new());
+    for held in here {
+        match candidates_of(request, held) {
+            Ok(found) => candidates.extend(found),
+            Err(denial) => refusals.push(denial),
+        }
+    }
+    match candidates.split_first() {
+        None => Decision::Deny(most_telling(refusals)),
+        Some((first, rest)) if rest.iter().all(|other| other.runs_the_same(first)) => {
+            permit(request, &candidates, now).map_or(Decision::Deny(Denial::TooLong), Decision::Allow)
+        }
+        Some(_) => {
+            let mut roles: Vec<RoleName> = candidates.iter().map(|one| one.held.grant.role().clone()).collect();
+            roles.sort();
+            roles.dedup();
+            Decision::Deny(Denial::Ambiguous { roles })
+        }
+    }
 }
+
+/// What one held role allows for this line, at least one thing; or why nothing.
+fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
+    let role = || held.grant.role().clone();
+    let approved = held.approved.readings(request.words);
+    let Some(loaded) = held.loaded else { return Err(Denial::Narrowed { role: role() }) };
+    if approved.is_empty() {
+        let widened = !loaded.readings(request.words).is_empty();
+        return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request.words) });
+    }
+    // The account is fixed by the approval; another one now is a change that was not approved.
+    let account = held.account.filter(|now| held.grant.targets().get(request.target) == Some(now));
+    let Some(account) = account else { return Err(Denial::Narrowed { role: role() }) };
+    let loaded = loaded.readings(request.words);
+    let mut candidates = Vec::new();
+    for reading in approved {
+        let both = loaded.iter().filter(|other| other.runs_the_same(&reading));
+        let terms = both.map(|other| terms_of(&reading).strictest(terms_of(other))).reduce(Terms::strictest);
+        candidates.extend(terms.map(|terms| Candidate { held, account, reading, terms }));
+    }
+    if candidates.is_empty() { Err(Denial::Narrowed { role: role() }) } else { Ok(candidates) }
+}
+
+fn not_in_role(held: &HeldRole<'_>, words: &Words) -> Denial {
+    let nearest = held.approved.nearest(words).map(|(number, rule, miss)| {
+        Box::new(Nearest { role: held.grant.role().clone(), rule: number, usage: rule.usage().to_owned(), miss })
+    });
+    Denial::NotInRole { nearest }
+}
+
+/// Of several reasons the one that helps most: a change of the configuration, else the nearest rule.
+fn most_telling(refusals: Vec<Denial>) -> Denial {
+    let weight = |denial: &Denial| match denial {
+        Denial::Widened { .. } => (3, 0),
+        Denial::Narrowed { .. } => (2, 0),
+        Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),
+        Denial::NoGrant | Denial::Ambiguous { .. } | Denial::TooLong => (0, 0),
+    };
+    // The first of equals, so that the answer does not depend on how many there are.
+    let better = |best: Denial, next: Denial| if weight(&next) > weight(&best) { next } else { best };
+    refusals.into_iter().reduce(better).unwrap_or(Denial::NoGrant)
+}
+
+fn terms_of(reading: &Reading<'_>) -> Terms {
+    let rule = reading.rule;
+    Terms { stdin: rule.stdin, timeout: rule.timeout, max_output: rule.max_output }
+}
+
+impl Terms {
+    /// What both allow.
+    fn strictest(self, other: Self) -> Self {
+        Self {
+            stdin: self.stdin && other.stdin,
+            timeout: self.timeout.min(other.timeout),
+            max_output: self.max_output.min(other.max_output),
+        }
+    }
+}
+
+/// The permit for candidates that all run the same; `None` if it cannot be rendered.
+fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Timestamp) -> Option<Permit> {
+    let first = candidates.first()?;
+    let terms = candidates.iter().map(|one| one.terms.clone()).reduce(Terms::strictest)?;
+    let ends = candidates.iter().map(|one| one.held.grant.ends());
+    let deadline = ends.fold(now.after(terms.timeout), Timestamp::min);
+    let mut grants: Vec<GrantId> = Vec::new();
+    for candidate in candidates {
+        if !grants.contains(candidate.held.grant.id()) {
+            grants.push(candidate.held.grant.id().clone());
+        }
+    }
+    let rule = first.reading.rule;
+    let execution = Execution {
+        vector: &first.reading.vector,
+        sudo: rule.sudo,
+        environment: &rule.env,
+        stdin: terms.stdin,
+        longest: now.until(deadline),
+    };
+    let Rendered { command, argv, line } = render(&execution).ok()?;
+    Some(Permit {
+        target: request.target.clone(),
+        account: first.account.clone(),
+        grants,
+        role: first.held.grant.role().clone(),
+        rule: first.reading.number,
+        command,
+        argv,
+        digest: Digest::of(line.as_bytes()),
+        line,
+        terms,
+        deadline,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,150 @@
-//! (to be written)
+//! The text of a role file -> [`Role`], or everything that is wrong with it.
+//!
+//! Collects all findings instead of stopping at the first. A key that a later build will enforce is refused by name, never
+//! ignored: a role must not seem stricter than it is. Reads no file; the caller has the text.
+
+use std::sync::Arc;
+
+use crate::domain::{AccountName, Diagnostic, Digest, RoleName, Severity, limits};
+
+use super::role::{Role, Rule};
+use super::selector::TargetSelector;
+use super::words::Words;
+
+mod command;
+mod environment;
+mod reader;
+mod request;
+
+use reader::{Fields, Reader, Text};
+
+/// Most `[[command]]` of a role.
+pub const MOST_RULES: usize = 200;
+/// Most entries of any list (targets, subjects, `one_of` values, examples).
+pub const MOST_ENTRIES: usize = 500;
+
+impl Role {
+    /// Reads the role `name` from `text`; `file` is how the operator names the file. With the role come warnings.
+    ///
+    /// # Errors
+    /// Every finding, the first in the file first; at least one of them is an error.
+    pub fn parse(name: RoleName, file: &str, text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let mut reader = Reader::new(file, text);
+        let role = read(name, text, &mut reader);
+        let mut found = reader.into_findings();
+        found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
+        match role {
+            Some(role) if found.iter().all(|finding| finding.severity == Severity::Warning) => Ok((role, found)),
+            _ => Err(found),
+        }
+    }
+}
+
+/// The role, if enough of it could be read to make one; whatever else is wrong is in `reader`.
+fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
+    if u64::try_from(text.len()).is_ok_and(|length| length > limits::CONFIG_FILE) {
+        reader.error(None, format!("a role file has at most {} bytes", limits::CONFIG_FILE));
+        return None;
+    }
+    let (document, errors) = toml::de::DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        // What follows a syntax error may have been misread, so nothing more is said about it.
+        errors.iter().for_each(|error| reader.error(error.span(), error.message()));
+        return None;
+    }
+    let known = ["description", "targets", "run_as", "request", "command", "examples"];
+    let later = ["when", "file", "forward"];
+    let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
+    let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
+    let targets = targets(reader, &fields);
+    let run_as = run_as(reader, &fields);
+    let request = fields.value("request").map(|value| request::read(reader, value));
+    let rules = rules(reader, &fields);
+    let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
+    let request = match request {
+        Some(read) => Some(read?),
+        None => None,
+    };
+    let role =
+        Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
+    examples(reader, &fields, &role);
+    Some(role)
+}
+
+fn targets(reader: &mut Reader, fields: &Fields<'_>) -> TargetSelector {
+    let mut selector = TargetSelector::default();
+    if let Some(entries) = reader.required(fields, "targets").and_then(|value| reader.texts(value, "targets")) {
+        if entries.is_empty() {
+            reader.error(fields.span_of("targets"), "a role is for at least one target; write `targets = [\"web-*\"]`");
+        }
+        for Text { value, span } in entries {
+            if let Err(error) = selector.push(&value) {
+                reader.error(span, error.to_string());
+            }
+        }
+    }
+    selector
+}
+
+fn run_as(reader: &mut Reader, fields: &Fields<'_>) -> Option<AccountName> {
+    reader.required(fields, "run_as")?;
+    let Text { value, span } = reader.text(fields, "run_as", 100)?;
+    value.parse().map_err(|error| reader.error(span, format!("{error}"))).ok()
+}
+
+/// The rules; `None` if one of them could not be read.
+fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
+    let Some(value) = fields.value("command") else {
+        reader.error(None, "a role has at least one `[[command]]`");
+        return None;
+    };
+    let Some(tables) = value.get_ref().as_array() else {
+        let help = "write `[[command]]`, once for each command";
+        reader.error_with_help(fields.span_of("command"), "`command` is a list of tables", help);
+        return None;
+    };
+    if tables.len() > MOST_RULES {
+        reader.error(fields.span_of("command"), format!("a role has at most {MOST_RULES} commands"));
+        return None;
+    }
+    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table)).collect();
+    rules.into_iter().collect()
+}
+
+/// Runs `[examples]`: a role whose examples come out otherwise does not load.
+fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
+    let Some(table) = fields.value("examples").and_then(|value| reader.table(value, "`[examples]`")) else { return };
+    let inner = reader.fields(table, fields.span_of("examples"), "`[examples]`", &["allow", "deny"], &[]);
+    let lines = |reader: &mut Reader, key| {
+        inner.value(key).and_then(|value| reader.texts(value, key)).unwrap_or_default()
+    };
+    for Text { value, span } in lines(reader, "allow") {
+        match outcome(role, &value) {
+            Ok(true) => {}
+            Ok(false) => reader.error(span, "this example should be allowed, and rules that run different things allow it"),
+            Err(why) => reader.error(span, format!("this example should be allowed, and is not: {why}")),
+        }
+    }
+    for Text { value, span } in lines(reader, "deny") {
+        if outcome(role, &value).is_ok() {
+            let by: Vec<String> = Words::split(value.as_bytes())
+                .map(|words| role.readings(&words).iter().map(|reading| reading.rule.usage().to_owned()).collect())
+                .unwrap_or_default();
+            reader.error(span, format!("this example should be denied, and is allowed by `{}`", by.join("`, `")));
+        }
+    }
+}
+
+/// Whether one thing to run comes of `line` (or several); why none.
+fn outcome(role: &Role, line: &str) -> Result<bool, String> {
+    let words = Words::split(line.as_bytes()).map_err(|error| error.to_string())?;
+    let readings = role.readings(&words);
+    match (readings.first(), role.nearest(&words)) {
+        (Some(first), _) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
+        (None, Some((_, rule, miss))) => Err(super::explain::miss(rule, &miss)),
+        (None, None) => Err("no rule allows it".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

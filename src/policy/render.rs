@@ -1,1 +1,96 @@
-//! (to be written)
+//! The only place that makes a line for a shell: quoting, environment, the command's own end.
+//!
+//! Knows nothing of roles or decisions: it gets words and says how a target executes exactly these.
+
+use std::time::Duration;
+
+/// Longest line for a target, in bytes: what fits into one certificate and one argument of the target's shell with room to
+/// spare.
+pub const LONGEST_LINE: usize = 32 * 1024;
+
+/// What every command's environment begins with.
+const ENVIRONMENT: [&str; 1] = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
+
+/// The end of a command whose standard input is closed.
+const WATCHED: &str = "exec 3<&0 </dev/null; { /bin/cat <&3 >/dev/null 2>&1; kill -TERM $$; } >/dev/null 2>&1 & exec /usr/bin/timeout -k 5s \"$@\" 3<&-";
+
+/// What is to be executed.
+#[derive(Debug)]
+pub(super) struct Execution<'a> {
+    /// The program by its absolute path, then its arguments.
+    pub(super) vector: &'a [String],
+    /// Whether as root, through sudo.
+    pub(super) sudo: bool,
+    /// Fixed values on top of our own.
+    pub(super) environment: &'a [(String, String)],
+    /// Whether the channel's input is the program's.
+    pub(super) stdin: bool,
+    /// How long it may run.
+    pub(super) longest: Duration,
+}
+
+/// The same execution for people, for `execve` and for a shell.
+#[derive(Debug)]
+pub(super) struct Rendered {
+    pub(super) command: Vec<String>,
+    pub(super) argv: Vec<String>,
+    pub(super) line: String,
+}
+
+/// Why an execution cannot be rendered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum RenderError {
+    /// A word holds a control character; NUL would end it early, a newline is none of our words.
+    #[error("a word holds a control character")]
+    Control,
+    /// The line would be longer than [`LONGEST_LINE`].
+    #[error("the line for the target would be longer than {LONGEST_LINE} bytes")]
+    TooLong,
+}
+
+pub(super) fn render(execution: &Execution<'_>) -> Result<Rendered, RenderError> {
+    let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut command = if execution.sudo { own(&["/usr/bin/sudo", "-n"]) } else { Vec::new() };
+    command.extend(execution.vector.iter().cloned());
+    let mut argv = own(&["/usr/bin/env", "-i"]);
+    argv.extend(own(&ENVIRONMENT));
+    if !execution.environment.iter().any(|(name, _)| name == "LANG") {
+        argv.extend(own(&["LANG=C.UTF-8"]));
+    }
+    argv.extend(execution.environment.iter().map(|(name, value)| format!("{name}={value}")));
+    if execution.stdin {
+        argv.extend(own(&["/usr/bin/timeout", "-k", "5s"]));
+    } else {
+        argv.extend(own(&["/bin/sh", "-c", WATCHED, "doorward"]));
+    }
+    argv.push(format!("{}s", whole_seconds(execution.longest)));
+    argv.extend(command.iter().cloned());
+    let line = shell_line(&argv)?;
+    Ok(Rendered { command, argv, line })
+}
+
+/// Rounded up, and at least one: `timeout` reads 0 as "for ever".
+fn whole_seconds(span: Duration) -> u64 {
+    let up = u64::from(span.subsec_nanos() > 0);
+    span.as_secs().saturating_add(up).max(1)
+}
+
+/// `exec`, then every word in single quotes: a POSIX shell that reads this executes exactly these words.
+///
+/// # Errors
+/// [`RenderError`].
+pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
+    let mut line = "exec".to_owned();
+    for word in argv {
+        if word.chars().any(char::is_control) {
+            return Err(RenderError::Control);
+        }
+        line.push_str(" '");
+        line.push_str(&word.replace('\'', r"'\''"));
+        line.push('\'');
+    }
+    if line.len() > LONGEST_LINE { Err(RenderError::TooLong) } else { Ok(line) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,27 @@
 //! A role as meant: checked, compiled, with its text and digest. Only [`super::file`] makes one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{AccountName, Digest, RoleName, Subject};
 
+use super::parameter::Parameter;
+use super::pattern::{Miss, Pattern, Wanted};
 use super::selector::TargetSelector;
-use super::words::Words;
+use super::words::{Word, Words};
 
 /// One role.
 #[derive(Clone, Debug)]
-pub struct Role {}
+pub struct Role {
+    pub(super) name: RoleName,
+    pub(super) text: Arc<str>,
+    pub(super) digest: Digest,
+    pub(super) description: String,
+    pub(super) targets: TargetSelector,
+    pub(super) run_as: AccountName,
+    pub(super) request: Option<RequestTerms>,
+    pub(super) rules: Vec<Rule>,
+}
 
 /// What `[request]` says.
 #[derive(Clone, Debug)]
@@ -32,25 +44,117 @@ pub struct RequestTerms {
 
 /// One `[[command]]`.
 #[derive(Clone, Debug)]
-pub struct Rule {}
+pub struct Rule {
+    pub(super) run: Pattern,
+    /// In the order of `run`'s names.
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) alias: Option<Alias>,
+    pub(super) sudo: bool,
+    pub(super) stdin: bool,
+    pub(super) timeout: Duration,
+    pub(super) max_output: u64,
+    /// Sorted by name.
+    pub(super) env: Vec<(String, String)>,
+    pub(super) help: String,
+    pub(super) usage: String,
+}
+
+/// Another line that means a rule.
+#[derive(Clone, Debug)]
+pub(super) struct Alias {
+    pub(super) pattern: Pattern,
+    /// In the order of the alias's names.
+    pub(super) parameters: Vec<Parameter>,
+}
+
+/// A rule that allows a line, and the vector the line stands for.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    /// The rule, from 1 in file order.
+    pub(super) number: usize,
+    pub(super) rule: &'a Rule,
+    /// The program by its absolute path, then its arguments.
+    pub(super) vector: Vec<String>,
+}
+
+impl Reading<'_> {
+    /// Whether both stand for the same thing to run; their terms may differ.
+    pub(super) fn runs_the_same(&self, other: &Reading<'_>) -> bool {
+        self.vector == other.vector && self.rule.sudo == other.rule.sudo && self.rule.env == other.rule.env
+    }
+}
 
 impl Rule {
     /// What an admin types, as a usage pattern with the base name of the program: `systemctl restart {unit}`.
     #[must_use]
     pub fn usage(&self) -> &str {
-        todo!()
+        &self.usage
     }
 
     /// What it is for; empty if unsaid.
     #[must_use]
     pub fn help(&self) -> &str {
-        todo!()
+        &self.help
     }
 
     /// For each parameter its name and what it may be, in words: (`unit`, `nginx or php-fpm`).
     #[must_use]
     pub fn parameters(&self) -> Vec<(String, String)> {
-        todo!()
+        let names = self.run.names().iter().map(|(name, _)| name.clone());
+        names.zip(self.parameters.iter().map(ToString::to_string)).collect()
+    }
+
+    /// Whether it runs as root through sudo.
+    #[must_use]
+    pub fn sudo(&self) -> bool {
+        self.sudo
+    }
+
+    /// The vector that `words` stand for: the line itself, the alias, each also after a `sudo` where the rule has it.
+    pub(super) fn read(&self, words: &[Word]) -> Result<Vec<String>, Box<Miss>> {
+        let (typed_sudo, rest) = after_sudo(words);
+        let skipped = words.len() - rest.len();
+        let by_run = self.run.matches(&self.parameters, rest).map(|_| self.vector_of(rest));
+        let result = by_run.or_else(|miss| match self.read_alias(rest) {
+            Some(Ok(vector)) => Ok(vector),
+            Some(Err(other)) if other.word > miss.word => Err(other),
+            _ => Err(miss),
+        });
+        match (result, words.first()) {
+            (Ok(_), Some(first)) if typed_sudo && !self.sudo => {
+                let found = Some(first.text().to_owned());
+                Err(Box::new(Miss { word: 0, column: first.column(), found, wanted: vec![Wanted::NoSudo] }))
+            }
+            (Err(miss), _) => Err(Box::new(Miss { word: miss.word + skipped, ..*miss })),
+            (Ok(vector), _) => Ok(vector),
+        }
+    }
+
+    fn vector_of(&self, words: &[Word]) -> Vec<String> {
+        let program = self.run.program().unwrap_or_default().to_owned();
+        std::iter::once(program).chain(words.iter().skip(1).map(|word| word.text().to_owned())).collect()
+    }
+
+    fn read_alias(&self, words: &[Word]) -> Option<Result<Vec<String>, Box<Miss>>> {
+        let alias = self.alias.as_ref()?;
+        let values = match alias.pattern.matches(&alias.parameters, words) {
+            Ok(values) => values,
+            Err(miss) => return Some(Err(miss)),
+        };
+        let value = |name: &str| {
+            let at = alias.pattern.names().iter().position(|(known, _)| known == name)?;
+            values.get(at).cloned().flatten()
+        };
+        self.run.fill(value).map(Ok)
+    }
+}
+
+/// The words after `sudo` or `sudo -n`, and whether one of these stood there.
+fn after_sudo(words: &[Word]) -> (bool, &[Word]) {
+    match words {
+        [sudo, n, rest @ ..] if sudo.text() == "sudo" && n.text() == "-n" => (true, rest),
+        [sudo, rest @ ..] if sudo.text() == "sudo" => (true, rest),
+        _ => (false, words),
     }
 }
 
@@ -58,54 +162,77 @@ impl Role {
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &RoleName {
-        todo!()
+        &self.name
     }
 
     /// The file's whole text.
     #[must_use]
     pub fn text(&self) -> &str {
-        todo!()
+        &self.text
     }
 
     /// Digest of [`Self::text`].
     #[must_use]
     pub fn digest(&self) -> Digest {
-        todo!()
+        self.digest
     }
 
     /// What it is for.
     #[must_use]
     pub fn description(&self) -> &str {
-        todo!()
+        &self.description
     }
 
     /// Which targets it is for.
     #[must_use]
     pub fn targets(&self) -> &TargetSelector {
-        todo!()
+        &self.targets
     }
 
     /// The role's word for the account its commands use.
     #[must_use]
     pub fn run_as(&self) -> &AccountName {
-        todo!()
+        &self.run_as
     }
 
     /// How it is asked for; `None`: nobody may.
     #[must_use]
     pub fn request(&self) -> Option<&RequestTerms> {
-        todo!()
+        self.request.as_ref()
     }
 
     /// Its rules, in file order.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
-        todo!()
+        &self.rules
     }
 
     /// Whether one rule allows exactly these words; for "you could ask for this role", never for running.
     #[must_use]
-    pub fn allows(&self, _words: &Words) -> bool {
-        todo!()
+    pub fn allows(&self, words: &Words) -> bool {
+        self.rules.iter().any(|rule| rule.read(words.as_slice()).is_ok())
+    }
+
+    /// Every rule that allows these words.
+    pub(super) fn readings(&self, words: &Words) -> Vec<Reading<'_>> {
+        let numbered = self.rules.iter().zip(1..);
+        numbered
+            .filter_map(|(rule, number)| {
+                rule.read(words.as_slice()).ok().map(|vector| Reading { number, rule, vector })
+            })
+            .collect()
+    }
+
+    /// The rule that came nearest to allowing `words`, from 1 in file order, and how they missed it; `None` when a rule allows
+    /// them or there is none.
+    pub(super) fn nearest(&self, words: &Words) -> Option<(usize, &Rule, Miss)> {
+        let mut best: Option<(usize, &Rule, Miss)> = None;
+        for (at, rule) in self.rules.iter().enumerate() {
+            let miss = *rule.read(words.as_slice()).err()?;
+            if best.as_ref().is_none_or(|(_, _, known)| miss.reach() > known.reach()) {
+                best = Some((at + 1, rule, miss));
+            }
+        }
+        best
     }
 }

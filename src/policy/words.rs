@@ -1,25 +1,295 @@
 //! Splits a command line into words. Shell syntax is an error that names character and column, never interpreted.
+//!
+//! Nothing is expanded: what comes out is what stood there, with quotes and backslashes taken away. Whether the words may
+//! run is for [`super::decide`]; how they reach a shell again is for [`super::render`].
+
+use std::fmt;
+
+use crate::domain::limits::LINE;
+use crate::domain::text::{excerpt, is_printable};
+
+/// What a shell would act on, outside quotes. A newline is a control character and refused as one.
+const SHELL: &str = ";&|<>()$`*?[]{}~#!";
+
+/// One word and where it began.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Word {
+    text: String,
+    column: usize,
+}
+
+impl Word {
+    /// The word, without the quoting it was typed in.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where it began: characters of the line, from 1.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
+}
 
 /// A command line, split.
-#[derive(Clone, Debug)]
-pub struct Words {}
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Words {
+    words: Vec<Word>,
+}
 
 impl Words {
     /// Splits `line`, at most [`crate::domain::limits::LINE`] bytes.
     ///
+    /// Words split at blanks; `'…'` and `"…"` group, `\` before a printable ASCII character takes its meaning away.
+    ///
     /// # Errors
     /// [`WordsError`] names the first character that is not plain words.
-    pub fn split(_line: &[u8]) -> Result<Self, WordsError> {
-        todo!()
+    pub fn split(line: &[u8]) -> Result<Self, WordsError> {
+        if line.len() > LINE {
+            return Err(WordsError::TooLong { bytes: line.len() });
+        }
+        let text = std::str::from_utf8(line).map_err(|error| {
+            let valid = line.get(..error.valid_up_to()).unwrap_or_default();
+            WordsError::NotUtf8 { column: String::from_utf8_lossy(valid).chars().count() + 1 }
+        })?;
+        // First, because these are refused wherever they stand, so that no message below has to care.
+        if let Some((at, found)) = text.chars().enumerate().find(|&(_, c)| !is_plain(c)) {
+            return Err(WordsError::Unprintable { column: at + 1, found });
+        }
+        let mut splitter = Splitter::default();
+        for (at, c) in text.chars().enumerate() {
+            splitter.take(at + 1, c)?;
+        }
+        splitter.finish()
     }
 
     /// The words as text, in order. Never empty.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        std::iter::empty()
+        self.words.iter().map(Word::text)
+    }
+
+    /// The words with their columns, in order. Never empty.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Word] {
+        &self.words
     }
 }
 
-/// Why a line is not plain words.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("")]
-pub struct WordsError {}
+/// Whether `c` may stand anywhere in a line: printable, and no blank other than the plain one, which would look like the end
+/// of a word and not be it.
+fn is_plain(c: char) -> bool {
+    is_printable(c) && (c == ' ' || !c.is_whitespace())
+}
+
+/// What the next character belongs to.
+#[derive(Clone, Copy, Debug, Default)]
+enum Inside {
+    #[default]
+    Nothing,
+    Single {
+        opened: usize,
+    },
+    Double {
+        opened: usize,
+    },
+    Backslash {
+        at: usize,
+    },
+}
+
+#[derive(Default)]
+struct Splitter {
+    words: Vec<Word>,
+    word: Option<Word>,
+    /// Whether the word so far could be the `NAME` of an assignment: letters, digits, `_`, all unquoted.
+    name: bool,
+    inside: Inside,
+}
+
+impl Splitter {
+    fn take(&mut self, column: usize, c: char) -> Result<(), WordsError> {
+        match (self.inside, c) {
+            (Inside::Single { .. }, '\'') | (Inside::Double { .. }, '"') => self.inside = Inside::Nothing,
+            (Inside::Single { .. }, _) => self.push(column, c),
+            (Inside::Double { .. }, '$' | '`' | '\\') => return Err(WordsError::InDouble { column, found: c }),
+            (Inside::Double { .. }, _) => self.push(column, c),
+            (Inside::Backslash { .. }, ' '..='~') => {
+                self.push(column, c);
+                self.inside = Inside::Nothing;
+            }
+            (Inside::Backslash { at }, _) => return Err(WordsError::Backslash { column: at }),
+            (Inside::Nothing, ' ') => self.words.extend(self.word.take()),
+            (Inside::Nothing, '\'') => self.quote(column, Inside::Single { opened: column }),
+            (Inside::Nothing, '"') => self.quote(column, Inside::Double { opened: column }),
+            (Inside::Nothing, '\\') => self.quote(column, Inside::Backslash { at: column }),
+            (Inside::Nothing, '=') if self.assigns() => {
+                let name = self.word.as_ref().map(|word| word.text.clone()).unwrap_or_default();
+                let column = self.word.as_ref().map_or(column, Word::column);
+                return Err(WordsError::Assignment { column, name });
+            }
+            (Inside::Nothing, _) if SHELL.contains(c) => return Err(WordsError::Shell { column, found: c }),
+            (Inside::Nothing, _) => self.plain(column, c),
+        }
+        Ok(())
+    }
+
+    /// Opens a quotation; the word exists from here on, be it empty, and is no assignment.
+    fn quote(&mut self, column: usize, inside: Inside) {
+        self.word.get_or_insert_with(|| Word { text: String::new(), column });
+        self.name = false;
+        self.inside = inside;
+    }
+
+    fn push(&mut self, column: usize, c: char) {
+        self.word.get_or_insert_with(|| Word { text: String::new(), column }).text.push(c);
+    }
+
+    fn plain(&mut self, column: usize, c: char) {
+        self.name = match &self.word {
+            None => c.is_ascii_alphabetic() || c == '_',
+            // `NAME+=` assigns too, in some shells.
+            Some(_) => self.name && (c.is_ascii_alphanumeric() || c == '_' || c == '+'),
+        };
+        self.push(column, c);
+    }
+
+    /// Only before the program does a shell read `NAME=` as an assignment.
+    fn assigns(&self) -> bool {
+        self.words.is_empty() && self.word.is_some() && self.name
+    }
+
+    fn finish(mut self) -> Result<Words, WordsError> {
+        match self.inside {
+            Inside::Single { opened } => return Err(WordsError::Open { column: opened, quote: '\'' }),
+            Inside::Double { opened } => return Err(WordsError::Open { column: opened, quote: '"' }),
+            Inside::Backslash { at } => return Err(WordsError::Backslash { column: at }),
+            Inside::Nothing => self.words.extend(self.word.take()),
+        }
+        if self.words.is_empty() { Err(WordsError::Empty) } else { Ok(Words { words: self.words }) }
+    }
+}
+
+/// Why a line is not plain words. Columns count characters from 1.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum WordsError {
+    /// Nothing but blanks.
+    Empty,
+    /// More than [`LINE`] bytes.
+    TooLong {
+        /// How many there were.
+        bytes: usize,
+    },
+    /// Bytes that are not UTF-8.
+    NotUtf8 {
+        /// Where the first of them stands.
+        column: usize,
+    },
+    /// A control character, or one that shows as nothing, as something else, or as a blank that it is not.
+    Unprintable {
+        /// Where.
+        column: usize,
+        /// The character.
+        found: char,
+    },
+    /// Something a shell would act on, outside quotes.
+    Shell {
+        /// Where.
+        column: usize,
+        /// The character.
+        found: char,
+    },
+    /// `NAME=` before the program.
+    Assignment {
+        /// Where the name begins.
+        column: usize,
+        /// The name.
+        name: String,
+    },
+    /// `$`, a backtick or `\` between double quotes.
+    InDouble {
+        /// Where.
+        column: usize,
+        /// The character.
+        found: char,
+    },
+    /// A quotation mark without its partner.
+    Open {
+        /// Where it stands.
+        column: usize,
+        /// The mark.
+        quote: char,
+    },
+    /// `\` at the end, or before something that is not printable ASCII.
+    Backslash {
+        /// Where it stands.
+        column: usize,
+    },
+}
+
+impl WordsError {
+    /// Where, in characters from 1; `None` when the whole line is meant.
+    #[must_use]
+    pub fn column(&self) -> Option<usize> {
+        match self {
+            Self::Empty | Self::TooLong { .. } => None,
+            Self::NotUtf8 { column }
+            | Self::Unprintable { column, .. }
+            | Self::Shell { column, .. }
+            | Self::Assignment { column, .. }
+            | Self::InDouble { column, .. }
+            | Self::Open { column, .. }
+            | Self::Backslash { column } => Some(*column),
+        }
+    }
+
+    /// Whether the caller's own shell may have taken quotes away that would have made the line plain.
+    fn quotes_may_be_gone(&self) -> bool {
+        matches!(self, Self::Shell { .. } | Self::InDouble { .. } | Self::Open { .. } | Self::Backslash { .. })
+    }
+}
+
+/// The character, where it stands, and what to type instead.
+impl fmt::Display for WordsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the line has no words")?,
+            Self::TooLong { bytes } => write!(f, "the line has {bytes} bytes, and at most {LINE} are read")?,
+            Self::NotUtf8 { column } => write!(f, "the line is not UTF-8 from character {column} on")?,
+            Self::Unprintable { column, found } => write!(
+                f,
+                "character {column} is U+{:04X}, a control or invisible character, which no command line may hold",
+                u32::from(*found)
+            )?,
+            Self::Shell { column, found } => write!(
+                f,
+                "`{found}` at character {column} is shell syntax, and no shell reads this line; to mean the character \
+                 itself write '{found}'"
+            )?,
+            Self::Assignment { column, name } => write!(
+                f,
+                "`{}=` at character {column} would set a variable, and the environment of a command is fixed by its role",
+                excerpt(name, 40)
+            )?,
+            Self::InDouble { column, found } => {
+                write!(f, "`{found}` at character {column} stands between double quotes; use single quotes there")?;
+            }
+            Self::Open { column, quote } => {
+                write!(f, "the quotation that {quote} opens at character {column} is never closed")?;
+            }
+            Self::Backslash { column } => {
+                write!(f, "`\\` at character {column} must stand before a printable ASCII character")?;
+            }
+        }
+        if self.quotes_may_be_gone() {
+            f.write_str(" (ssh removed the quotes that your own shell read: quote the whole command once more)")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for WordsError {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,260 @@
+//! Walks a TOML document by hand: every value with its place, every finding kept.
+
+use std::fmt::Display;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::domain::text::{excerpt, is_printable};
+use crate::domain::time::for_people;
+use crate::domain::{Diagnostic, limits};
+
+use super::MOST_ENTRIES;
+
+/// Bytes of the file that are meant; `None` for the file as a whole.
+pub(super) type Place = Option<Range<usize>>;
+/// A value with its place.
+pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+
+/// The findings so far.
+pub(super) struct Reader {
+    file: Arc<str>,
+    source: Arc<str>,
+    found: Vec<Diagnostic>,
+}
+
+/// A text of the file with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    pub(super) value: String,
+    pub(super) span: Place,
+}
+
+/// The known keys of one table.
+pub(super) struct Fields<'a> {
+    what: &'static str,
+    place: Range<usize>,
+    entries: Vec<(&'a str, Range<usize>, &'a Value<'a>)>,
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn value(&self, key: &str) -> Option<&'a Value<'a>> {
+        self.entries.iter().find(|(known, ..)| *known == key).map(|&(.., value)| value)
+    }
+
+    /// Where the value of `key` stands.
+    pub(super) fn span_of(&self, key: &str) -> Place {
+        self.value(key).map(Spanned::span)
+    }
+
+    /// Where `key` itself stands; the table if it is not there.
+    pub(super) fn key_span(&self, key: &str) -> Place {
+        let known = self.entries.iter().find(|(known, ..)| *known == key);
+        Some(known.map_or_else(|| self.place.clone(), |(_, span, _)| span.clone()))
+    }
+}
+
+impl Reader {
+    pub(super) fn new(file: &str, source: &str) -> Self {
+        Self { file: file.into(), source: source.into(), found: Vec::new() }
+    }
+
+    pub(super) fn into_findings(self) -> Vec<Diagnostic> {
+        self.found
+    }
+
+    pub(super) fn error(&mut self, place: Place, message: impl Into<String>) {
+        let finding = Diagnostic::error(&self.file, &self.source, message);
+        self.found.push(match place {
+            Some(span) => finding.at(span),
+            None => finding,
+        });
+    }
+
+    pub(super) fn error_with_help(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.error(place, message);
+        if let Some(last) = self.found.pop() {
+            self.found.push(last.help(help));
+        }
+    }
+
+    pub(super) fn warning(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+        self.error_with_help(place, message, help);
+        if let Some(last) = self.found.pop() {
+            self.found.push(last.warning());
+        }
+    }
+
+    /// The place of `length` bytes at `offset` inside a text, if the text stands in the file as it is; else the whole text.
+    pub(super) fn inside(&self, text: &Text, offset: usize, length: usize) -> Place {
+        let span = text.span.clone()?;
+        let verbatim = self.source.get(span.start + 1..span.end.saturating_sub(1)) == Some(text.value.as_str());
+        let start = span.start + 1 + offset;
+        let end = (start + length).min(span.end);
+        Some(if verbatim && self.source.get(start..end).is_some() { start..end } else { span })
+    }
+
+    /// The keys of `table`; one that is not `known` is a finding, and one of `later` says so.
+    pub(super) fn fields<'a>(
+        &mut self,
+        table: &'a DeTable<'a>,
+        place: impl Into<Place>,
+        what: &'static str,
+        known: &[&str],
+        later: &[&str],
+    ) -> Fields<'a> {
+        let mut entries = Vec::new();
+        for (key, value) in table {
+            let (name, span) = (key.get_ref().as_ref(), key.span());
+            if known.contains(&name) {
+                entries.push((name, span, value));
+            } else if later.contains(&name) {
+                let help = "take it out, or wait for a build that enforces it; a role must not seem stricter than it is";
+                self.error_with_help(Some(span), format!("this build does not enforce `{name}` yet"), help);
+            } else {
+                let message = format!("{what} has no key `{}`", excerpt(name, 40));
+                match nearest(name, known) {
+                    Some(meant) => self.error_with_help(Some(span), message, format!("write `{meant}`")),
+                    None => self.error_with_help(Some(span), message, format!("its keys are {}", known.join(", "))),
+                }
+            }
+        }
+        Fields { what, place: place.into().unwrap_or(0..0), entries }
+    }
+
+    pub(super) fn required<'a>(&mut self, fields: &Fields<'a>, key: &str) -> Option<&'a Value<'a>> {
+        let value = fields.value(key);
+        if value.is_none() {
+            let place = Some(fields.place.start..fields.place.start);
+            self.error(place, format!("{} needs `{key}`", fields.what));
+        }
+        value
+    }
+
+    fn wrong_type(&mut self, value: &Value<'_>, what: impl Display, wanted: &str) {
+        let message = format!("{what} is {wanted}, and this is {}", article(value.get_ref().type_str()));
+        self.error(Some(value.span()), message);
+    }
+
+    pub(super) fn table<'a>(&mut self, value: &'a Value<'a>, what: &str) -> Option<&'a DeTable<'a>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(value, what, "a table");
+        }
+        table
+    }
+
+    /// A text that can be shown as it is, of at most `longest` bytes.
+    pub(super) fn plain(&mut self, value: &Value<'_>, what: &str, longest: usize) -> Option<Text> {
+        let Some(text) = value.get_ref().as_str() else {
+            self.wrong_type(value, format!("`{what}`"), "a text in quotes");
+            return None;
+        };
+        if text.len() > longest {
+            self.error(Some(value.span()), format!("`{what}` has at most {longest} bytes, and this has {}", text.len()));
+            return None;
+        }
+        if let Some(found) = text.chars().find(|c| !is_printable(*c)) {
+            let message = format!("`{what}` holds U+{:04X}, a control or invisible character", u32::from(found));
+            self.error(Some(value.span()), message);
+            return None;
+        }
+        Some(Text { value: text.to_owned(), span: Some(value.span()) })
+    }
+
+    pub(super) fn text(&mut self, fields: &Fields<'_>, key: &str, longest: usize) -> Option<Text> {
+        fields.value(key).and_then(|value| self.plain(value, key, longest))
+    }
+
+    /// A list of texts.
+    pub(super) fn texts(&mut self, value: &Value<'_>, what: &str) -> Option<Vec<Text>> {
+        let Some(list) = value.get_ref().as_array() else {
+            self.wrong_type(value, format!("`{what}`"), "a list of texts");
+            return None;
+        };
+        if list.len() > MOST_ENTRIES {
+            self.error(Some(value.span()), format!("`{what}` has at most {MOST_ENTRIES} entries"));
+            return None;
+        }
+        Some(list.iter().filter_map(|one| self.plain(one, what, limits::LINE)).collect())
+    }
+
+    pub(super) fn boolean(&mut self, fields: &Fields<'_>, key: &str) -> bool {
+        let Some(value) = fields.value(key) else { return false };
+        value.get_ref().as_bool().unwrap_or_else(|| {
+            self.wrong_type(value, format!("`{key}`"), "true or false");
+            false
+        })
+    }
+
+    /// A whole number that is not negative.
+    pub(super) fn number(&mut self, value: &Value<'_>, what: &str) -> Option<u64> {
+        let number = value.get_ref().as_integer().map(|one| u64::from_str_radix(one.as_str(), one.radix()));
+        match number {
+            Some(Ok(number)) => Some(number),
+            Some(Err(_)) => {
+                self.error(Some(value.span()), format!("`{what}` is not negative, and not larger than {}", u64::MAX));
+                None
+            }
+            None => {
+                self.wrong_type(value, format!("`{what}`"), "a whole number");
+                None
+            }
+        }
+    }
+
+    /// A span of time such as `"90s"`, `"1h 30m"`: at least one second, at most `longest`.
+    pub(super) fn span_of_time(&mut self, fields: &Fields<'_>, key: &str, longest: Duration) -> Option<Duration> {
+        let text = self.text(fields, key, 40)?;
+        match humantime::parse_duration(&text.value) {
+            Ok(span) if span < Duration::from_secs(1) => {
+                self.error(text.span, format!("`{key}` is at least one second"));
+                None
+            }
+            Ok(span) if span > longest => {
+                self.error(text.span, format!("`{key}` is at most {}", for_people(longest)));
+                None
+            }
+            Ok(span) => Some(span),
+            Err(_) => {
+                let help = format!("write `{key} = \"30m\"`, with s, m, h or d");
+                self.error_with_help(text.span, format!("`{key}` is no span of time"), help);
+                None
+            }
+        }
+    }
+}
+
+/// `an integer`, `a float`.
+fn article(kind: &str) -> String {
+    let vowel = kind.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {kind}", if vowel { "an" } else { "a" })
+}
+
+/// The key that was probably meant: at most a third of its letters differ.
+fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+    if found.len() > 40 {
+        return None;
+    }
+    let near = known.iter().map(|key| (distance(found, key), *key)).min()?;
+    (near.0 <= near.1.len().div_ceil(3)).then_some(near.1)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut left = i + 1;
+        let mut next = vec![left];
+        for (y, pair) in b.chars().zip(row.windows(2)) {
+            let (corner, above) = (pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0));
+            left = (corner + usize::from(x != y)).min(above + 1).min(left + 1);
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}

@@ -1,0 +1,105 @@
+//! `*` and `**`: without recursion and at most quadratic time, because the values come from outside.
+
+use std::fmt;
+
+/// Whether `text` is `glob`, in which `*` stands for any run of characters.
+pub(in crate::policy) fn matches_glob(glob: &str, text: &str) -> bool {
+    let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
+    let (mut at, mut read) = (0, 0);
+    // Only the last star seen is tried again: an earlier one could only take what the later one can take as well.
+    let mut retry: Option<(usize, usize)> = None;
+    while let Some(found) = text.get(read) {
+        match glob.get(at) {
+            Some('*') => {
+                retry = Some((at, read));
+                at += 1;
+            }
+            Some(expected) if expected == found => {
+                at += 1;
+                read += 1;
+            }
+            _ => {
+                let Some((star, from)) = retry else { return false };
+                retry = Some((star, from + 1));
+                at = star + 1;
+                read = from + 1;
+            }
+        }
+    }
+    glob.get(at..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
+}
+
+/// The paths that a `path` parameter may be: `/var/log/nginx/*.log`, `/srv/www/**/index.html`.
+///
+/// `*` stands for any run of characters within one name and never for a leading dot; one `**`, as a whole name, stands for any
+/// number of names (at the end for at least one), none of which begins with a dot.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PathPattern {
+    written: String,
+    head: Vec<String>,
+    /// What follows `**`, if there is one.
+    tail: Option<Vec<String>>,
+}
+
+/// Why a text is no path pattern. `Display` says what to write.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub struct PathPatternError(&'static str);
+
+impl PathPattern {
+    /// Reads the pattern of a role.
+    ///
+    /// # Errors
+    /// [`PathPatternError`].
+    pub fn new(written: &str) -> Result<Self, PathPatternError> {
+        let Some(relative) = written.strip_prefix('/') else {
+            return Err(PathPatternError("a path begins with `/`"));
+        };
+        if written.contains(['?', '[', ']', '{', '}']) {
+            return Err(PathPatternError("only `*` and `**` are read in a path; `?`, brackets and braces never match"));
+        }
+        let (mut head, mut tail) = (Vec::new(), None);
+        for part in relative.split('/') {
+            match (part, &mut tail) {
+                ("", _) => return Err(PathPatternError("a path has no `//` and no `/` at its end")),
+                ("." | "..", _) => return Err(PathPatternError("a path has no `.` or `..`: such values are refused")),
+                ("**", None) => tail = Some(Vec::new()),
+                ("**", Some(_)) => return Err(PathPatternError("a path has one `**` at most")),
+                (part, _) if part.contains("**") => {
+                    return Err(PathPatternError("`**` stands alone between two `/`"));
+                }
+                (part, None) => head.push(part.to_owned()),
+                (part, Some(tail)) => tail.push(part.to_owned()),
+            }
+        }
+        Ok(Self { written: written.to_owned(), head, tail })
+    }
+
+    /// Whether `path`, absolute and plain, is one of them.
+    #[must_use]
+    pub fn matches(&self, path: &str) -> bool {
+        let Some(relative) = path.strip_prefix('/') else { return false };
+        let names: Vec<&str> = relative.split('/').collect();
+        let Some((first, rest)) = names.split_at_checked(self.head.len()) else { return false };
+        let Some(tail) = &self.tail else { return rest.is_empty() && all_fit(&self.head, first) };
+        let Some(between) = rest.len().checked_sub(tail.len()) else { return false };
+        let Some((between, last)) = rest.split_at_checked(between) else { return false };
+        all_fit(&self.head, first)
+            && all_fit(tail, last)
+            && !(tail.is_empty() && between.is_empty())
+            && between.iter().all(|name| !name.starts_with('.'))
+    }
+}
+
+fn all_fit(parts: &[String], names: &[&str]) -> bool {
+    let fits = |(part, name): (&String, &&str)| {
+        (part.starts_with('.') || !name.starts_with('.')) && matches_glob(part, name)
+    };
+    parts.len() == names.len() && parts.iter().zip(names).all(fits)
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}

@@ -1,0 +1,123 @@
+use super::*;
+use crate::policy::parameter::{Kind, Parameter, PathPattern, ValuePattern};
+use crate::policy::words::Words;
+
+fn any() -> Parameter {
+    Parameter::new(Kind::Pattern(ValuePattern::new("[a-z0-9]+", false).unwrap()), false, false)
+}
+
+fn number() -> Parameter {
+    Parameter::new(Kind::Int { min: 1, max: 9 }, false, false)
+}
+
+fn path() -> Parameter {
+    Parameter::new(Kind::Path(PathPattern::new("/var/*").unwrap()), false, false)
+}
+
+fn read(pattern: &str, parameters: &[Parameter], line: &str) -> Result<Match, Box<Miss>> {
+    Pattern::parse(pattern).unwrap().matches(parameters, Words::split(line.as_bytes()).unwrap().as_slice())
+}
+
+#[test]
+fn groups_are_optional_and_in_written_order() {
+    let (pattern, kinds) = ("/bin/j -u {unit} [-n {lines}] [-f]", [any(), number()]);
+    let value = |text: &str| Some(text.to_owned());
+    for (line, expected) in [
+        ("/bin/j -u x", Some(vec![value("x"), None])),
+        ("j -u x", Some(vec![value("x"), None])),
+        ("j -u x -n 3", Some(vec![value("x"), value("3")])),
+        ("j -u x -f", Some(vec![value("x"), None])),
+        ("j -u x -n 3 -f", Some(vec![value("x"), value("3")])),
+        ("j -u x -f -n 3", None),
+        ("j -u x -n 3 -n 4", None),
+        ("j -u x -n", None),
+        ("j -u", None),
+        ("j", None),
+        ("j -u x -f extra", None),
+        ("./j -u x", None),
+        ("/usr/bin/j -u x", None),
+        ("J -u x", None),
+        ("j j -u x", None),
+    ] {
+        assert_eq!(read(pattern, &kinds, line).ok(), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_miss_names_the_word_its_column_and_what_may_stand_there() {
+    let kinds = [any(), number()];
+    let pattern = "/bin/j -u {unit} [-n {lines}] [-f]";
+    let miss = read(pattern, &kinds, "j  -u x --follow").unwrap_err();
+    assert_eq!((miss.word, miss.column, miss.found.as_deref()), (3, 9, Some("--follow")));
+    assert_eq!(miss.wanted, [Wanted::Literal("-n".to_owned()), Wanted::Literal("-f".to_owned()), Wanted::End]);
+    let miss = read(pattern, &kinds, "j -u x -n 10").unwrap_err();
+    assert!(matches!(&miss.wanted[..], [Wanted::Parameter { name, refused: Some(_), .. }] if name == "lines"), "{miss:?}");
+    let miss = read(pattern, &kinds, "j -u").unwrap_err();
+    assert_eq!((miss.word, miss.column, miss.found.as_deref()), (2, 6, None));
+}
+
+#[test]
+fn a_pattern_that_cannot_be_read_says_where() {
+    for (pattern, column) in [
+        ("", 1),
+        ("   ", 1),
+        ("/bin/x [", 8),
+        ("/bin/x []", 8),
+        ("/bin/x ]", 8),
+        ("/bin/x [a [b]]", 11),
+        ("/bin/x [{a}]", 8),
+        ("/bin/x {a", 8),
+        ("/bin/x {A}", 9),
+        ("/bin/x {}", 9),
+        ("/bin/x {a} {a}", 12),
+        ("/bin/x {a...}", 8),
+        ("/bin/x --n={a}", 12),
+        ("/bin/x {a}b", 11),
+        ("/bin/x [a]b", 11),
+        ("/bin/x a[b]", 9),
+        ("/bin/x 'a", 8),
+        ("/bin/x ''", 8),
+        ("/bin/x a'b'", 9),
+        ("/bin/x *", 8),
+        ("/bin/é ;", 6),
+        ("/bin/x a\\ b", 9),
+        ("/bin/x 'a\tb'", 8),
+        ("/bin/x a\tb", 9),
+    ] {
+        assert_eq!(Pattern::parse(pattern).map_err(|error| error.column), Err(column), "{pattern:?}");
+    }
+    assert!(Pattern::parse(&format!("/bin/x{}", " a".repeat(MOST_STEPS))).is_err());
+    assert!(Pattern::parse(&format!("/bin/x{}", " [a]".repeat(MOST_GROUPS + 1))).is_err());
+    assert!(Pattern::parse(&"x".repeat(LONGEST + 1)).is_err());
+    assert!(Pattern::parse("/bin/x 'a b' '*' [a][b]").is_ok());
+}
+
+#[test]
+fn a_line_with_two_readings_is_found_when_the_role_loads() {
+    for (pattern, kinds, clashes) in [
+        ("/bin/x [-n {a}] [-f]", vec![number()], false),
+        ("/bin/x [-v] [-v]", vec![], true),
+        ("/bin/x [a] {p}", vec![any()], false),
+        ("/bin/x [a] {p} [b]", vec![any()], true),
+        ("/bin/x [a] {n} [b]", vec![number()], false),
+        ("/bin/x [a {p}] [b {q}]", vec![any(), any()], false),
+        ("/bin/x [a {p}] [a {q}]", vec![any(), any()], true),
+        ("/bin/x [a] [b] {p} {q}", vec![any(), any()], false),
+        ("/bin/x [a {p}] {q} [c]", vec![any(), any()], false),
+        ("/bin/x [a {p}] {q} [c {r}]", vec![any(), any(), any()], true),
+        ("/bin/x [-a {p}] {q} [c]", vec![any(), any()], false),
+        ("/bin/x [a] {p} [c]", vec![path()], false),
+        ("/bin/x [-a] {n} [2]", vec![number()], false),
+        ("/bin/x [a] {p} [c {q}]", vec![any(), any()], false),
+    ] {
+        let found = Pattern::parse(pattern).unwrap().ambiguity(&kinds);
+        assert_eq!(found.is_some(), clashes, "{pattern}: {found:?}");
+    }
+}
+
+#[test]
+fn many_groups_cost_no_more_than_the_line_is_long() {
+    let pattern = format!("/bin/x{}", " [a]".repeat(MOST_GROUPS));
+    let line = format!("x{}", " a".repeat(1000));
+    assert!(read(&pattern, &[], &line).is_err());
+}
