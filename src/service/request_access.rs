@@ -222,3 +222,6 @@ pub async fn await_change(
         let _ = timeout(left.min(LOOK_AGAIN), rung).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

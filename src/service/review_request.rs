@@ -254,3 +254,6 @@ pub fn possible_approvers(services: &Services, request: &AccessRequest) -> Vec<U
     let snapshot = services.snapshot.load();
     Approvers::of(services, &snapshot, request).left(&snapshot, request)
 }
+
+#[cfg(test)]
+mod tests;
