@@ -2,4 +2,5 @@
 #![allow(dead_code, unreachable_pub, reason = "every test file uses another part")]
 
 pub mod bastion;
+pub mod certificates;
 pub mod sshd;
