@@ -158,3 +158,6 @@ async fn a_target_of(caller: &Caller<'_>) -> Option<TargetName> {
     let active = targets.iter().find(|target| !target.active.is_empty());
     active.or(targets.first()).map(|target| target.name.clone())
 }
+
+#[cfg(test)]
+mod tests;
