@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::audit::event::AuditEvent;
-use crate::domain::{GrantId, RequestId, SessionId, TargetName, Timestamp, UserName};
+use crate::domain::{Digest, GrantId, RequestId, SessionId, TargetName, Timestamp, UserName};
 
 /// Which entries: every condition that is set must hold.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -48,8 +48,12 @@ pub enum Verdict {
     Sound {
         /// How many entries.
         entries: u64,
-        /// The root hash, as in the checkpoint.
-        root: String,
+        /// Root of their tree, as in the checkpoint.
+        root: Digest,
+        /// Time of the last one.
+        last: Option<Timestamp>,
+        /// Bytes after them that are not signed yet; a running bastion may be about to.
+        uncovered: u64,
     },
     /// Something was changed, dropped, reordered or truncated, or is signed by another.
     Broken {

@@ -17,6 +17,8 @@ pub mod line;
 mod nearest;
 mod outcome;
 mod show;
+#[cfg(test)]
+mod testing;
 mod usage;
 pub mod verb;
 mod verbs;
@@ -151,3 +153,6 @@ async fn a_target_of(caller: &Caller<'_>) -> Option<TargetName> {
     let active = targets.iter().find(|target| !target.active.is_empty());
     active.or(targets.first()).map(|target| target.name.clone())
 }
+
+#[cfg(test)]
+mod tests;

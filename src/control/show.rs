@@ -94,7 +94,7 @@ pub(super) fn usages(role: &Role, indent: &str) -> String {
 
 /// `label     text`, the rows of a description.
 pub(super) fn field(label: &str, text: &str) -> String {
-    format!("  {label:<10}{text}\n")
+    format!("  {label:<10}{text}").trim_end().to_owned() + "\n"
 }
 
 /// The whole of a request for `--json`; the shape is in `docs/control-verbs.md`.

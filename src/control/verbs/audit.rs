@@ -67,7 +67,7 @@ fn entry_json(entry: &FoundEntry) -> Value {
 fn entry_line(entry: &FoundEntry) -> String {
     let AuditEvent { session, user, grant, target, what } = &entry.event;
     let what = serde_json::to_value(what).unwrap_or_default();
-    let kind = what.get("kind").and_then(Value::as_str).unwrap_or("?");
+    let kind = entry.event.what.kind();
     let data = what.get("data").map_or_else(String::new, Value::to_string);
     let about = [
         user.as_ref().map(ToString::to_string),
@@ -84,16 +84,17 @@ pub(super) async fn verify(caller: &Caller<'_>, arguments: &Arguments) -> Result
     let verdict = caller.context.audit.verify().await?;
     let json = arguments.flag("json");
     Ok(match verdict {
-        Verdict::Sound { entries, root } if json => {
-            Answer::out(json_line(&json!({"verifies": true, "entries": entries, "root": root, "problem": null})))
+        Verdict::Sound { entries, root, last, .. } if json => {
+            let (root, last) = (root.to_string(), last.map(|last| last.to_string()));
+            Answer::out(json_line(&json!({"verifies": true, "entries": entries, "root": root, "last": last})))
         }
-        Verdict::Sound { entries, root } => Answer::out(format!(
-            "the audit log verifies: {entries} entries, unchanged and complete under the signed checkpoint\nroot {}\n",
-            escape(&root)
-        )),
+        Verdict::Sound { entries, root, last, uncovered } => {
+            let last = last.map_or_else(String::new, |last| format!("\nlast entry {last}"));
+            let more = if uncovered > 0 { "\na newer entry is being signed at this moment" } else { "" };
+            Answer::out(format!("the audit log verifies: {entries} entries, unchanged and complete\nroot {root}{last}{more}\n"))
+        }
         Verdict::Broken { problem } if json => {
-            Answer::out(json_line(&json!({"verifies": false, "entries": null, "root": null, "problem": problem})))
-                .refused()
+            Answer::out(json_line(&json!({"verifies": false, "problem": problem}))).refused()
         }
         Verdict::Broken { problem } => {
             Answer::default().saying(format!("the audit log does not verify: {}", escape(&problem))).refused()

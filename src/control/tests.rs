@@ -1,0 +1,403 @@
+//! The verbs as people meet them: what they type, what they read, what they type next.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::testing::{Screen, World, session};
+use super::*;
+
+const ASK: &str = "request web-restart --on web-1 --for 30m --reason INC-4711 nginx won't start";
+
+async fn until(screen: &Screen, text: &str) {
+    for _ in 0..500 {
+        if screen.err().contains(text) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never said {text:?}:\n{}", screen.err());
+}
+
+#[tokio::test]
+async fn alice_asks_waits_and_is_told_what_to_type_when_bob_says_yes() {
+    let world = World::new();
+    let (running, screen) = world.leaves_running("alice", ASK);
+    until(&screen, "Ctrl-C").await;
+    assert_eq!(screen.out(), "r-000001\n");
+    assert_eq!(
+        screen.err(),
+        "doorward: r-000001 asks for web-restart on web-1 for 30m: INC-4711 nginx won't start\n\
+         doorward: bob or dan can approve it; 1 approval is needed; it lapses in 8h\n\
+         doorward: waiting; Ctrl-C stops the waiting, not the request (`ssh bastion status r-000001` looks again)\n"
+    );
+    let approved = world.approves("bob", "r-000001").await;
+    assert_eq!((approved.exit, approved.err.as_str()), (0, ""));
+    assert_eq!(
+        approved.out,
+        "you approved: r-000001, web-restart for alice on web-1 for 30m\n\
+         alice can use it now; if it is not used within 4h, it is gone\n\
+         to take it back: ssh bastion revoke g-000001 WHY\n"
+    );
+    assert_eq!(running.await.unwrap(), 0);
+    assert_eq!(screen.out(), "r-000001\n", "standard output carries the ID alone");
+    let said = screen.err();
+    let (_, news) = said.split_once("looks again)\n").unwrap();
+    assert_eq!(
+        news,
+        "doorward: bob approved it\n\
+         doorward: web-restart is active on web-1 until 14:30:00Z (30m); now you can type:\n\
+         doorward:     ssh web-1@bastion systemctl restart {unit}\n\
+         doorward: `ssh bastion done g-000001` gives it back\n"
+    );
+    let again = world.types("bob", &format!("approve r-000001 {}", "0000")).await;
+    assert_eq!(again.exit, 1, "{}", again.err);
+}
+
+#[tokio::test]
+async fn an_approver_sees_all_there_is_to_decide_on_and_the_line_to_type() {
+    let world = World::new();
+    world.types("alice", &format!("{ASK} --no-wait")).await;
+    world.types("bob", "deny r-000001 which\u{202e}unit?").await;
+    world.advance(Duration::from_secs(7200));
+    assert_eq!(world.types("alice", "request web-restart --reason nginx \u{202e}stuck --no-wait").await.exit, 0);
+    let digest = world.digest_of("bob", "r-000002").await;
+    let pending = world.types("bob", "pending").await;
+    assert_eq!(pending.exit, 0);
+    assert_eq!(
+        pending.out,
+        format!(
+            "r-000002  alice (team web) asks for web-restart\n\
+             \x20 role      Restart and inspect the web tier\n\
+             \x20 targets   web-1 as ops, web-2 as ops\n\
+             \x20 for       1h\n\
+             \x20 reason    nginx \\u{{202e}}stuck\n\
+             \x20 from      10.0.0.7\n\
+             \x20 asked     0s ago, lapses in 8h\n\
+             \x20 before    asked once (1 denied), last 2h ago\n\
+             \x20 approvals 0 of 1\n\
+             \x20 commands\n\
+             \x20   systemctl restart {{unit}}   # Restart a web unit\n\
+             \x20       unit: nginx or php-fpm\n\
+             \x20 approve   ssh bastion approve r-000002 {digest}\n\
+             \x20 or        ssh bastion deny r-000002 WHY\n"
+        )
+    );
+    let looking = world.types("carol", "pending").await;
+    assert!(looking.out.contains("r-000002  alice") && !looking.out.contains("ssh bastion approve"), "{}", looking.out);
+    let nobody = world.types("mallory", "pending").await;
+    assert_eq!((nobody.exit, nobody.out.as_str(), nobody.err.as_str()), (0, "", "doorward: nothing waits for you\n"));
+}
+
+#[tokio::test]
+async fn nobody_approves_their_own_request_and_is_told_who_can() {
+    let world = World::new();
+    world.types("alice", &format!("{ASK} --no-wait")).await;
+    let own = world.types("alice", "approve r-000001 4f9a").await;
+    assert_eq!(own.exit, 1);
+    assert_eq!(own.err, "doorward: you cannot decide on r-000001, which is your own request; bob or dan can\n");
+    let reviewer = world.types("carol", "approve r-000001 4f9a").await;
+    assert_eq!((reviewer.exit, reviewer.err.as_str()), (1, "doorward: you are not an approver of r-000001; bob or dan can\n"));
+    let stale = world.types("bob", "approve r-000001 0000").await;
+    assert_eq!(stale.exit, 1);
+    assert!(stale.err.contains("read it again in `pending`"), "{}", stale.err);
+}
+
+#[tokio::test]
+async fn an_approval_may_be_less_and_can_be_said_twice() {
+    let world = World::new();
+    world.types("alice", "request web-restart --on web-1,web-2 --for 1h --reason x --no-wait").await;
+    let digest = world.digest_of("bob", "r-000001").await;
+    let line = format!("approve r-000001 {digest} --for 10m --on web-2");
+    let first = world.types("bob", &line).await;
+    assert!(first.out.starts_with("you approved: r-000001, web-restart for alice on web-2 for 10m\n"), "{}{}", first.out, first.err);
+    let second = world.types("bob", &line).await;
+    assert!(second.out.starts_with("you had approved this already: r-000001, web-restart for alice on web-2 for 10m\n"), "{}", second.err);
+    let wider = world.types("dan", "approve g-000001 0000 --for 2h").await;
+    assert_eq!(wider.exit, 1);
+}
+
+#[tokio::test]
+async fn two_approvals_are_told_one_by_one() {
+    let world = World::new();
+    let (running, screen) = world.leaves_running("alice", "request web-stop --on web-1");
+    until(&screen, "2 approvals are needed").await;
+    let first = world.approves("bob", "r-000001").await;
+    assert!(first.out.contains("1 more must approve it before it can be used: dan\n"), "{}", first.out);
+    until(&screen, "bob approved it\ndoorward: still waiting: dan can approve it; 1 approval is needed").await;
+    world.approves("dan", "r-000001").await;
+    assert_eq!(running.await.unwrap(), 0, "{}", screen.err());
+}
+
+#[tokio::test]
+async fn a_no_ends_the_waiting_with_what_was_said() {
+    let world = World::new();
+    let (running, screen) = world.leaves_running("alice", ASK);
+    until(&screen, "Ctrl-C").await;
+    let denied = world.types("dan", "deny r-000001 not \"today\" -- it's late\u{9f}").await;
+    assert_eq!(denied.exit, 2, "a control character is refused");
+    let denied = world.types("dan", "deny r-000001 not \"today\" -- it's late").await;
+    assert_eq!(denied.out, "r-000001 is denied: web-restart for alice, who is told: not \"today\" -- it's late\n");
+    assert_eq!(running.await.unwrap(), 1);
+    assert!(screen.err().ends_with("doorward: r-000001 was denied by dan at 2026-01-31 14:00:00Z: not \"today\" -- it's late\n"), "{}", screen.err());
+}
+
+#[tokio::test]
+async fn leaving_leaves_the_request_pending() {
+    let world = World::new();
+    let (running, screen) = world.leaves_running("alice", ASK);
+    until(&screen, "Ctrl-C").await;
+    screen.gone.cancel();
+    assert_eq!(running.await.unwrap(), 1);
+    let status = world.types("alice", "status r-000001").await;
+    assert!(status.out.starts_with("r-000001 waits for approval until "), "{}", status.out);
+    assert!(status.out.contains("  can       bob or dan can approve it\n  to stop   ssh bastion withdraw r-000001\n"), "{}", status.out);
+    let withdrawn = world.types("alice", "withdraw r-000001").await;
+    assert_eq!((withdrawn.exit, withdrawn.out.as_str()), (0, "r-000001 is withdrawn; nobody can approve or use it any more\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_wait_is_refreshed() {
+    let world = World::new();
+    let (running, screen) = world.leaves_running("alice", ASK);
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert_eq!(screen.err().matches("doorward: still waiting: bob or dan can approve it").count(), 2, "{}", screen.err());
+    screen.gone.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_needs_no_approval_is_active_at_once() {
+    let world = World::new();
+    let look = world.types("alice", "request look").await;
+    assert_eq!((look.exit, look.out.as_str()), (0, "r-000001\n"), "{}", look.err);
+    assert_eq!(
+        look.err,
+        "doorward: r-000001 asks for look on web-1 for 1h\n\
+         doorward: nobody needs to approve it\n\
+         doorward: look is active on web-1 until 15:00:00Z (1h); now you can type:\n\
+         doorward:     ssh web-1@bastion uptime\n\
+         doorward: `ssh bastion done g-000001` gives it back\n"
+    );
+    let cert = world.types("alice", "cert").await;
+    assert!(cert.out.starts_with("ssh-ed25519-cert-v01@openssh.com AAAA") && cert.out.lines().count() == 1, "{}", cert.out);
+    assert!(cert.err.contains(" for g-000001 is valid for 1h more; `ssh bastion cert > ~/.ssh/doorward-cert.pub` keeps it"), "{}", cert.err);
+    let who = world.types("alice", "whoami").await.out;
+    for line in ["  you       alice\n", "  login     al\\u{1b}ice (it says where", "  active    g-000001 look on web-1, 1h left\n", "  rights    approver\n"] {
+        assert!(who.contains(line), "{line} in\n{who}");
+    }
+    let done = world.types("alice", "done").await;
+    assert_eq!(done.out, "g-000001 is given back: look on web-1; commands under it are ended\n");
+    let nothing = world.types("alice", "done").await;
+    assert_eq!((nothing.exit, nothing.err.as_str()), (3, "doorward: you hold nothing to give back\n"));
+    let cert = world.types("alice", "cert").await;
+    assert_eq!((cert.exit, cert.out.as_str()), (1, ""));
+    assert!(cert.err.contains("`ssh bastion roles` lists what you can ask for"), "{}", cert.err);
+}
+
+#[tokio::test]
+async fn of_several_grants_one_is_named_to_give_back() {
+    let world = World::new();
+    world.types("alice", "request look").await;
+    world.types("alice", "request look").await;
+    let done = world.types("alice", "done").await;
+    assert_eq!(done.exit, 2);
+    assert_eq!(
+        done.err,
+        "doorward: you hold 2 grants; say which one to give back:\n\
+         doorward:   ssh bastion done g-000003   # look, active, 1h left\n\
+         doorward:   ssh bastion done g-000001   # look, active, 1h left\n"
+    );
+}
+
+#[tokio::test]
+async fn why_says_what_would_happen_and_what_to_ask_for() {
+    let world = World::new();
+    let why = world.types("alice", "why web-1 systemctl restart nginx").await;
+    assert_eq!(why.exit, 1);
+    assert!(why.out.starts_with("denied: "), "{}", why.out);
+    assert!(why.out.ends_with("to ask for it: ssh bastion request web-restart --on web-1 --reason WHY\n"), "{}", why.out);
+    world.types("alice", &format!("{ASK} --no-wait")).await;
+    world.approves("bob", "r-000001").await;
+    world.types("alice", "cert").await;
+    let why = world.types("alice", "why web-1 systemctl restart nginx").await;
+    assert_eq!(
+        (why.exit, why.out.as_str()),
+        (0, "allowed: rule 1 of web-restart, under g-000001\n  runs      /usr/bin/systemctl restart nginx\n  on        web-1 as ops, for at most 30m\n")
+    );
+    let why = world.types("alice", "why web-1 systemctl restart sshd").await;
+    assert_eq!(why.exit, 1);
+    assert!(why.out.contains("sshd") && why.out.contains("nginx or php-fpm"), "{}", why.out);
+    let reviewer = world.types("carol", "why --user alice web-1 systemctl restart nginx").await;
+    assert_eq!(reviewer.exit, 0, "{}", reviewer.err);
+    let (unseen, unknown) = (world.types("alice", "why db-1 id").await, world.types("alice", "why xx-1 id").await);
+    assert_eq!((unseen.exit, unseen.err.replace("db-1", "xx-1")), (3, unknown.err));
+    let shell = world.types("alice", "why web-1 systemctl restart nginx; id").await;
+    assert!(shell.exit == 1 && shell.out.starts_with("denied: ") && shell.out.contains(';'), "{}", shell.out);
+    let kinds: Vec<_> = world.log.entries.lock().unwrap().iter().map(|event| event.what.kind()).collect();
+    assert!(!kinds.iter().any(|kind| kind.starts_with("command")), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn unknown_and_not_yours_answer_alike() {
+    let world = World::new();
+    world.types("alice", &format!("{ASK} --no-wait")).await;
+    for verb in ["status ID", "withdraw ID", "approve ID 4f9a", "deny ID no", "revoke ID no", "done ID"] {
+        let theirs = world.types("mallory", &verb.replace("ID", "r-000001")).await;
+        let nobodys = world.types("mallory", &verb.replace("ID", "r-ZZZZZZ")).await;
+        assert_eq!((theirs.exit, nobodys.exit), (3, 3), "{verb}: {}", theirs.err);
+        assert_eq!(theirs.err.replace("000001", "ZZZZZZ"), nobodys.err, "{verb}");
+        assert_eq!((theirs.out.as_str(), nobodys.out.as_str()), ("", ""), "{verb}");
+    }
+    for verb in ["request NAME --reason x", "roles NAME"] {
+        let theirs = world.types("mallory", &verb.replace("NAME", "web-restart")).await;
+        let nobodys = world.types("mallory", &verb.replace("NAME", "xxx-xxxxxxx")).await;
+        assert_eq!((theirs.exit, theirs.err.replace("web-restart", "xxx-xxxxxxx")), (3, nobodys.err), "{verb}");
+    }
+    let hidden = world.types("mallory", "audit search").await;
+    let unknown = world.types("mallory", "xudit search").await;
+    assert_eq!((hidden.exit, hidden.err.replace("audit", "xudit")), (2, unknown.err));
+    assert!(world.types("mallory", "targets").await.out.is_empty());
+}
+
+#[tokio::test]
+async fn a_command_at_the_control_door_is_sent_to_a_target_one_may_see() {
+    let world = World::new();
+    let lost = world.types("alice", "systemctl restart nginx").await;
+    assert_eq!(lost.exit, 2);
+    assert!(lost.err.starts_with("doorward: `systemctl` is no verb of doorward; did you mean `ssh web-1@bastion systemctl restart nginx`?\ndoorward: the verbs are: help, whoami"), "{}", lost.err);
+    let lost = world.types("mallory", "systemctl restart nginx").await;
+    assert!(lost.err.contains("`ssh TARGET@bastion systemctl restart nginx`"), "{}", lost.err);
+}
+
+#[tokio::test]
+async fn setup_prints_exactly_the_lines_of_each_file() {
+    let world = World::new();
+    assert_eq!(
+        world.types("alice", "setup config").await.out,
+        "Host bastion\n    HostName bastion.example.com\n    Port 2222\n    User alice\n    IdentityFile ~/.ssh/id_ed25519\n    \
+         IdentitiesOnly yes\n    CertificateFile ~/.ssh/doorward-cert.pub\n    ForwardAgent no\n"
+    );
+    assert_eq!(
+        world.types("alice", "setup known-hosts").await.out,
+        "@cert-authority [bastion.example.com]:2222 ssh-ed25519 AAAAhostca\n"
+    );
+}
+
+#[tokio::test]
+async fn a_store_that_fails_is_said_without_its_inside() {
+    let world = World::new();
+    world.types("alice", "request look").await;
+    world.store.broken.store(true, Ordering::SeqCst);
+    for line in ["status", "status r-000001", ASK, "cert", "done", "grants", "pending", "withdraw r-000001", "whoami", "targets", "why web-1 id"] {
+        let failed = world.types("alice", line).await;
+        assert_eq!(failed.exit, 4, "{line}: {}{}", failed.out, failed.err);
+        assert!(failed.err.starts_with("doorward: ") && !failed.err.contains("secret"), "{line}: {}", failed.err);
+    }
+    world.store.broken.store(false, Ordering::SeqCst);
+    world.log.broken.store(true, Ordering::SeqCst);
+    assert_eq!(world.types("alice", ASK).await.exit, 4, "no entry, no request");
+    assert_eq!(world.types("alice", "done g-000001").await.exit, 0, "giving back is never blocked");
+}
+
+#[tokio::test]
+async fn lists_come_as_one_json_document() {
+    let world = World::new();
+    world.types("alice", &format!("{ASK} --no-wait")).await;
+    let status = world.types("alice", "status --json").await.json();
+    let request = &status["requests"][0];
+    assert_eq!((&request["id"], &request["state"]["is"], &request["seconds"]), (&"r-000001".into(), &"pending".into(), &1800.into()));
+    assert_eq!(world.types("alice", "status r-000001 --json").await.json(), *request);
+    let pending = world.types("bob", "pending --json").await.json();
+    assert_eq!(pending["pending"][0]["request"], *request);
+    assert_eq!(pending["pending"][0]["commands"][0], "systemctl restart {unit}");
+    assert_eq!(world.types("alice", "roles --json").await.json()["roles"][0]["role"], "look");
+    assert_eq!(world.types("alice", "targets --json").await.json()["targets"][0]["target"], "web-1");
+    assert_eq!(world.types("alice", "whoami --json").await.json()["user"], "alice");
+    world.approves("bob", "r-000001").await;
+    assert_eq!(world.types("bob", "grants --json").await.json()["grants"][0]["state"]["is"], "approved");
+    assert_eq!(world.types("carol", "audit verify --json").await.json()["verifies"], true);
+    let found = world.types("carol", "audit search --user bob --json").await.json();
+    assert!(found["entries"].as_array().unwrap().iter().all(|entry| entry["user"] == "bob"), "{found}");
+    assert!(found["entries"][0]["kind"].is_string() && found["entries"][0]["sequence"].is_number());
+}
+
+#[tokio::test]
+async fn a_reviewer_searches_verifies_and_revokes() {
+    let world = World::new();
+    world.types("alice", "request look").await;
+    let grants = world.types("carol", "grants").await;
+    assert_eq!(grants.out, "GRANT     WHO    ROLE  TARGETS  STATE\ng-000001  alice  look  web-1    active, 1h left\n");
+    let search = world.types("carol", "audit search --user alice").await;
+    assert!(search.out.starts_with("0 1970-01-12T13:46:40.000000Z requested alice "), "{}", search.out);
+    let revoked = world.types("carol", "revoke g-000001 wrong machine").await;
+    assert_eq!(revoked.out, "g-000001 is revoked: look of alice on web-1; commands under it are ended; told: wrong machine\n", "{}", revoked.err);
+    let status = world.types("alice", "status r-000001").await.out;
+    assert!(status.starts_with("g-000001 was revoked by carol at 2026-01-31 14:00:00Z: wrong machine\n"), "{status}");
+    assert_eq!(world.types("carol", "audit verify").await.exit, 0);
+    world.log.broken.store(true, Ordering::SeqCst);
+    let broken = world.types("carol", "audit verify").await;
+    assert_eq!((broken.exit, broken.err.as_str()), (1, "doorward: the audit log does not verify: entry 7 was changed\n"));
+}
+
+#[tokio::test]
+async fn every_line_is_in_the_log_as_it_was_typed() {
+    let world = World::new();
+    world.types("alice", "whoami").await;
+    world.types("alice", "rm -rf \x1b[2J").await;
+    let entries = world.log.entries.lock().unwrap().clone();
+    let controls: Vec<_> = entries.iter().filter_map(|event| match &event.what {
+        What::Control { line, exit } => Some((line.as_str(), *exit)),
+        _ => None,
+    }).collect();
+    assert_eq!(controls, [("whoami", 0), ("rm -rf \x1b[2J", 2)]);
+    assert!(entries.iter().all(|event| event.user.is_some() && event.session.is_some()));
+}
+
+#[tokio::test]
+async fn a_shell_request_is_greeted() {
+    let world = World::new();
+    world.types("alice", "request look").await;
+    let mut screen = Screen::default();
+    assert_eq!(greet(&world.services, &world.context, &session("alice"), &mut screen).await, 0);
+    let greeting = screen.out();
+    for part in [
+        "You are alice at bastion.example.com. There is no shell here.\n",
+        "\nActive:\n  g-000001 look on web-1, 1h left\n    ssh web-1@bastion uptime\n",
+        "\nYou can ask for: look, web-restart, web-stop\n",
+        "\nRequests of others that wait: 0\n",
+        "ssh bastion help lists everything you can type.\n",
+    ] {
+        assert!(greeting.contains(part), "{part} in\n{greeting}");
+    }
+}
+
+#[tokio::test]
+async fn who_was_removed_is_told_so_and_nothing_else() {
+    let world = World::new();
+    let gone = world.types("zoe", "roles").await;
+    assert_eq!((gone.exit, gone.out.as_str()), (1, ""));
+    assert_eq!(gone.err, "doorward: you are not enrolled here any more; ask the operator\n");
+}
+
+#[tokio::test]
+async fn a_role_is_described_with_its_commands_and_the_request_to_type() {
+    let world = World::new();
+    let role = world.types("alice", "roles web-restart").await.out;
+    assert_eq!(
+        role,
+        "web-restart: Restart and inspect the web tier\n\
+         \x20 commands\n\
+         \x20   systemctl restart {unit}   # Restart a web unit\n\
+         \x20       unit: nginx or php-fpm\n\
+         \x20 targets   web-1, web-2\n\
+         \x20 as        ops\n\
+         \x20 approval  bob or dan can approve\n\
+         \x20 time      1h unless you say --for, 1h at most\n\
+         \x20 to ask    ssh bastion request web-restart --reason WHY\n"
+    );
+    let roles = world.types("alice", "roles").await.out;
+    assert!(roles.starts_with("ROLE         AT MOST  TARGETS  WHAT FOR\nlook         2h       1        Look at the machine\n"), "{roles}");
+    assert_eq!(world.types("bob", "roles web-restart").await.exit, 0, "an approver reads what they approve");
+    let targets = world.types("alice", "targets").await.out;
+    assert_eq!(targets, "TARGET  ACTIVE  CAN ASK FOR\nweb-1   -       look, web-restart, web-stop\nweb-2   -       web-restart, web-stop\n");
+}
