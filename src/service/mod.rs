@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::Clock;
 
@@ -15,9 +16,13 @@ pub mod approved_roles;
 pub mod certify;
 mod change_request;
 pub mod end_grant;
+mod ending;
 pub mod failure;
+#[cfg(test)]
+mod fakes;
 pub mod held;
 pub mod ports;
+mod pump;
 pub mod request_access;
 pub mod requestable;
 pub mod review_request;
@@ -26,6 +31,7 @@ pub mod run_command;
 pub mod session;
 pub mod settings;
 pub mod snapshot;
+mod supervise;
 
 pub use approved_roles::ApprovedRoles;
 pub use failure::{Unavailable, UnseenRequest};
@@ -58,4 +64,7 @@ pub struct Services {
     pub changed: Notify,
     /// Compiled roles of requests and grants, by digest. Starts empty (`ApprovedRoles::default()`).
     pub approved_roles: ApprovedRoles,
+    /// Cancelled when the bastion stops: from then on no command begins, and those that run are ended after
+    /// [`Settings::drain`].
+    pub stopping: CancellationToken,
 }
