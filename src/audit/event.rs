@@ -221,6 +221,63 @@ pub enum What {
     },
 }
 
+impl What {
+    /// Its name in the log, as `audit search --kind` takes it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Stop { .. } => "stop",
+            Self::Reload { .. } => "reload",
+            Self::LogRepaired { .. } => "log-repaired",
+            Self::Connection { .. } => "connection",
+            Self::AuthenticationFailed { .. } => "authentication-failed",
+            Self::Disconnected { .. } => "disconnected",
+            Self::Refused { .. } => "refused",
+            Self::Control { .. } => "control",
+            Self::Requested { .. } => "requested",
+            Self::Approved { .. } => "approved",
+            Self::ApprovalRefused { .. } => "approval-refused",
+            Self::Denied { .. } => "denied",
+            Self::Withdrawn { .. } => "withdrawn",
+            Self::Lapsed { .. } => "lapsed",
+            Self::Activated { .. } => "activated",
+            Self::Ended { .. } => "ended",
+            Self::CertificateIssued { .. } => "certificate-issued",
+            Self::CommandAllowed(_) => "command-allowed",
+            Self::CommandDenied { .. } => "command-denied",
+            Self::CommandFailed { .. } => "command-failed",
+            Self::CommandFinished(_) => "command-finished",
+            Self::CommandOutcomeUnknown { .. } => "command-outcome-unknown",
+            Self::Error { .. } => "error",
+        }
+    }
+
+    /// The request it speaks of.
+    #[must_use]
+    pub fn request(&self) -> Option<&RequestId> {
+        match self {
+            Self::Requested { request, .. }
+            | Self::Approved { request, .. }
+            | Self::ApprovalRefused { request, .. }
+            | Self::Denied { request, .. }
+            | Self::Withdrawn { request }
+            | Self::Lapsed { request } => Some(request),
+            _ => None,
+        }
+    }
+
+    /// The grants it lists, besides the one of the whole event.
+    #[must_use]
+    pub fn grants(&self) -> &[GrantId] {
+        match self {
+            Self::CommandAllowed(allowed) => &allowed.grants,
+            Self::CertificateIssued { grants, .. } => grants,
+            _ => &[],
+        }
+    }
+}
+
 /// A command that may run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AllowedCommand {

@@ -31,6 +31,25 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// A JSON text with everything unprintable inside its strings written as `\uXXXX`: harmless to show, the same to a JSON
+/// reader. `json` must come from a JSON writer, which leaves such characters inside strings only.
+#[must_use]
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    if json.chars().all(is_printable) {
+        return Cow::Borrowed(json);
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    let mut units = [0_u16; 2];
+    for c in json.chars() {
+        if is_printable(c) {
+            safe.push(c);
+        } else {
+            c.encode_utf16(&mut units).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
+        }
+    }
+    Cow::Owned(safe)
+}
+
 /// As [`escape`], at most `longest` characters; a cut is marked by `…`.
 #[must_use]
 pub fn excerpt(text: &str, longest: usize) -> String {

@@ -1,4 +1,5 @@
 //! What several integration tests need. Each test file takes `mod support;` and uses a part of it.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses another part")]
 
+pub mod certificates;
 pub mod sshd;

@@ -1,0 +1,204 @@
+//! What waits to be written: one bounded queue, so that the log has the order in which things were handed over.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::Condition;
+use crate::audit::entry::Body;
+use crate::audit::event::{AuditEvent, What};
+use crate::service::ports::{AuditError, Committed};
+
+/// Bytes of entries that may wait with somebody waiting for them; beyond, `append` waits to hand over. In KiB.
+const ROOM_KIB: usize = 16 * 1024;
+/// Bytes of entries that may wait with nobody waiting for them.
+const LATER_BYTES: usize = 16 * 1024 * 1024;
+/// A batch ends at this many bytes.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// Who waits for an entry.
+pub(super) struct Waiter {
+    pub(super) answer: oneshot::Sender<Result<Committed, AuditError>>,
+    /// Given back when the entry is answered.
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+impl Waiter {
+    pub(super) fn refuse(self, reason: &str) {
+        // Nobody may be waiting any more; the entry was not written either way.
+        let _ = self.answer.send(Err(AuditError { reason: reason.to_owned() }));
+    }
+}
+
+/// An entry to be written.
+pub(super) struct Item {
+    pub(super) body: Body,
+    /// `None`: handed over by `append_later`, and kept until it is written.
+    pub(super) waiter: Option<Waiter>,
+}
+
+impl Item {
+    /// An entry that is written when it can be.
+    pub(super) fn later(event: &AuditEvent) -> Option<Self> {
+        let body = Body::of(event).or_else(|error| {
+            let message = format!("an entry of kind {} could not be written: {error}", event.what.kind());
+            Body::of(&AuditEvent { what: What::Error { message }, ..event.clone() })
+        });
+        body.ok().map(|body| Self { body, waiter: None })
+    }
+}
+
+struct State {
+    items: VecDeque<Item>,
+    later_bytes: usize,
+    /// Entries that did not fit, since the last one that said so.
+    lost: u64,
+    closing: bool,
+    condition: Condition,
+    entries: u64,
+}
+
+/// The queue, shared by the log and its writer.
+pub(super) struct Queue {
+    state: Mutex<State>,
+    ring: Condvar,
+    room: Arc<Semaphore>,
+}
+
+impl Queue {
+    pub(super) fn new(entries: u64) -> Self {
+        let condition = Condition::Working;
+        let state = State { items: VecDeque::new(), later_bytes: 0, lost: 0, closing: false, condition, entries };
+        Self { state: Mutex::new(state), ring: Condvar::new(), room: Arc::new(Semaphore::new(ROOM_KIB)) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here can stop half-way, so the state of a poisoned lock is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for room for `bytes`; `None` once the log is closed.
+    pub(super) async fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let kib = u32::try_from(bytes / 1024 + 1).ok()?;
+        Arc::clone(&self.room).acquire_many_owned(kib).await.ok()
+    }
+
+    /// Hands over an entry.
+    pub(super) fn push(&self, item: Item) {
+        let mut state = self.lock();
+        match item.waiter {
+            Some(waiter) if matches!(state.condition, Condition::Closed) => return waiter.refuse("it is closed"),
+            None if state.later_bytes + item.body.len() > LATER_BYTES
+                || matches!(state.condition, Condition::Closed) =>
+            {
+                state.lost += 1;
+                // The operator's journal is the last place that can still keep it.
+                tracing::error!(entry = item.body.as_str(), "an entry does not fit into the audit log's queue");
+                return;
+            }
+            None => state.later_bytes += item.body.len(),
+            Some(_) => {}
+        }
+        state.items.push_back(item);
+        self.ring.notify_one();
+    }
+
+    /// Puts entries that could not be written back to the front, in their order.
+    pub(super) fn push_back_to_front(&self, items: Vec<Item>) {
+        let mut state = self.lock();
+        for item in items.into_iter().rev() {
+            state.later_bytes += item.body.len();
+            state.items.push_front(item);
+        }
+    }
+
+    /// Waits until there is something to do or `at_most` is over; tells whether the log is closing.
+    pub(super) fn wait(&self, at_most: Option<Duration>) -> bool {
+        let mut state = self.lock();
+        while state.items.is_empty() && !state.closing {
+            state = match at_most {
+                Some(time) => return self.wait_once(state, time),
+                None => self.ring.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.closing
+    }
+
+    fn wait_once(&self, state: MutexGuard<'_, State>, time: Duration) -> bool {
+        let (state, _) = self.ring.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
+        state.closing
+    }
+
+    /// Waits `time` although entries wait, unless somebody waits for one of them or the log is closing.
+    pub(super) fn wait_for_news(&self, time: Duration) -> bool {
+        let state = self.lock();
+        if state.closing || state.items.iter().any(|item| item.waiter.is_some()) {
+            return state.closing;
+        }
+        self.wait_once(state, time)
+    }
+
+    /// The entries of the next commit.
+    pub(super) fn take(&self) -> Vec<Item> {
+        let mut state = self.lock();
+        let mut batch = Vec::new();
+        if state.lost > 0 {
+            let message =
+                format!("{} entries were lost, because the log could not be written for too long", state.lost);
+            state.lost = 0;
+            batch.extend(Item::later(&AuditEvent::of(What::Error { message })));
+        }
+        let mut bytes = 0;
+        while bytes < BATCH_BYTES
+            && let Some(item) = state.items.pop_front()
+        {
+            bytes += item.body.len();
+            if item.waiter.is_none() {
+                state.later_bytes = state.later_bytes.saturating_sub(item.body.len());
+            }
+            batch.push(item);
+        }
+        batch
+    }
+
+    /// Tells all who wait that nothing will be written; what nobody waits for stays.
+    pub(super) fn refuse_all(&self, reason: &str) {
+        let mut state = self.lock();
+        for item in std::mem::take(&mut state.items) {
+            match item.waiter {
+                Some(waiter) => waiter.refuse(reason),
+                None => state.items.push_back(item),
+            }
+        }
+    }
+
+    /// What stands with the log now.
+    pub(super) fn set(&self, condition: Condition, entries: u64) {
+        let mut state = self.lock();
+        state.condition = condition;
+        state.entries = entries;
+    }
+
+    /// Condition, entries on disk, entries waiting.
+    pub(super) fn health(&self) -> (Condition, u64, usize) {
+        let state = self.lock();
+        (state.condition.clone(), state.entries, state.items.len())
+    }
+
+    /// Asks the writer to write what waits and end.
+    pub(super) fn close(&self) {
+        self.lock().closing = true;
+        self.ring.notify_one();
+    }
+
+    /// The writer has ended: nothing is taken any more. Gives what could not be written.
+    pub(super) fn closed(&self, reason: &str) -> Vec<Item> {
+        self.refuse_all(reason);
+        self.room.close();
+        let mut state = self.lock();
+        state.condition = Condition::Closed;
+        state.items.drain(..).collect()
+    }
+}
