@@ -16,9 +16,13 @@ pub mod approved_roles;
 pub mod certify;
 mod change_request;
 pub mod end_grant;
+mod ending;
 pub mod failure;
+#[cfg(test)]
+mod fakes;
 pub mod held;
 pub mod ports;
+mod pump;
 pub mod request_access;
 pub mod requestable;
 pub mod review_request;
@@ -27,6 +31,7 @@ pub mod run_command;
 pub mod session;
 pub mod settings;
 pub mod snapshot;
+mod supervise;
 
 #[cfg(test)]
 mod rehearsal;

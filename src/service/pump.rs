@@ -1,0 +1,243 @@
+//! Carries the streams of one running command between target and client, everything past the recorder first.
+//!
+//! Memory is bounded on every path: a slow client holds back the target, a slow target leaves the input in the client's
+//! spool. Whatever it waits for, it also waits for the supervisor's word that the command must end.
+
+use std::pin::Pin;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use crate::policy::Terms;
+
+use super::ending::{End, Outcome};
+use super::ports::{ClientSide, Output, RecordError, Recorder, Running, Stream};
+
+/// Input that a command without `stdin` may be sent before the user is told that it is dropped. `ssh` sends what stands on
+/// its own standard input whether or not it is wanted, so a little is normal.
+const UNWANTED: u64 = 64 * 1024;
+
+/// What happened next.
+enum Event {
+    Input(Option<Bytes>),
+    ClientGone,
+    Written(std::io::Result<usize>),
+    Closed,
+    Output(Option<Output>),
+    End(End),
+}
+
+/// One running command with both its sides.
+pub(super) struct Pump<'a> {
+    client: &'a mut dyn ClientSide,
+    recorder: &'a mut dyn Recorder,
+    terms: &'a Terms,
+    /// Bytes of standard input, output and error that passed.
+    pub(super) bytes: [u64; 3],
+    /// Whether the client may still send something.
+    listening: bool,
+    /// What the target has not taken yet of the last piece.
+    pending: Bytes,
+    /// Whether the end of the input is still to be told to the target.
+    closing: bool,
+    /// Where input goes; `None` when the program closed it.
+    input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+}
+
+impl<'a> Pump<'a> {
+    /// A pump that has moved nothing yet.
+    pub(super) fn new(client: &'a mut dyn ClientSide, recorder: &'a mut dyn Recorder, terms: &'a Terms) -> Self {
+        Self {
+            client,
+            recorder,
+            terms,
+            bytes: [0; 3],
+            listening: true,
+            pending: Bytes::new(),
+            closing: false,
+            input: None,
+        }
+    }
+
+    /// Runs until the command has ended and all its output is with the client, or until `supervisor` resolves. Dropping
+    /// `running`, which happens here at the latest, ends the command on the target.
+    pub(super) async fn run(&mut self, running: Running, supervisor: impl Future<Output = End>) -> Outcome {
+        let mut supervisor = std::pin::pin!(supervisor);
+        let Running { input, mut output } = running;
+        self.input = Some(input);
+        loop {
+            // Not `biased`: a flood of output must not keep the input waiting, nor either of them the supervisor.
+            let event = tokio::select! {
+                end = &mut supervisor => Event::End(end),
+                piece = output.recv() => Event::Output(piece),
+                event = self.client_or_target() => event,
+            };
+            let handled = match event {
+                Event::End(end) => Err(Outcome::Ended(end)),
+                Event::ClientGone => Err(Outcome::Ended(End::ClientGone)),
+                Event::Output(piece) => self.piece(piece, supervisor.as_mut()).await,
+                Event::Input(piece) => self.typed(piece, supervisor.as_mut()).await,
+                Event::Closed => {
+                    self.closing = false;
+                    Ok(())
+                }
+                Event::Written(Ok(count)) if count > 0 => {
+                    self.pending.advance(count.min(self.pending.len()));
+                    Ok(())
+                }
+                // The program does not read any more: what is still typed is dropped, and it may go on.
+                Event::Written(_) => {
+                    self.input = None;
+                    self.pending = Bytes::new();
+                    Ok(())
+                }
+            };
+            if let Err(outcome) = handled {
+                self.input = None;
+                return outcome;
+            }
+        }
+    }
+
+    /// The next step of the input: while a piece waits for the target no other is taken from the client.
+    ///
+    /// A write that is given up here is taken up with the same bytes the next time, which russh's writer relies on. Nothing
+    /// of this is awaited elsewhere: a target may take input only while its output is being read.
+    async fn client_or_target(&mut self) -> Event {
+        let (client, pending) = (&*self.client, &self.pending);
+        match &mut self.input {
+            Some(input) if !pending.is_empty() => tokio::select! {
+                () = client.gone() => Event::ClientGone,
+                written = input.write(pending) => Event::Written(written),
+            },
+            Some(input) if self.closing => tokio::select! {
+                () = client.gone() => Event::ClientGone,
+                // A program that has closed its input already is no failure.
+                _ = input.shutdown() => Event::Closed,
+            },
+            _ if self.listening => Event::Input(self.client.input().await),
+            _ => {
+                client.gone().await;
+                Event::ClientGone
+            }
+        }
+    }
+
+    /// Input from the client, or its end.
+    async fn typed(
+        &mut self,
+        piece: Option<Bytes>,
+        supervisor: Pin<&mut impl Future<Output = End>>,
+    ) -> Result<(), Outcome> {
+        let Some(piece) = piece else {
+            return self.typed_all().await;
+        };
+        if !self.terms.stdin {
+            return self.unwanted(&piece, supervisor).await;
+        }
+        if self.input.is_some() {
+            self.count(Stream::Input, &piece);
+            until(supervisor, self.recorder.write(Stream::Input, piece.clone())).await?.map_err(unrecorded)?;
+            self.pending = piece;
+        }
+        Ok(())
+    }
+
+    /// The client sends nothing more. Only input that arrived whole ends as if it were whole: a program must not take half an
+    /// upload for all of it because the other half was lost.
+    async fn typed_all(&mut self) -> Result<(), Outcome> {
+        self.listening = false;
+        if self.client.overflowed() {
+            return Err(Outcome::Ended(End::InputOverflow));
+        }
+        tokio::select! {
+            biased;
+            () = self.client.gone() => return Err(Outcome::Ended(End::ClientGone)),
+            () = std::future::ready(()) => {}
+        }
+        // For a command without `stdin` end-of-file means "end yourself" (its wrapper reads that), so it stays open.
+        self.closing = self.terms.stdin;
+        Ok(())
+    }
+
+    async fn unwanted(
+        &mut self,
+        piece: &Bytes,
+        supervisor: Pin<&mut impl Future<Output = End>>,
+    ) -> Result<(), Outcome> {
+        let before = self.bytes[0];
+        self.count(Stream::Input, piece);
+        if before <= UNWANTED && self.bytes[0] > UNWANTED {
+            let note = "doorward: this command takes no input; what you send is dropped\n";
+            present(until(supervisor, self.client.error(Bytes::from_static(note.as_bytes()))).await?)?;
+        }
+        Ok(())
+    }
+
+    /// Output from the target, or the end of the command.
+    async fn piece(
+        &mut self,
+        piece: Option<Output>,
+        supervisor: Pin<&mut impl Future<Output = End>>,
+    ) -> Result<(), Outcome> {
+        let (stream, data) = match piece {
+            Some(Output::Stdout(data)) => (Stream::Output, data),
+            Some(Output::Stderr(data)) => (Stream::Error, data),
+            Some(Output::Exit(status)) => return Err(Outcome::Exit(status)),
+            Some(Output::Signal(name)) => return Err(Outcome::Signal(name)),
+            Some(Output::Lost(why)) => return Err(Outcome::Lost(why)),
+            None => return Err(Outcome::Lost("it stopped without a word".to_owned())),
+        };
+        let room = self.terms.max_output.saturating_sub(self.bytes[1].saturating_add(self.bytes[2]));
+        let within = usize::try_from(room).unwrap_or(usize::MAX).min(data.len());
+        let passing = data.slice(..within);
+        self.count(stream, &passing);
+        let (client, recorder) = (&mut *self.client, &mut *self.recorder);
+        let pass = async {
+            recorder.write(stream, passing.clone()).await.map_err(unrecorded)?;
+            present(match stream {
+                Stream::Error => client.error(passing).await,
+                Stream::Input | Stream::Output => client.output(passing).await,
+            })
+        };
+        until(supervisor, pass).await??;
+        if within < data.len() {
+            return Err(Outcome::Ended(End::OutputLimit(self.terms.max_output)));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, stream: Stream, data: &Bytes) {
+        let [input, output, error] = &mut self.bytes;
+        let counter = match stream {
+            Stream::Input => input,
+            Stream::Output => output,
+            Stream::Error => error,
+        };
+        *counter = counter.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Waits for `work`, unless the command must end before it is done.
+async fn until<T>(
+    supervisor: Pin<&mut impl Future<Output = End>>,
+    work: impl Future<Output = T>,
+) -> Result<T, Outcome> {
+    tokio::select! {
+        biased;
+        end = supervisor => Err(Outcome::Ended(end)),
+        done = work => Ok(done),
+    }
+}
+
+fn present(client_is_there: bool) -> Result<(), Outcome> {
+    if client_is_there { Ok(()) } else { Err(Outcome::Ended(End::ClientGone)) }
+}
+
+fn unrecorded(error: RecordError) -> Outcome {
+    tracing::error!(%error, "a command is ended");
+    Outcome::Ended(End::Recording)
+}
+
+#[cfg(test)]
+mod tests;
