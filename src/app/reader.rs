@@ -45,7 +45,10 @@ impl AuditReader for LogFiles {
     async fn verify(&self) -> Result<Verdict, AuditReadError> {
         let (dir, key) = (self.dir.clone(), self.key.clone());
         match blocking(move || verify::verify(&dir, &key)).await? {
-            Ok(report) => Ok(Verdict::Sound { entries: report.entries, root: report.root.to_string() }),
+            Ok(report) => {
+                let verify::Report { entries, root, last, uncovered, .. } = report;
+                Ok(Verdict::Sound { entries, root, last, uncovered })
+            }
             Err(problem) => Ok(Verdict::Broken { problem: problem.to_string() }),
         }
     }
