@@ -11,7 +11,7 @@ use crate::grant::activation::WrongState;
 use crate::grant::eligibility::{AskError, AskTerms, Wish, admit};
 use crate::grant::{AccessRequest, Filing, State};
 
-use super::change_request::{ATTEMPTS, Announced, about, current, matching, take};
+use super::change_request::{ATTEMPTS, Announced, current, matching, take};
 use super::ports::{RequestQuery, StoreError};
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Snapshot, Unavailable, UnseenRequest};
@@ -84,9 +84,7 @@ pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> R
         }
         let (lapse, activate_within) = (settings.lapse, settings.activate_within);
         let request = AccessRequest::file(id, filing.clone(), services.clock.now(), lapse, activate_within);
-        let announced = Announced::before(services, &request);
-        let event = about(&request, session.event(requested(&request)));
-        let _ = services.audit.append(event).await.map_err(Unavailable::from)?;
+        let announced = Announced::write(services, &request, session.event(requested(&request))).await?;
         match services.store.insert_request(&request).await {
             Ok(()) => {
                 announced.kept();
