@@ -1,6 +1,5 @@
 //! Asking: file a request, look at it, wait for it, take it back.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -207,9 +206,8 @@ pub async fn await_change(
 ) -> Result<AccessRequest, RequestError> {
     let deadline = Instant::now().checked_add(within);
     loop {
-        let mut rung = pin!(services.changed.notified());
         // Listening begins before the request is read: a change in between is not slept through.
-        rung.as_mut().enable();
+        let rung = services.changed.notified();
         let found = current(services, &seen.id).await.map_err(Unavailable::from)?;
         let request = found.ok_or_else(|| unseen(&seen.id))?.value;
         let left = deadline.map_or(LOOK_AGAIN, |deadline| deadline.saturating_duration_since(Instant::now()));
