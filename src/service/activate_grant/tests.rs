@@ -1,8 +1,9 @@
 use std::sync::atomic::Ordering;
 
-use super::super::rehearsal::{ROLES, Rehearsal, name, role};
+use super::super::rehearsal::{ROLES, Rehearsal, name, role, user};
 use super::*;
 use crate::domain::Clock;
+use crate::identity::Directory;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -56,6 +57,12 @@ async fn what_waits_for_approval_or_too_long_or_lost_its_role_does_not_begin() {
     stage.reload(|now| drop(now.roles.remove(&approved.role)));
     assert!(matches!(activate(&stage.services, &approved.id).await, Err(ActivateError::Outdated(_))));
     assert_eq!(activate_approved(&stage.services, &name("alice")).await.unwrap(), 0);
+    let stage_of_others = Rehearsal::new();
+    let request = stage_of_others.filed("web-look").await;
+    stage_of_others.reload(|now| now.directory = Directory::new([user("alice", &["leads"])]));
+    assert!(matches!(activate(&stage_of_others.services, &request.id).await, Err(ActivateError::Outdated(_))));
+    assert_eq!(stage_of_others.log.kinds(), ["requested"]);
+
     stage.clock.pass(4 * HOUR);
     let error = activate(&stage.services, &approved.id).await.unwrap_err().to_string();
     assert!(error.contains("cannot be activated: it expired at"), "{error}");

@@ -173,6 +173,16 @@ async fn a_waiting_requester_hears_of_a_change_at_once_and_of_time_by_itself() {
     // A change before it began to wait is not slept through.
     assert_eq!(await_change(&stage.services, &request, HOUR).await.unwrap(), after);
 
+    // Nor one while it reads.
+    let request = stage.filed("web-restart").await;
+    let (started, alice) = (Instant::now(), stage.session("alice"));
+    let mut waits = Box::pin(await_change(&stage.services, &request, HOUR));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(waits.as_mut().poll(&mut context).is_pending());
+    withdraw(&stage.services, &alice, &request.id).await.unwrap();
+    assert!(matches!(waits.await.unwrap().state, State::Withdrawn { .. }));
+    assert!(started.elapsed() < Duration::from_millis(10));
+
     let (ended, ()) = tokio::join!(await_change(&stage.services, &after, HOUR), async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         stage.clock.pass(4 * HOUR);

@@ -1,8 +1,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::super::rehearsal::{ROLES, Rehearsal, name, people, role, user};
-use super::super::request_access::{status_of, withdraw};
+use super::super::activate_grant::activate;
+use super::super::end_grant::{Which, done, revoke};
+use super::super::rehearsal::{ROLES, Rehearsal, ask, name, people, role, user};
+use super::super::request_access::{file_request, status_of, withdraw};
+use super::super::requestable::targets_for;
 use super::*;
 use crate::identity::Directory;
 
@@ -40,8 +43,7 @@ async fn one_lead_says_yes_once() {
 async fn your_own_request_is_for_others_and_they_are_named() {
     let stage = Rehearsal::new();
     let ann = stage.session("ann");
-    let own =
-        super::super::request_access::file_request(&stage.services, &ann, super::super::rehearsal::ask("web-rescue"));
+    let own = file_request(&stage.services, &ann, ask("web-rescue"));
     let own = own.await.unwrap();
     let error = yes(&stage, "ann", &own).await.unwrap_err().to_string();
     assert_eq!(error, format!("you cannot decide on {}, which is your own request; bob or dan can", own.id));
@@ -139,19 +141,28 @@ async fn a_client_that_goes_away_in_between_leaves_no_uncontradicted_yes() {
     let stage = Rehearsal::new();
     let request = stage.filed("web-restart").await;
     let mut yes = Box::pin(yes(&stage, "bob", &request));
-    // One poll: it waits for the log's disk.
-    assert!(futures_poll(yes.as_mut()).is_none());
-    drop(yes);
-    assert_eq!(stage.log.kinds(), ["requested", "error"]);
-    assert_eq!(stage.stored(&request.id), request);
-}
-
-fn futures_poll<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> Option<T> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match future.poll(&mut context) {
-        std::task::Poll::Ready(value) => Some(value),
-        std::task::Poll::Pending => None,
+    let mut polled = 0;
+    // Until its entry is written, however many waits that takes.
+    while stage.log.kinds().len() < 2 {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(yes.as_mut().poll(&mut context).is_pending(), "it did not wait between log and store");
+        polled += 1;
+        assert!(polled < 20);
     }
+    drop(yes);
+    assert_eq!(stage.log.kinds(), ["requested", "approved", "error"]);
+    let What::Error { message } = stage.log.last() else { panic!() };
+    assert_eq!(message, format!("entry 1 speaks of a change of {} that was not stored", request.id));
+    assert_eq!(stage.stored(&request.id), request);
+
+    // Before: nobody knows whether the entry will be there.
+    let mut yes = Box::pin(self::yes(&stage, "bob", &request));
+    for _ in 0..2 {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(yes.as_mut().poll(&mut context).is_pending());
+    }
+    drop(yes);
+    assert_eq!(stage.log.kinds()[3..], ["error"]);
 }
 
 #[tokio::test]
@@ -244,4 +255,25 @@ async fn a_yes_after_the_deadline_comes_too_late() {
     assert_eq!(stage.log.kinds(), ["requested", "lapsed", "approval-refused"]);
     let seen = status_of(&stage.services, &stage.session("bob"), &request.id).await.unwrap();
     assert!(matches!(seen.state, State::Lapsed { .. }));
+}
+
+/// The front door runs them on whatever thread is free.
+#[test]
+fn every_use_case_can_change_threads() {
+    fn sendable<T: Send>(future: T) {
+        drop(future);
+    }
+    let stage = Rehearsal::new();
+    let (services, session, id) = (&stage.services, &stage.session("alice"), &RequestId::from_bits(1));
+    let grant = &crate::domain::GrantId::from(id);
+    sendable(file_request(services, session, ask("web-look")));
+    sendable(withdraw(services, session, id));
+    sendable(status_of(services, session, id));
+    sendable(approve(services, session, id, "", &Narrowing::default()));
+    sendable(deny(services, session, id, ""));
+    sendable(pending(services, session));
+    sendable(revoke(services, session, grant, ""));
+    sendable(done(services, session, &Which::All));
+    sendable(activate(services, id));
+    sendable(targets_for(services, &session.user.name));
 }
