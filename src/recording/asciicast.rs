@@ -1,1 +1,320 @@
-//! (to be written)
+//! asciicast v2 (<https://docs.asciinema.org/manual/asciicast/v2/>): an encoder, and a reader for files from anywhere.
+//!
+//! Every byte that passed is in the file, and any player shows it. What the format has no word for stands in events of our
+//! own code `d`, which players pass over: which output was standard error, the exact bytes where they were not UTF-8, the
+//! exit code. `docs/audit-log-format.md` has the grammar. Refuses to know files and clocks.
+
+use std::io::{self, BufRead, Read as _};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::text;
+
+/// Most bytes of a command's stream in one event.
+const CHUNK: usize = 32 * 1024;
+/// Longest line that the reader takes, in bytes: a chunk of which each byte is escaped, with room.
+const LONGEST_LINE: u64 = 1024 * 1024;
+/// The code of our own events.
+const OURS: &str = "d";
+
+/// Which way bytes went.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Track {
+    /// Standard input.
+    Input,
+    /// Standard output.
+    Output,
+    /// Standard error; shown as output.
+    Error,
+}
+
+/// The first line.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Header {
+    /// Columns of the terminal.
+    pub width: u16,
+    /// Its lines.
+    pub height: u16,
+    /// When it began, in seconds since the Unix epoch.
+    pub timestamp: i64,
+    /// The command line as typed.
+    pub title: String,
+    /// What is ours in it.
+    pub doorward: Origin,
+}
+
+/// Where a recording comes from.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The connection.
+    pub session: String,
+    /// The command.
+    pub command: String,
+    /// Whose.
+    pub user: String,
+    /// On which target.
+    pub target: String,
+    /// Whether the command had a terminal. Without one, each newline of its output is recorded as carriage return and
+    /// newline, as a terminal would have shown it.
+    pub terminal: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HeaderLine {
+    version: u8,
+    width: u16,
+    height: u16,
+    #[serde(default)]
+    timestamp: i64,
+    #[serde(default)]
+    title: String,
+    doorward: Origin,
+}
+
+/// Turns what passes into lines of the file.
+#[derive(Debug)]
+pub struct Encoder {
+    terminal: bool,
+    last: Duration,
+    /// The beginning of a character whose end has not come yet, for each track.
+    begun: [Vec<u8>; 3],
+}
+
+impl Encoder {
+    /// The encoder of one recording, and its header line.
+    #[must_use]
+    pub fn new(header: &Header) -> (Self, String) {
+        let Header { width, height, timestamp, ref title, ref doorward } = *header;
+        let fields =
+            HeaderLine { version: 2, width, height, timestamp, title: title.clone(), doorward: doorward.clone() };
+        let encoder = Self { terminal: doorward.terminal, last: Duration::ZERO, begun: Default::default() };
+        (encoder, json(&fields) + "\n")
+    }
+
+    /// Adds `bytes` that passed `elapsed` after the beginning to `file`. Time never runs back in it.
+    pub fn passed(&mut self, elapsed: Duration, track: Track, bytes: &[u8], file: &mut String) {
+        self.last = self.last.max(elapsed);
+        let mut all = std::mem::take(self.begun_mut(track));
+        all.extend_from_slice(bytes);
+        let unfinished = unfinished_character(&all);
+        let rest = all.split_off(all.len() - unfinished);
+        *self.begun_mut(track) = rest;
+        let mut left: &[u8] = &all;
+        while !left.is_empty() {
+            // Cut between characters where there are any.
+            let most = left.len().min(CHUNK);
+            let cut = most - left.get(..most).map_or(0, unfinished_character);
+            let Some((now, later)) = left.split_at_checked(if cut == 0 { most } else { cut }) else { break };
+            self.event(track, now, file);
+            left = later;
+        }
+    }
+
+    /// Ends the recording with the exit code that the client got.
+    pub fn finish(&mut self, elapsed: Duration, exit: u8, file: &mut String) {
+        self.last = self.last.max(elapsed);
+        for track in [Track::Input, Track::Output, Track::Error] {
+            let rest = std::mem::take(self.begun_mut(track));
+            if !rest.is_empty() {
+                self.event(track, &rest, file);
+            }
+        }
+        self.line(OURS, &format!("exit {exit}"), file);
+    }
+
+    fn begun_mut(&mut self, track: Track) -> &mut Vec<u8> {
+        let [input, output, error] = &mut self.begun;
+        match track {
+            Track::Input => input,
+            Track::Output => output,
+            Track::Error => error,
+        }
+    }
+
+    fn event(&self, track: Track, bytes: &[u8], file: &mut String) {
+        let shown = String::from_utf8_lossy(bytes);
+        let exact = std::str::from_utf8(bytes).is_err().then(|| format!("bytes {}", STANDARD.encode(bytes)));
+        let error = (track == Track::Error).then(|| "error".to_owned());
+        let marks: Vec<String> = error.into_iter().chain(exact).collect();
+        if !marks.is_empty() {
+            self.line(OURS, &marks.join(" "), file);
+        }
+        match track {
+            Track::Input => self.line("i", &shown, file),
+            Track::Output | Track::Error if self.terminal => self.line("o", &shown, file),
+            Track::Output | Track::Error => self.line("o", &shown.replace('\n', "\r\n"), file),
+        }
+    }
+
+    fn line(&self, code: &str, data: &str, file: &mut String) {
+        let (seconds, micros) = (self.last.as_secs(), self.last.subsec_micros());
+        file.push_str(&format!("[{seconds}.{micros:06}, \"{code}\", {}]\n", json(&data)));
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Strings and numbers alone: there is nothing that could fail.
+    text::escape_json(&serde_json::to_string(value).unwrap_or_default()).into_owned()
+}
+
+/// How many bytes at the end of `bytes` are the beginning of a character that more bytes could complete.
+fn unfinished_character(bytes: &[u8]) -> usize {
+    let tail = bytes.get(bytes.len().saturating_sub(3)..).unwrap_or(bytes);
+    (1..=tail.len())
+        .rev()
+        .find(|&length| {
+            let end = tail.get(tail.len() - length..).unwrap_or_default();
+            matches!(std::str::from_utf8(end), Err(error) if error.valid_up_to() == 0 && error.error_len().is_none())
+        })
+        .unwrap_or(0)
+}
+
+/// Why a file cannot be read (on).
+#[derive(Debug, thiserror::Error)]
+pub enum CastError {
+    /// The system says so.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Line `line` is not what it should be.
+    #[error("line {line} of the recording: {what}")]
+    Malformed {
+        /// Which line, from 1.
+        line: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Something that happened in a recording.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// How long after the beginning.
+    pub time: Duration,
+    /// What.
+    pub what: Happened,
+}
+
+/// See [`Event`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Happened {
+    /// Bytes passed.
+    Passed(Track, Vec<u8>),
+    /// The command ended with this exit code; the recording is complete.
+    Exit(u8),
+}
+
+/// Reads a recording line by line. Memory is bounded by the longest line, whatever the file says.
+#[derive(Debug)]
+pub struct Reader<R> {
+    file: R,
+    line: u64,
+    terminal: bool,
+    broken: bool,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`CastError`], also for a version other than 2 and for recordings that are not ours.
+    pub fn open(file: R) -> Result<(Header, Self), CastError> {
+        let mut reader = Self { file, line: 0, terminal: true, broken: false };
+        let line = reader.next_line()?.unwrap_or_default();
+        let HeaderLine { version, width, height, timestamp, title, doorward } =
+            serde_json::from_slice(&line).map_err(|error| reader.malformed(error))?;
+        if version != 2 {
+            return Err(reader.malformed(format_args!("version {version}, and only version 2 is known here")));
+        }
+        reader.terminal = doorward.terminal;
+        Ok((Header { width, height, timestamp, title, doorward }, reader))
+    }
+
+    fn malformed(&self, what: impl std::fmt::Display) -> CastError {
+        CastError::Malformed { line: self.line, what: text::excerpt(&what.to_string(), 120) }
+    }
+
+    /// The next whole line; `None` at the end. A last line without a newline was cut off and does not count.
+    fn next_line(&mut self) -> Result<Option<Vec<u8>>, CastError> {
+        let mut line = Vec::new();
+        self.line += 1;
+        let read = self.file.by_ref().take(LONGEST_LINE + 1).read_until(b'\n', &mut line)? as u64;
+        if read > LONGEST_LINE {
+            return Err(self.malformed("it is too long"));
+        }
+        Ok(line.pop_if(|last| *last == b'\n').map(|_| line))
+    }
+
+    fn next_event(&mut self) -> Result<Option<Event>, CastError> {
+        let mut mark = Mark::default();
+        while let Some(line) = self.next_line()? {
+            let (seconds, code, data): (f64, String, String) =
+                serde_json::from_slice(&line).map_err(|error| self.malformed(error))?;
+            let time = Duration::try_from_secs_f64(seconds).map_err(|error| self.malformed(error))?;
+            let time = Duration::from_micros(u64::try_from((time.as_nanos() + 500) / 1000).unwrap_or(u64::MAX));
+            let track = match code.as_str() {
+                "i" => Track::Input,
+                "o" if mark.error => Track::Error,
+                "o" => Track::Output,
+                OURS => match Mark::parse(&data).ok_or_else(|| self.malformed("an unknown mark"))? {
+                    Mark { exit: Some(exit), .. } => return Ok(Some(Event { time, what: Happened::Exit(exit) })),
+                    read => {
+                        mark = read;
+                        continue;
+                    }
+                },
+                // Other codes (resize, marker) hold no bytes of the command.
+                _ => continue,
+            };
+            let bytes = match mark.bytes {
+                Some(exact) => exact,
+                None if self.terminal || track == Track::Input => data.into_bytes(),
+                None => data.replace("\r\n", "\n").into_bytes(),
+            };
+            return Ok(Some(Event { time, what: Happened::Passed(track, bytes) }));
+        }
+        Ok(None)
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Event, CastError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.broken {
+            return None;
+        }
+        let next = self.next_event().transpose();
+        self.broken = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
+
+/// What an event of ours says: about the next event, or the end.
+#[derive(Default)]
+struct Mark {
+    error: bool,
+    bytes: Option<Vec<u8>>,
+    exit: Option<u8>,
+}
+
+impl Mark {
+    fn parse(data: &str) -> Option<Self> {
+        let mut mark = Self::default();
+        let mut words = data.split(' ');
+        while let Some(word) = words.next() {
+            match word {
+                "error" => mark.error = true,
+                "bytes" => mark.bytes = Some(STANDARD.decode(words.next()?).ok()?),
+                "exit" => mark.exit = Some(words.next()?.parse().ok()?),
+                _ => return None,
+            }
+        }
+        Some(mark)
+    }
+}
+
+#[cfg(test)]
+mod tests;

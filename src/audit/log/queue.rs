@@ -144,12 +144,6 @@ impl Queue {
     pub(super) fn take(&self) -> Vec<Item> {
         let mut state = self.lock();
         let mut batch = Vec::new();
-        if state.lost > 0 {
-            let message =
-                format!("{} entries were lost, because the log could not be written for too long", state.lost);
-            state.lost = 0;
-            batch.extend(Item::later(&AuditEvent::of(What::Error { message })));
-        }
         let mut bytes = 0;
         while bytes < BATCH_BYTES
             && let Some(item) = state.items.pop_front()
@@ -159,6 +153,12 @@ impl Queue {
                 state.later_bytes = state.later_bytes.saturating_sub(item.body.len());
             }
             batch.push(item);
+        }
+        if state.lost > 0 {
+            let message =
+                format!("{} entries were lost, because the log could not be written for too long", state.lost);
+            state.lost = 0;
+            batch.extend(Item::later(&AuditEvent::of(What::Error { message })));
         }
         batch
     }
