@@ -125,7 +125,7 @@ fn sources(root: &Path) -> Vec<File> {
     let tests: BTreeSet<Vec<String>> = files
         .iter()
         .flat_map(|file| {
-            file.scanned.test_modules.iter().map(|name| [file.module.as_slice(), &[name.clone()]].concat())
+            file.scanned.test_modules.iter().map(|name| [file.module.as_slice(), std::slice::from_ref(name)].concat())
         })
         .collect();
     for file in &mut files {

@@ -69,7 +69,8 @@ fn continues_word(chars: &[char], at: usize) -> bool {
     // `br"…"` begins a raw string too; any other letter before the `r` makes it the end of a name.
     let before = |n: usize| at.checked_sub(n).map(|i| chars[i]);
     let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    word(before(1)) && !(matches!(before(1), Some('b' | 'c')) && !word(before(2)))
+    let prefixed = matches!(before(1), Some('b' | 'c')) && !word(before(2));
+    word(before(1)) && !prefixed
 }
 
 fn block_comment(rest: &[char]) -> usize {

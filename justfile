@@ -1,0 +1,33 @@
+# Short names for what people type here. `just` is optional: each line is an ordinary command.
+
+# Everything that CI runs.
+check:
+    scripts/test
+
+# The tests alone; `just test store` for those whose name holds "store".
+test *filter:
+    cargo test --release --locked {{filter}}
+
+# Format and lints.
+lint:
+    cargo fmt --check
+    cargo clippy --release --all-targets --locked -- -D warnings
+
+fmt:
+    cargo fmt
+
+# The crate's documentation, in a browser.
+doc:
+    cargo doc --release --locked --no-deps --open
+
+# The main job on loopback, with commands to paste.
+demo:
+    cargo run --release --locked -- demo
+
+# The same as a story that checks itself.
+tour:
+    cargo run --release --locked -- demo --tour
+
+# The dependency policy in full; the tests hold the part that matters offline.
+deny:
+    cargo deny check bans licenses sources
