@@ -179,9 +179,7 @@ impl Reader {
         let value_column = word.column + "--".len() + option.name.len() + "=".len();
         match (option.kind, inline) {
             (Kind::Flag, None) => Ok(word.clone()),
-            (Kind::Flag, Some(_)) => {
-                Err(self.wrong(Some(value_column), format!("`--{}` takes no value", option.name)))
-            }
+            (Kind::Flag, Some(_)) => Err(self.wrong(Some(value_column), format!("`--{}` takes no value", option.name))),
             (Kind::Text, inline) => {
                 if inline.is_some() {
                     line.go_back_to(value_column);
@@ -268,7 +266,11 @@ fn id(text: &str) -> Result<RequestId, String> {
 
 fn digest(text: &str) -> Result<String, String> {
     let hex = (4..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if hex { Ok(text.to_ascii_lowercase()) } else { Err("write the digest that `pending` shows, like `4f9a`".to_owned()) }
+    if hex {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("write the digest that `pending` shows, like `4f9a`".to_owned())
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

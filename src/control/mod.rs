@@ -99,12 +99,7 @@ pub async fn run(
 }
 
 /// Answers a shell request without a command: who you are, what is active, what you may ask for, and how.
-pub async fn greet(
-    services: &Services,
-    context: &ControlContext,
-    session: &Session,
-    console: &mut dyn Console,
-) -> u8 {
+pub async fn greet(services: &Services, context: &ControlContext, session: &Session, console: &mut dyn Console) -> u8 {
     let greeting = match Caller::new(services, context, session) {
         Ok(caller) => verbs::greeting(&caller).await,
         Err(failure) => Err(failure),

@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn spans_are_as_exact_as_people_want_them() {
-        let rows = [(0, "0s"), (59, "59s"), (61, "1m"), (3600, "1h"), (3660, "1h 1m"), (172_799, "47h 59m"), (200_000, "2d")];
+        let rows =
+            [(0, "0s"), (59, "59s"), (61, "1m"), (3600, "1h"), (3660, "1h 1m"), (172_799, "47h 59m"), (200_000, "2d")];
         for (seconds, shown) in rows {
             assert_eq!(roughly(Duration::from_secs(seconds)), shown);
         }

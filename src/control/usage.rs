@@ -112,13 +112,18 @@ mod tests {
             "`systemctl` is no verb of doorward; did you mean `ssh web-1@bastion systemctl restart nginx`?\n\
              the verbs are: help, whoami, setup, roles, targets, request, status, withdraw, cert, done, why"
         );
-        assert!(said("a\u{202e}b \u{200b}", USER).starts_with("`a\\u{202e}b` is no verb of doorward; did you mean `ssh web-1@bastion a\\u{202e}b \\u{200b}`?"));
+        assert!(said("a\u{202e}b \u{200b}", USER).starts_with(
+            "`a\\u{202e}b` is no verb of doorward; did you mean `ssh web-1@bastion a\\u{202e}b \\u{200b}`?"
+        ));
     }
 
     #[test]
     fn slips_are_recognised_and_secrets_are_not_given_away() {
         assert!(said("requst web", USER).starts_with("`requst` is no verb of doorward; did you mean `request`?\n"));
-        assert!(said("audit", ALL).starts_with("`audit` is no verb of doorward alone; type `audit search` or `audit verify`\n"));
+        assert!(
+            said("audit", ALL)
+                .starts_with("`audit` is no verb of doorward alone; type `audit search` or `audit verify`\n")
+        );
         let (hidden, unknown) = (said("audit verify", USER), said("xudit verify", USER));
         assert_eq!(hidden.replace("audit", "xudit"), unknown);
         assert!(!overview("bastion", USER).contains("audit") && overview("bastion", ALL).contains("audit verify"));
@@ -139,7 +144,12 @@ mod tests {
     fn help_of_a_verb_shows_synopsis_options_and_examples() {
         let request = VERBS.iter().find(|verb| verb.word == "request").unwrap();
         let help = explain(request, "bastion", USER);
-        for part in ["ssh bastion request ROLE [--on TARGET,…]", "\n  --for TIME ", "Ask for a role, and wait", "&& ssh web-1@bastion systemctl restart nginx"] {
+        for part in [
+            "ssh bastion request ROLE [--on TARGET,…]",
+            "\n  --for TIME ",
+            "Ask for a role, and wait",
+            "&& ssh web-1@bastion systemctl restart nginx",
+        ] {
             assert!(help.contains(part), "{part} in:\n{help}");
         }
         assert!(!help.contains("{bastion}"));

@@ -194,7 +194,12 @@ pub const VERBS: &[Verb] = &[
         arguments: &[needed("ROLE", Kind::Role)],
         options: &[
             opt("on", Kind::Targets, "TARGET,…", "for these targets; all of the role's if they are at most five"),
-            opt("for", Kind::Duration, "TIME", "for so long from its start: 30m, 1h; the role's usual time if not said"),
+            opt(
+                "for",
+                Kind::Duration,
+                "TIME",
+                "for so long from its start: 30m, 1h; the role's usual time if not said",
+            ),
             opt("reason", Kind::Text, "TEXT", "why; free text up to the next --option"),
             opt("ticket", Kind::Word, "TICKET", "the ticket, where the role wants one"),
             opt("no-wait", Kind::Flag, "", "do not wait for the answer"),
@@ -248,10 +253,7 @@ pub const VERBS: &[Verb] = &[
         name: Name::Why,
         who: Who::Anyone,
         arguments: &[needed("TARGET", Kind::Place), needed("COMMAND", Kind::Verbatim)],
-        options: &[Opt {
-            reviewer: true,
-            ..opt("user", Kind::User, "USER", "ask for somebody else; before TARGET")
-        }],
+        options: &[Opt { reviewer: true, ..opt("user", Kind::User, "USER", "ask for somebody else; before TARGET") }],
         summary: "whether a command would be allowed, and why; runs nothing",
         help: "Everything after TARGET is the command, untouched: why web-1 systemctl restart nginx\n\
                Exit code 0: it would run; 1: it would be denied.",
@@ -261,10 +263,7 @@ pub const VERBS: &[Verb] = &[
         name: Name::Pending,
         who: Who::ApproverOrReviewer,
         arguments: &[],
-        options: &[
-            JSON,
-            Opt { served: false, ..opt("follow", Kind::Flag, "", "stay and show new ones") },
-        ],
+        options: &[JSON, Opt { served: false, ..opt("follow", Kind::Flag, "", "stay and show new ones") }],
         summary: "the requests that wait for you, with all you need to decide",
         help: "Each ends with the line to type; it carries a digest, so that you approve what you have read.",
     },
@@ -445,7 +444,8 @@ mod tests {
     fn a_reviewers_verb_does_not_exist_for_others() {
         let reviewer = Rights { reviewer: true, ..Rights::default() };
         let approver = Rights { approver: true, ..Rights::default() };
-        for word in ["audit search", "audit verify", "sessions", "watch", "replay", "kill", "lock", "unlock", "review"] {
+        for word in ["audit search", "audit verify", "sessions", "watch", "replay", "kill", "lock", "unlock", "review"]
+        {
             assert!(find(word, reviewer).is_some(), "{word}");
             assert!(find(word, approver).is_none(), "{word}");
         }

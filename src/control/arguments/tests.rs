@@ -39,7 +39,10 @@ fn a_request_is_read_with_its_options_in_any_order_and_both_spellings() {
 
 #[test]
 fn what_follows_two_dashes_or_is_verbatim_comes_through_untouched() {
-    assert_eq!(ok("why web-1 systemctl  restart 'a  b' --now \"x").text("COMMAND"), Ok("systemctl  restart 'a  b' --now \"x"));
+    assert_eq!(
+        ok("why web-1 systemctl  restart 'a  b' --now \"x").text("COMMAND"),
+        Ok("systemctl  restart 'a  b' --now \"x")
+    );
     assert_eq!(ok("why web-1 -- -x -- y").text("COMMAND"), Ok("-x -- y"));
     assert_eq!(ok("why web-1 --help ").text("COMMAND"), Ok("--help "));
     assert_eq!(ok("why --user alice web-restart+web-1 id").place("TARGET").unwrap().1.as_str(), "web-1");
@@ -60,7 +63,10 @@ fn misuse_says_where_and_what_to_write() {
         ("request", "ROLE is missing"),
         ("request --for 5m", "ROLE is missing"),
         ("request web restart", "column 13: `request` takes nothing more after ROLE, and here is `restart`"),
-        ("request web --on web-1, web-2", "column 18: --on: write the targets as one word with commas and no blanks: web-1,web-2"),
+        (
+            "request web --on web-1, web-2",
+            "column 18: --on: write the targets as one word with commas and no blanks: web-1,web-2",
+        ),
         ("request web --for soon", "column 19: --for: `soon` is no span of time; write 90s, 30m or 1h"),
         ("request web --for 0s", "column 19: --for: that is no time at all; write 30m or 1h"),
         ("request web --for", "column 13: `--for` needs a value: TIME"),
@@ -74,7 +80,10 @@ fn misuse_says_where_and_what_to_write() {
         ("approve 7K2Q4M 4f9a", "column 9: ID: a request looks like `r-7K2Q4M`, its grant like `g-7K2Q4M`"),
         ("approve r-7K2Q4M", "DIGEST is missing"),
         ("audit search --limit many", "column 22: --limit: write a number"),
-        ("audit search --since noon", "column 22: --since: write 2h (ago), a day as 2026-01-31 (UTC), or 2026-01-31T09:00:00Z"),
+        (
+            "audit search --since noon",
+            "column 22: --since: write 2h (ago), a day as 2026-01-31 (UTC), or 2026-01-31T09:00:00Z",
+        ),
         ("roles --jason", "column 7: `--jason` is no option of `roles`; did you mean `--json`?"),
         ("why web-1", "COMMAND is missing"),
     ];

@@ -22,8 +22,9 @@ pub(super) fn failure(error: &CertifyError, alias: &str) -> Failure {
     match error {
         CertifyError::NoGrant => {
             let advice = "you hold nothing that is approved, so there is no certificate";
-            Failure::new(Exit::Refused, advice)
-                .and(&format!("`ssh {alias} roles` lists what you can ask for, `ssh {alias} status` what you have asked"))
+            Failure::new(Exit::Refused, advice).and(&format!(
+                "`ssh {alias} roles` lists what you can ask for, `ssh {alias} status` what you have asked"
+            ))
         }
         other => Failure::new(Exit::Unavailable, other.to_string()),
     }

@@ -14,7 +14,8 @@ use super::whoami::active;
 
 pub(in crate::control) async fn greeting(caller: &Caller<'_>) -> Result<Answer, Failure> {
     let (alias, now) = (caller.alias(), caller.services.clock.now());
-    let mut out = format!("You are {} at {}. There is no shell here.\n", caller.person.name, caller.snapshot.settings.name);
+    let mut out =
+        format!("You are {} at {}. There is no shell here.\n", caller.person.name, caller.snapshot.settings.name);
     let held = held_grants(caller.services, &caller.person.name).await?;
     out.push_str(if held.is_empty() { "\nNothing is active.\n" } else { "\nActive:\n" });
     for held in &held {
@@ -28,12 +29,19 @@ pub(in crate::control) async fn greeting(caller: &Caller<'_>) -> Result<Answer, 
     }
     for request in waiting {
         let (id, standing) = (show::id_of(request), show::standing(request, now));
-        out.push_str(&format!("  {id} {} on {}, {standing}\n", request.role, show::names(request.scope.targets.keys())));
+        out.push_str(&format!(
+            "  {id} {} on {}, {standing}\n",
+            request.role,
+            show::names(request.scope.targets.keys())
+        ));
     }
     let roles = roles_for(&caller.snapshot, &caller.person);
     let roles: Vec<&str> = roles.iter().map(|role| RoleName::as_str(role.role.name())).collect();
     if !roles.is_empty() {
-        out.push_str(&format!("\nYou can ask for: {}\n  ssh {alias} roles ROLE\n  ssh {alias} request ROLE --reason WHY\n", roles.join(", ")));
+        out.push_str(&format!(
+            "\nYou can ask for: {}\n  ssh {alias} roles ROLE\n  ssh {alias} request ROLE --reason WHY\n",
+            roles.join(", ")
+        ));
     }
     if caller.rights.approver || caller.rights.reviewer {
         let pending = review_request::pending(caller.services, caller.session).await?;
@@ -47,7 +55,9 @@ pub(in crate::control) async fn greeting(caller: &Caller<'_>) -> Result<Answer, 
 pub(super) fn next_commands(role: &Role, grant: &crate::grant::ActiveGrant, alias: &str) -> String {
     const MOST: usize = 5;
     let Some(target) = grant.targets().keys().next() else { return String::new() };
-    let usage = |rule: &crate::policy::Rule| format!("    ssh {target}@{alias} {}\n", crate::domain::text::escape(rule.usage()));
+    let usage = |rule: &crate::policy::Rule| {
+        format!("    ssh {target}@{alias} {}\n", crate::domain::text::escape(rule.usage()))
+    };
     let mut out: String = role.rules().iter().take(MOST).map(usage).collect();
     let more = role.rules().len().saturating_sub(MOST);
     if more > 0 {

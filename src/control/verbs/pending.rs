@@ -6,9 +6,9 @@ use crate::control::arguments::Arguments;
 use crate::control::console::json_line;
 use crate::control::outcome::{Answer, Failure};
 use crate::control::{Caller, show};
+use crate::domain::Timestamp;
 use crate::domain::text::escape;
 use crate::domain::time::for_people;
-use crate::domain::Timestamp;
 use crate::grant::State;
 use crate::service::review_request::{History, PendingRequest, pending};
 
@@ -51,7 +51,8 @@ fn describe(caller: &Caller<'_>, waiting: &PendingRequest) -> String {
     };
     field("asked", &format!("{} ago{lapses}", show::roughly(request.filed.until(now))));
     field("before", &before(&waiting.history, now));
-    let have = if request.approvals.is_empty() { String::new() } else { format!(": {}", show::all_of(&show::yeas(request))) };
+    let have =
+        if request.approvals.is_empty() { String::new() } else { format!(": {}", show::all_of(&show::yeas(request))) };
     field("approvals", &format!("{} of {}{have}", request.approvals.len(), request.approvals_needed));
     field("commands", "");
     out.push_str(&show::usages(role, "    "));
@@ -75,7 +76,8 @@ fn before(history: &History, now: Timestamp) -> String {
 
 fn as_json(waiting: &PendingRequest) -> Value {
     let history = &waiting.history;
-    let usages = waiting.role.as_ref().map(|role| role.rules().iter().map(|rule| rule.usage().to_owned()).collect::<Vec<_>>());
+    let usages =
+        waiting.role.as_ref().map(|role| role.rules().iter().map(|rule| rule.usage().to_owned()).collect::<Vec<_>>());
     json!({
         "request": show::request_json(&waiting.request),
         "commands": usages,

@@ -74,7 +74,9 @@ fn who_can(caller: &Caller<'_>, request: &AccessRequest) -> String {
         more => format!("{more} approvals are needed"),
     };
     let left = match &request.state {
-        State::Pending { lapses } => format!("; it lapses in {}", show::roughly(caller.services.clock.now().until(*lapses))),
+        State::Pending { lapses } => {
+            format!("; it lapses in {}", show::roughly(caller.services.clock.now().until(*lapses)))
+        }
         _ => String::new(),
     };
     format!("{approvers} can approve it; {needed}{left}")
@@ -117,7 +119,8 @@ async fn wait(caller: &Caller<'_>, filed: AccessRequest, console: &mut dyn Conso
 /// What became different; if nothing did, that it still waits.
 fn news(caller: &Caller<'_>, before: &AccessRequest, now: &AccessRequest) -> String {
     let mut parts = Vec::new();
-    let new: Vec<_> = show::yeas(now).into_iter().filter(|by| before.approvals.iter().all(|old| old.by != *by)).collect();
+    let new: Vec<_> =
+        show::yeas(now).into_iter().filter(|by| before.approvals.iter().all(|old| old.by != *by)).collect();
     if !new.is_empty() {
         parts.push(format!("{} approved it", show::all_of(&new)));
     }
@@ -134,7 +137,10 @@ fn news(caller: &Caller<'_>, before: &AccessRequest, now: &AccessRequest) -> Str
 /// The client is gone or has pressed Ctrl-C; this is for the few that still read.
 fn left_waiting(caller: &Caller<'_>, request: &AccessRequest) -> Failure {
     let (alias, id) = (caller.alias(), &request.id);
-    Failure::new(Exit::Refused, format!("{id} still waits; `ssh {alias} status {id}` looks again, `ssh {alias} withdraw {id}` stops it"))
+    Failure::new(
+        Exit::Refused,
+        format!("{id} still waits; `ssh {alias} status {id}` looks again, `ssh {alias} withdraw {id}` stops it"),
+    )
 }
 
 /// Approved: activates, certifies this connection's key, and says what can be typed now and until when.

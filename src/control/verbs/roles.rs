@@ -49,7 +49,8 @@ fn one_that_others_ask_for(caller: &Caller<'_>, name: &RoleName, json: bool) -> 
         caller.rights.reviewer || role.request().is_some_and(listed)
     };
     let Some(role) = caller.snapshot.roles.get(name).filter(approves) else {
-        let message = format!("there is no role {name} that you may ask for; `ssh {} roles` lists them", caller.alias());
+        let message =
+            format!("there is no role {name} that you may ask for; `ssh {} roles` lists them", caller.alias());
         return Err(Failure::new(Exit::NotFound, message));
     };
     let approvers = role.request().map_or_else(|| "nobody may ask for it".to_owned(), approvers_listed);
@@ -59,7 +60,11 @@ fn one_that_others_ask_for(caller: &Caller<'_>, name: &RoleName, json: bool) -> 
 
 fn approvers_listed(terms: &RequestTerms) -> String {
     let listed: Vec<String> = terms.approvers.iter().map(Subject::to_string).collect();
-    if terms.approvals == 0 { "nobody needs to approve".to_owned() } else { format!("{} of {}", terms.approvals, listed.join(", ")) }
+    if terms.approvals == 0 {
+        "nobody needs to approve".to_owned()
+    } else {
+        format!("{} of {}", terms.approvals, listed.join(", "))
+    }
 }
 
 fn describe(caller: &Caller<'_>, requestable: &RequestableRole) -> String {

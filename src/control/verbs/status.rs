@@ -29,7 +29,8 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
         return Ok(Answer::out(json_line(&json!({ "requests": requests }))));
     }
     if requests.is_empty() {
-        let advice = format!("you have asked for nothing yet; `ssh {} roles` lists what you can ask for", caller.alias());
+        let advice =
+            format!("you have asked for nothing yet; `ssh {} roles` lists what you can ask for", caller.alias());
         return Ok(Answer::default().saying(advice));
     }
     Ok(table(caller, &requests))
@@ -70,7 +71,11 @@ fn describe(caller: &Caller<'_>, request: &AccessRequest) -> String {
     }
     field("asked", &format!("{} ago", show::roughly(request.filed.until(now))));
     if request.approvals_needed > 0 {
-        let have = if request.approvals.is_empty() { String::new() } else { format!(": {}", show::all_of(&show::yeas(request))) };
+        let have = if request.approvals.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", show::all_of(&show::yeas(request)))
+        };
         field("approvals", &format!("{} of {}{have}", request.approvals.len(), request.approvals_needed));
     }
     let own = request.user == caller.person.name;

@@ -28,7 +28,8 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     for target in &targets {
         table.row([target.name.to_string(), listed(&target.active), listed(&target.requestable)]);
     }
-    let advice = format!("use one with `ssh TARGET@{alias} COMMAND`; `ssh {alias} roles ROLE` shows the commands of a role");
+    let advice =
+        format!("use one with `ssh TARGET@{alias} COMMAND`; `ssh {alias} roles ROLE` shows the commands of a role");
     Ok(Answer::out(table.render()).saying(advice))
 }
 

@@ -70,10 +70,15 @@ fn allowed(permit: &Permit, longest: &str) -> String {
 
 /// For people: quotes where a word would not stand alone.
 fn quoted(word: &str) -> String {
-    let plain = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
+    let plain =
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
     if plain { word.to_owned() } else { format!("'{}'", escape(word)) }
 }
 
 fn no_role(caller: &Caller<'_>, person: &Person, target: &TargetName) -> String {
-    format!("no role that {} may ask for allows exactly this on {target}; `ssh {} roles` lists them\n", whom(caller, person), caller.alias())
+    format!(
+        "no role that {} may ask for allows exactly this on {target}; `ssh {} roles` lists them\n",
+        whom(caller, person),
+        caller.alias()
+    )
 }
