@@ -303,7 +303,8 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Arc<Self> {
-        let (store, log, clock) = (Arc::<MemoryStore>::default(), Arc::<MemoryLog>::default(), Arc::<SetClock>::default());
+        let (store, log, clock) =
+            (Arc::<MemoryStore>::default(), Arc::<MemoryLog>::default(), Arc::<SetClock>::default());
         clock.0.store(Timestamp::from_secs(1_769_868_000).micros(), Ordering::SeqCst);
         let profile = Profile::parse(Kind::Session, &"session.toml".into(), &Kind::Session.shipped().into()).unwrap();
         let services = Services {
@@ -337,16 +338,20 @@ impl World {
     pub(super) fn leaves_running(self: &Arc<Self>, user: &str, line: &str) -> (tokio::task::JoinHandle<u8>, Screen) {
         let screen = Screen::default();
         let (world, session, line, mut console) = (Arc::clone(self), session(user), line.to_owned(), screen.clone());
-        let running = tokio::spawn(async move {
-            run(&world.services, &world.context, &session, line.as_bytes(), &mut console).await
-        });
+        let running =
+            tokio::spawn(
+                async move { run(&world.services, &world.context, &session, line.as_bytes(), &mut console).await },
+            );
         (running, screen)
     }
 
     /// The digest that `pending` shows `approver` for `id`.
     pub(super) async fn digest_of(&self, approver: &str, id: &str) -> String {
         let pending = self.types(approver, "pending").await.out;
-        let line = pending.lines().find(|line| line.contains(&format!(" approve {id} "))).unwrap_or_else(|| panic!("{id} in\n{pending}"));
+        let line = pending
+            .lines()
+            .find(|line| line.contains(&format!(" approve {id} ")))
+            .unwrap_or_else(|| panic!("{id} in\n{pending}"));
         line.rsplit(' ').next().unwrap().to_owned()
     }
 

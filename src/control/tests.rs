@@ -59,7 +59,7 @@ async fn an_approver_sees_all_there_is_to_decide_on_and_the_line_to_type() {
     world.types("alice", &format!("{ASK} --no-wait")).await;
     world.types("bob", "deny r-000001 which\u{202e}unit?").await;
     world.advance(Duration::from_secs(7200));
-    assert_eq!(world.types("alice", "request web-restart --reason nginx \u{202e}stuck --no-wait").await.exit, 0);
+    assert_eq!(world.types("alice", "request web-restart --reason nginx <b>stuck</b> --no-wait").await.exit, 0);
     let digest = world.digest_of("bob", "r-000002").await;
     let pending = world.types("bob", "pending").await;
     assert_eq!(pending.exit, 0);
@@ -70,7 +70,7 @@ async fn an_approver_sees_all_there_is_to_decide_on_and_the_line_to_type() {
              \x20 role      Restart and inspect the web tier\n\
              \x20 targets   web-1 as ops, web-2 as ops\n\
              \x20 for       1h\n\
-             \x20 reason    nginx \\u{{202e}}stuck\n\
+             \x20 reason    nginx <b>stuck</b>\n\
              \x20 from      10.0.0.7\n\
              \x20 asked     0s ago, lapses in 8h\n\
              \x20 before    asked once (1 denied), last 2h ago\n\
@@ -96,7 +96,10 @@ async fn nobody_approves_their_own_request_and_is_told_who_can() {
     assert_eq!(own.exit, 1);
     assert_eq!(own.err, "doorward: you cannot decide on r-000001, which is your own request; bob or dan can\n");
     let reviewer = world.types("carol", "approve r-000001 4f9a").await;
-    assert_eq!((reviewer.exit, reviewer.err.as_str()), (1, "doorward: you are not an approver of r-000001; bob or dan can\n"));
+    assert_eq!(
+        (reviewer.exit, reviewer.err.as_str()),
+        (1, "doorward: you are not an approver of r-000001; bob or dan can\n")
+    );
     let stale = world.types("bob", "approve r-000001 0000").await;
     assert_eq!(stale.exit, 1);
     assert!(stale.err.contains("read it again in `pending`"), "{}", stale.err);
@@ -109,9 +112,18 @@ async fn an_approval_may_be_less_and_can_be_said_twice() {
     let digest = world.digest_of("bob", "r-000001").await;
     let line = format!("approve r-000001 {digest} --for 10m --on web-2");
     let first = world.types("bob", &line).await;
-    assert!(first.out.starts_with("you approved: r-000001, web-restart for alice on web-2 for 10m\n"), "{}{}", first.out, first.err);
+    assert!(
+        first.out.starts_with("you approved: r-000001, web-restart for alice on web-2 for 10m\n"),
+        "{}{}",
+        first.out,
+        first.err
+    );
     let second = world.types("bob", &line).await;
-    assert!(second.out.starts_with("you had approved this already: r-000001, web-restart for alice on web-2 for 10m\n"), "{}", second.err);
+    assert!(
+        second.out.starts_with("you had approved this already: r-000001, web-restart for alice on web-2 for 10m\n"),
+        "{}",
+        second.err
+    );
     let wider = world.types("dan", "approve g-000001 0000 --for 2h").await;
     assert_eq!(wider.exit, 1);
 }
@@ -138,7 +150,13 @@ async fn a_no_ends_the_waiting_with_what_was_said() {
     let denied = world.types("dan", "deny r-000001 not \"today\" -- it's late").await;
     assert_eq!(denied.out, "r-000001 is denied: web-restart for alice, who is told: not \"today\" -- it's late\n");
     assert_eq!(running.await.unwrap(), 1);
-    assert!(screen.err().ends_with("doorward: r-000001 was denied by dan at 2026-01-31 14:00:00Z: not \"today\" -- it's late\n"), "{}", screen.err());
+    assert!(
+        screen
+            .err()
+            .ends_with("doorward: r-000001 was denied by dan at 2026-01-31 14:00:00Z: not \"today\" -- it's late\n"),
+        "{}",
+        screen.err()
+    );
 }
 
 #[tokio::test]
@@ -150,9 +168,16 @@ async fn leaving_leaves_the_request_pending() {
     assert_eq!(running.await.unwrap(), 1);
     let status = world.types("alice", "status r-000001").await;
     assert!(status.out.starts_with("r-000001 waits for approval until "), "{}", status.out);
-    assert!(status.out.contains("  can       bob or dan can approve it\n  to stop   ssh bastion withdraw r-000001\n"), "{}", status.out);
+    assert!(
+        status.out.contains("  can       bob or dan can approve it\n  to stop   ssh bastion withdraw r-000001\n"),
+        "{}",
+        status.out
+    );
     let withdrawn = world.types("alice", "withdraw r-000001").await;
-    assert_eq!((withdrawn.exit, withdrawn.out.as_str()), (0, "r-000001 is withdrawn; nobody can approve or use it any more\n"));
+    assert_eq!(
+        (withdrawn.exit, withdrawn.out.as_str()),
+        (0, "r-000001 is withdrawn; nobody can approve or use it any more\n")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -160,7 +185,12 @@ async fn a_silent_wait_is_refreshed() {
     let world = World::new();
     let (running, screen) = world.leaves_running("alice", ASK);
     tokio::time::sleep(Duration::from_secs(40)).await;
-    assert_eq!(screen.err().matches("doorward: still waiting: bob or dan can approve it").count(), 2, "{}", screen.err());
+    assert_eq!(
+        screen.err().matches("doorward: still waiting: bob or dan can approve it").count(),
+        2,
+        "{}",
+        screen.err()
+    );
     screen.gone.cancel();
     running.await.unwrap();
 }
@@ -179,10 +209,23 @@ async fn what_needs_no_approval_is_active_at_once() {
          doorward: `ssh bastion done g-000001` gives it back\n"
     );
     let cert = world.types("alice", "cert").await;
-    assert!(cert.out.starts_with("ssh-ed25519-cert-v01@openssh.com AAAA") && cert.out.lines().count() == 1, "{}", cert.out);
-    assert!(cert.err.contains(" for g-000001 is valid for 1h more; `ssh bastion cert > ~/.ssh/doorward-cert.pub` keeps it"), "{}", cert.err);
+    assert!(
+        cert.out.starts_with("ssh-ed25519-cert-v01@openssh.com AAAA") && cert.out.lines().count() == 1,
+        "{}",
+        cert.out
+    );
+    assert!(
+        cert.err.contains(" for g-000001 is valid for 1h more; `ssh bastion cert > ~/.ssh/doorward-cert.pub` keeps it"),
+        "{}",
+        cert.err
+    );
     let who = world.types("alice", "whoami").await.out;
-    for line in ["  you       alice\n", "  login     al\\u{1b}ice (it says where", "  active    g-000001 look on web-1, 1h left\n", "  rights    approver\n"] {
+    for line in [
+        "  you       alice\n",
+        "  login     al\\u{1b}ice (it says where",
+        "  active    g-000001 look on web-1, 1h left\n",
+        "  rights    approver\n",
+    ] {
         assert!(who.contains(line), "{line} in\n{who}");
     }
     let done = world.types("alice", "done").await;
@@ -215,14 +258,21 @@ async fn why_says_what_would_happen_and_what_to_ask_for() {
     let why = world.types("alice", "why web-1 systemctl restart nginx").await;
     assert_eq!(why.exit, 1);
     assert!(why.out.starts_with("denied: "), "{}", why.out);
-    assert!(why.out.ends_with("to ask for it: ssh bastion request web-restart --on web-1 --reason WHY\n"), "{}", why.out);
+    assert!(
+        why.out.ends_with("to ask for it: ssh bastion request web-restart --on web-1 --reason WHY\n"),
+        "{}",
+        why.out
+    );
     world.types("alice", &format!("{ASK} --no-wait")).await;
     world.approves("bob", "r-000001").await;
     world.types("alice", "cert").await;
     let why = world.types("alice", "why web-1 systemctl restart nginx").await;
     assert_eq!(
         (why.exit, why.out.as_str()),
-        (0, "allowed: rule 1 of web-restart, under g-000001\n  runs      /usr/bin/systemctl restart nginx\n  on        web-1 as ops, for at most 30m\n")
+        (
+            0,
+            "allowed: rule 1 of web-restart, under g-000001\n  runs      /usr/bin/systemctl restart nginx\n  on        web-1 as ops, for at most 30m\n"
+        )
     );
     let why = world.types("alice", "why web-1 systemctl restart sshd").await;
     assert_eq!(why.exit, 1);
@@ -288,7 +338,19 @@ async fn a_store_that_fails_is_said_without_its_inside() {
     let world = World::new();
     world.types("alice", "request look").await;
     world.store.broken.store(true, Ordering::SeqCst);
-    for line in ["status", "status r-000001", ASK, "cert", "done", "grants", "pending", "withdraw r-000001", "whoami", "targets", "why web-1 id"] {
+    for line in [
+        "status",
+        "status r-000001",
+        ASK,
+        "cert",
+        "done",
+        "grants",
+        "pending",
+        "withdraw r-000001",
+        "whoami",
+        "targets",
+        "why web-1 id",
+    ] {
         let failed = world.types("alice", line).await;
         assert_eq!(failed.exit, 4, "{line}: {}{}", failed.out, failed.err);
         assert!(failed.err.starts_with("doorward: ") && !failed.err.contains("secret"), "{line}: {}", failed.err);
@@ -305,7 +367,10 @@ async fn lists_come_as_one_json_document() {
     world.types("alice", &format!("{ASK} --no-wait")).await;
     let status = world.types("alice", "status --json").await.json();
     let request = &status["requests"][0];
-    assert_eq!((&request["id"], &request["state"]["is"], &request["seconds"]), (&"r-000001".into(), &"pending".into(), &1800.into()));
+    assert_eq!(
+        (&request["id"], &request["state"]["is"], &request["seconds"]),
+        (&"r-000001".into(), &"pending".into(), &1800.into())
+    );
     assert_eq!(world.types("alice", "status r-000001 --json").await.json(), *request);
     let pending = world.types("bob", "pending --json").await.json();
     assert_eq!(pending["pending"][0]["request"], *request);
@@ -330,13 +395,20 @@ async fn a_reviewer_searches_verifies_and_revokes() {
     let search = world.types("carol", "audit search --user alice").await;
     assert!(search.out.starts_with("0 1970-01-12T13:46:40.000000Z requested alice "), "{}", search.out);
     let revoked = world.types("carol", "revoke g-000001 wrong machine").await;
-    assert_eq!(revoked.out, "g-000001 is revoked: look of alice on web-1; commands under it are ended; told: wrong machine\n", "{}", revoked.err);
+    assert_eq!(
+        revoked.out, "g-000001 is revoked: look of alice on web-1; commands under it are ended; told: wrong machine\n",
+        "{}",
+        revoked.err
+    );
     let status = world.types("alice", "status r-000001").await.out;
     assert!(status.starts_with("g-000001 was revoked by carol at 2026-01-31 14:00:00Z: wrong machine\n"), "{status}");
     assert_eq!(world.types("carol", "audit verify").await.exit, 0);
     world.log.broken.store(true, Ordering::SeqCst);
     let broken = world.types("carol", "audit verify").await;
-    assert_eq!((broken.exit, broken.err.as_str()), (1, "doorward: the audit log does not verify: entry 7 was changed\n"));
+    assert_eq!(
+        (broken.exit, broken.err.as_str()),
+        (1, "doorward: the audit log does not verify: entry 7 was changed\n")
+    );
 }
 
 #[tokio::test]
@@ -345,10 +417,13 @@ async fn every_line_is_in_the_log_as_it_was_typed() {
     world.types("alice", "whoami").await;
     world.types("alice", "rm -rf \x1b[2J").await;
     let entries = world.log.entries.lock().unwrap().clone();
-    let controls: Vec<_> = entries.iter().filter_map(|event| match &event.what {
-        What::Control { line, exit } => Some((line.as_str(), *exit)),
-        _ => None,
-    }).collect();
+    let controls: Vec<_> = entries
+        .iter()
+        .filter_map(|event| match &event.what {
+            What::Control { line, exit } => Some((line.as_str(), *exit)),
+            _ => None,
+        })
+        .collect();
     assert_eq!(controls, [("whoami", 0), ("rm -rf \x1b[2J", 2)]);
     assert!(entries.iter().all(|event| event.user.is_some() && event.session.is_some()));
 }
@@ -396,8 +471,16 @@ async fn a_role_is_described_with_its_commands_and_the_request_to_type() {
          \x20 to ask    ssh bastion request web-restart --reason WHY\n"
     );
     let roles = world.types("alice", "roles").await.out;
-    assert!(roles.starts_with("ROLE         AT MOST  TARGETS  WHAT FOR\nlook         2h       1        Look at the machine\n"), "{roles}");
+    assert!(
+        roles.starts_with(
+            "ROLE         AT MOST  TARGETS  WHAT FOR\nlook         2h       1        Look at the machine\n"
+        ),
+        "{roles}"
+    );
     assert_eq!(world.types("bob", "roles web-restart").await.exit, 0, "an approver reads what they approve");
     let targets = world.types("alice", "targets").await.out;
-    assert_eq!(targets, "TARGET  ACTIVE  CAN ASK FOR\nweb-1   -       look, web-restart, web-stop\nweb-2   -       web-restart, web-stop\n");
+    assert_eq!(
+        targets,
+        "TARGET  ACTIVE  CAN ASK FOR\nweb-1   -       look, web-restart, web-stop\nweb-2   -       web-restart, web-stop\n"
+    );
 }

@@ -91,7 +91,9 @@ pub(super) async fn verify(caller: &Caller<'_>, arguments: &Arguments) -> Result
         Verdict::Sound { entries, root, last, uncovered } => {
             let last = last.map_or_else(String::new, |last| format!("\nlast entry {last}"));
             let more = if uncovered > 0 { "\na newer entry is being signed at this moment" } else { "" };
-            Answer::out(format!("the audit log verifies: {entries} entries, unchanged and complete\nroot {root}{last}{more}\n"))
+            Answer::out(format!(
+                "the audit log verifies: {entries} entries, unchanged and complete\nroot {root}{last}{more}\n"
+            ))
         }
         Verdict::Broken { problem } if json => {
             Answer::out(json_line(&json!({"verifies": false, "problem": problem}))).refused()
