@@ -318,6 +318,7 @@ impl World {
             random: Arc::new(Counting::default()),
             changed: Notify::new(),
             approved_roles: ApprovedRoles::default(),
+            stopping: tokio_util::sync::CancellationToken::new(),
         };
         let context = ControlContext { host_ca: "ssh-ed25519 AAAAhostca".to_owned(), port: 2222, audit: log.clone() };
         Arc::new(Self { services, context, store, log, clock })
