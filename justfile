@@ -18,7 +18,7 @@ fmt:
 
 # The crate's documentation, in a browser.
 doc:
-    cargo doc --release --locked --no-deps --open
+    cargo doc --release --locked --no-deps --document-private-items --open
 
 # The main job on loopback, with commands to paste.
 demo:

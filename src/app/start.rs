@@ -158,7 +158,7 @@ impl HostKeys {
         names: &[String],
         now: crate::domain::Timestamp,
         limits: &ssh::Limits,
-    ) -> Result<russh::server::Config, StartError> {
+    ) -> Result<ssh::ServerConfig, StartError> {
         let serial = self.serials.next().await?;
         let certificate = self
             .authority

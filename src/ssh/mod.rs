@@ -39,7 +39,7 @@ pub struct FrontDoor {
     /// What bounds input that waits for a target.
     pub spool: SpoolLimits,
     /// russh's configuration; replaced when the host certificate is renewed.
-    pub config: ArcSwap<russh::server::Config>,
+    pub config: ArcSwap<ServerConfig>,
     /// Cancelled to cut every connection at once.
     pub cut: CancellationToken,
     /// Every connection's task.
@@ -55,9 +55,12 @@ impl FrontDoor {
     }
 }
 
+/// russh's own configuration, for those who may not name russh's server.
+pub type ServerConfig = russh::server::Config;
+
 /// russh's configuration for a host key and its certificate.
 #[must_use]
-pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Limits) -> russh::server::Config {
+pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Limits) -> ServerConfig {
     russh::server::Config {
         // The version stays our secret: scanners get nothing to look up.
         server_id: russh::SshId::Standard("SSH-2.0-doorward".into()),

@@ -2,6 +2,7 @@
 //! free loopback port, users with keys and the stock `ssh`, and a stock `sshd` as target. Ended by process id when dropped.
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -286,7 +287,8 @@ impl Drop for Bastion {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!("--- serve said:\n{}\n--- sshd said:\n{}", self.server_log(), self.sshd.log());
+            let (server, target) = (self.server_log(), self.sshd.log());
+            let _ = writeln!(std::io::stderr(), "--- serve said:\n{server}\n--- sshd said:\n{target}");
         }
     }
 }
