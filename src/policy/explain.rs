@@ -41,9 +41,11 @@ fn ambiguous(roles: &[RoleName], target: &TargetName, bastion: &str) -> Vec<Stri
             format!("several rules of {role} allow this and would run different things"),
             "type the program by its absolute path, or `sudo` before it, so that one of them is meant".to_owned(),
         ],
-        roles => std::iter::once("several of your roles allow this and would run different things; choose one:".to_owned())
-            .chain(roles.iter().map(|role| format!("  ssh {role}+{target}@{bastion} …")))
-            .collect(),
+        roles => {
+            std::iter::once("several of your roles allow this and would run different things; choose one:".to_owned())
+                .chain(roles.iter().map(|role| format!("  ssh {role}+{target}@{bastion} …")))
+                .collect()
+        }
     }
 }
 
@@ -54,7 +56,12 @@ pub fn allowed(permit: &Permit) -> Vec<String> {
     let grants: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
     vec![
         format!("allowed by rule {} of {} ({})", permit.rule(), permit.role(), grants.join(", ")),
-        format!("runs on {} as {}: {}", permit.target(), permit.account(), excerpt(&permit.command().join(" "), EXCERPT)),
+        format!(
+            "runs on {} as {}: {}",
+            permit.target(),
+            permit.account(),
+            excerpt(&permit.command().join(" "), EXCERPT)
+        ),
         format!(
             "until {} at the latest, {} of output, standard input {}",
             permit.deadline().time_of_day(),
@@ -66,7 +73,9 @@ pub fn allowed(permit: &Permit) -> Vec<String> {
 
 /// `1 GiB`, `64 KiB`, `1000 bytes`.
 fn bytes(number: u64) -> String {
-    let unit = [("GiB", 30), ("MiB", 20), ("KiB", 10)].into_iter().find(|(_, bits)| number >= 1 << bits && number.trailing_zeros() >= *bits);
+    let unit = [("GiB", 30), ("MiB", 20), ("KiB", 10)]
+        .into_iter()
+        .find(|(_, bits)| number >= 1 << bits && number.trailing_zeros() >= *bits);
     unit.map_or_else(|| format!("{number} bytes"), |(name, bits)| format!("{} {name}", number >> bits))
 }
 
@@ -79,7 +88,9 @@ pub fn miss(rule: &Rule, miss: &Miss) -> String {
 
 fn place(miss: &Miss) -> String {
     match &miss.found {
-        Some(found) => format!("word {} (`{}`, column {}) does not fit", miss.word + 1, excerpt(found, EXCERPT), miss.column),
+        Some(found) => {
+            format!("word {} (`{}`, column {}) does not fit", miss.word + 1, excerpt(found, EXCERPT), miss.column)
+        }
         None => format!("the line ends after word {}", miss.word),
     }
 }

@@ -15,8 +15,8 @@ pub mod selector;
 pub mod sudoers;
 pub mod words;
 
-pub use decide::{CommandRequest, Decision, Denial, HeldRole, Permit, Terms, decide};
 pub use decide::Nearest;
+pub use decide::{CommandRequest, Decision, Denial, HeldRole, Permit, Terms, decide};
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
 pub use sudoers::sudoers_lines;

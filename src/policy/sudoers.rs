@@ -150,9 +150,8 @@ mod tests {
     use crate::policy::Role;
 
     fn lines(run: &str, parameters: &str) -> Vec<String> {
-        let text = format!(
-            "targets = [\"a\"]\nrun_as = \"ops\"\n[[command]]\nrun = \"{run}\"\nsudo = true\n{parameters}\n"
-        );
+        let text =
+            format!("targets = [\"a\"]\nrun_as = \"ops\"\n[[command]]\nrun = \"{run}\"\nsudo = true\n{parameters}\n");
         let (role, _) = Role::parse("r".parse().unwrap(), "roles/r.toml", &text).unwrap();
         sudoers_lines(&role.rules()[0], &"ops".parse().unwrap())
     }
@@ -173,9 +172,11 @@ mod tests {
                 expected.iter().map(|one| format!("ops ALL=(root) NOPASSWD: /bin/x {one}")).collect();
             assert_eq!(lines(run, parameters), expected, "{run}");
         }
-        for (run, parameters) in
-            [("/bin/x {t}", "where.t = { text = 9 }"), ("/bin/x {p}", "where.p = { pattern = 'a' }"), ("/bin/x 'a b'", "")]
-        {
+        for (run, parameters) in [
+            ("/bin/x {t}", "where.t = { text = 9 }"),
+            ("/bin/x {p}", "where.p = { pattern = 'a' }"),
+            ("/bin/x 'a b'", ""),
+        ] {
             assert!(lines(run, parameters).iter().all(|line| line.starts_with("# ")), "{run}");
         }
     }

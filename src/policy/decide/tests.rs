@@ -46,8 +46,10 @@ fn held(name: &str, rules: &str) -> Held {
 }
 
 fn ask(target: &str, chosen: Option<&str>, line: &str, held: &[Held]) -> Decision {
-    let grants: Vec<ActiveGrant> = held.iter().zip(1..).map(|(one, bits)| grant(bits, &one.approved, one.ends)).collect();
-    let accounts: Vec<Option<AccountName>> = held.iter().map(|one| one.account.map(|name| name.parse().unwrap())).collect();
+    let grants: Vec<ActiveGrant> =
+        held.iter().zip(1..).map(|(one, bits)| grant(bits, &one.approved, one.ends)).collect();
+    let accounts: Vec<Option<AccountName>> =
+        held.iter().map(|one| one.account.map(|name| name.parse().unwrap())).collect();
     let roles: Vec<HeldRole<'_>> = held
         .iter()
         .zip(grants.iter().zip(&accounts))
@@ -131,7 +133,9 @@ fn what_was_approved_and_what_is_configured_must_both_allow_it() {
         narrowed(|one| one.loaded = Some(role("web", &RESTART.replace("\"nginx\", ", "")))),
         narrowed(|one| one.loaded = Some(role("web", &RESTART.replace("/usr/bin/systemctl", "/opt/systemctl")))),
         narrowed(|one| one.loaded = Some(role("web", &RESTART.replace("sudo = true", "sudo = false")))),
-        narrowed(|one| one.loaded = Some(role("web", "[[command]]\nrun = \"/usr/bin/systemctl restart nginx\"\nenv.A = \"1\"\n"))),
+        narrowed(|one| {
+            one.loaded = Some(role("web", "[[command]]\nrun = \"/usr/bin/systemctl restart nginx\"\nenv.A = \"1\"\n"))
+        }),
     ] {
         assert!(matches!(denial, Denial::Narrowed { .. }), "{denial:?}");
     }
@@ -148,7 +152,8 @@ fn terms_are_the_strictest_of_all_that_allow_it() {
     let permit = allowed("cat x", &[one]);
     let expected = Terms { stdin: true, timeout: Duration::from_secs(60), max_output: 50 };
     assert_eq!(permit.terms(), &expected);
-    let two = [held("a", &rule("stdin = true\ntimeout = \"60s\"")), held("b", &rule("timeout = \"2h\"\nmax_output = 7"))];
+    let two =
+        [held("a", &rule("stdin = true\ntimeout = \"60s\"")), held("b", &rule("timeout = \"2h\"\nmax_output = 7"))];
     let permit = allowed("cat x", &two);
     assert_eq!(permit.terms(), &Terms { stdin: false, timeout: Duration::from_secs(60), max_output: 7 });
     assert_eq!(permit.grants().len(), 2);

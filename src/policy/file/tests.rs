@@ -55,7 +55,10 @@ fn each_mistake_in_a_command_is_named_with_its_place() {
         ("run = \"/bin/x\"\nmax_stdin = 1", "5:1 this build does not enforce `max_stdin` yet"),
         ("run = \"/bin/x\"\naccept_escape = \"x\"", "5:1 this build does not enforce `accept_escape` yet"),
         ("run = \"/bin/x {u}\"\nwhere.u = { unit = true }", "5:13 this build does not enforce `unit` yet"),
-        ("run = \"/bin/x {u}\"\nwhere.u = { text = 9, secret = true }", "5:23 this build does not enforce `secret` yet"),
+        (
+            "run = \"/bin/x {u}\"\nwhere.u = { text = 9, secret = true }",
+            "5:23 this build does not enforce `secret` yet",
+        ),
         ("run = \"/bin/x {u}\"\nwhere.u = { text = 9, int = [1, 2] }", "exactly one kind"),
         ("run = \"/bin/x {u}\"\nwhere.u = { dash = true }", "exactly one kind"),
         ("run = \"/bin/x {u}\"\nwhere.u = \"a\"", "5:11 a parameter is a table with one kind"),
@@ -130,7 +133,8 @@ fn each_mistake_in_the_rest_is_named() {
 fn all_mistakes_are_named_at_once_in_file_order() {
     let syntax = findings("a = \nb = [\nc = \"\n");
     assert!(syntax.len() > 1, "{syntax:?}");
-    let text = "tragets = [\"a\"]\nrun_as = \"o\"\n[[command]]\nrun = \"x\"\n[[command]]\nrun = \"/bin/x {a}\"\nsudo = 1\n";
+    let text =
+        "tragets = [\"a\"]\nrun_as = \"o\"\n[[command]]\nrun = \"x\"\n[[command]]\nrun = \"/bin/x {a}\"\nsudo = 1\n";
     let places: Vec<_> = findings(text).iter().filter_map(Diagnostic::line_column).collect();
     assert_eq!(places.len(), 5, "{:#?}", findings(text));
     assert!(places.is_sorted());
