@@ -160,6 +160,7 @@ impl Writer {
         let numbers = self.tree.size()..;
         (self.tree, self.last, self.told) = (tree, last, false);
         self.set.queue.set(self.condition(), self.tree.size());
+        self.set.queue.still_in_flight(0);
         for (number, item) in numbers.zip(batch) {
             if let Some(waiter) = item.waiter {
                 // Who gave up waiting finds the entry in the log all the same.
