@@ -463,6 +463,7 @@ async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
     log.append_later(said("revoked"));
     let waited = |wanted: fn(&Log) -> bool| {
         let log = Arc::clone(&log);
+        let ballast_dir = disk.0.path().to_owned();
         async move {
             for _ in 0..300 {
                 if wanted(&log) {
@@ -470,6 +471,10 @@ async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
+            let _ = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(format!("ls -ls {0} {0}/audit; df {0}", ballast_dir.display()))
+                .status();
             panic!("never: {:?}", log.health());
         }
     };
