@@ -42,13 +42,21 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// Bytes kept on the disk for endings when it is full.
     pub reserve_bytes: usize,
+    /// Bytes of entries that `append_later` keeps while the log cannot be written. More are counted and lost.
+    pub later_bytes: usize,
     /// The time between attempts to mend a log that cannot be written.
     pub retry: Duration,
 }
 
 impl Default for LogOptions {
     fn default() -> Self {
-        Self { segment_bytes: 64 * 1024 * 1024, reserve_bytes: 1024 * 1024, retry: Duration::from_secs(1) }
+        let mib = 1024 * 1024;
+        Self {
+            segment_bytes: 64 * mib,
+            reserve_bytes: 1024 * 1024,
+            later_bytes: 16 * 1024 * 1024,
+            retry: Duration::from_secs(1),
+        }
     }
 }
 

@@ -76,9 +76,12 @@ pub fn search(dir: &Path, key: &VerifierKey, filter: &Filter) -> Result<Vec<Audi
     let mut lines = Lines::of(segments, first);
     let mut kept = Kept { entries: VecDeque::new(), bytes: 0, limit: filter.limit.unwrap_or(MOST_RESULTS) };
     for number in first..size {
-        let piece = lines.next().map_err(unreadable)?;
-        let Some(Piece::Line(line)) = piece else {
-            return Err(Problem::Truncated { found: number, expected: size }.into());
+        let line = match lines.next().map_err(unreadable)? {
+            Some(Piece::Line(line)) => line,
+            Some(Piece::Gap { found }) if found > number => {
+                return Err(Problem::Dropped { first: number, last: found - 1 }.into());
+            }
+            _ => return Err(Problem::Truncated { found: number, expected: size }.into()),
         };
         let bad = |why| SearchError::Entry { number, why };
         let Ok(line_text) = std::str::from_utf8(line) else {
@@ -107,10 +110,12 @@ fn worth_reading(mut segments: Vec<Segment>, since: Option<Timestamp>) -> (Vec<S
     };
     if let Some(since) = since {
         let skipped = segments.iter().skip(1).take_while(|segment| begins_before(segment, since)).count();
-        segments.drain(..skipped);
+        if let Some(first) = segments.get(skipped).filter(|_| skipped > 0).map(|segment| segment.first) {
+            segments.drain(..skipped);
+            return (segments, first);
+        }
     }
-    let first = segments.first().map_or(0, |segment| segment.first);
-    (segments, first)
+    (segments, 0)
 }
 
 impl Filter {

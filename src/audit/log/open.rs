@@ -51,7 +51,7 @@ pub(super) fn open(
         unfinished: open_ends.allowed.keys().cloned().collect(),
         moved_aside: aside.iter().map(|(name, _)| name.clone()).collect(),
     };
-    let queue = Arc::new(Queue::new(opened.entries));
+    let queue = Arc::new(Queue::new(opened.entries, options.later_bytes));
     let repaired = aside.into_iter().map(|(moved_to, bytes)| AuditEvent::of(What::LogRepaired { moved_to, bytes }));
     for event in repaired.chain(open_ends.allowed.into_values()) {
         Item::later(&event).into_iter().for_each(|item| queue.push(item));

@@ -13,8 +13,6 @@ use crate::service::ports::{AuditError, Committed};
 
 /// Bytes of entries that may wait with somebody waiting for them; beyond, `append` waits to hand over. In KiB.
 const ROOM_KIB: usize = 16 * 1024;
-/// Bytes of entries that may wait with nobody waiting for them.
-const LATER_BYTES: usize = 16 * 1024 * 1024;
 /// A batch ends at this many bytes.
 const BATCH_BYTES: usize = 1024 * 1024;
 
@@ -52,12 +50,15 @@ impl Item {
 
 struct State {
     items: VecDeque<Item>,
+    /// Bytes of the entries that nobody waits for.
     later_bytes: usize,
     /// Entries that did not fit, since the last one that said so.
     lost: u64,
     closing: bool,
     condition: Condition,
     entries: u64,
+    /// Entries taken and neither written nor refused yet.
+    in_flight: usize,
 }
 
 /// The queue, shared by the log and its writer.
@@ -65,13 +66,16 @@ pub(super) struct Queue {
     state: Mutex<State>,
     ring: Condvar,
     room: Arc<Semaphore>,
+    /// The most that [`State::later_bytes`] may be.
+    later_bytes: usize,
 }
 
 impl Queue {
-    pub(super) fn new(entries: u64) -> Self {
+    pub(super) fn new(entries: u64, later_bytes: usize) -> Self {
         let condition = Condition::Working;
-        let state = State { items: VecDeque::new(), later_bytes: 0, lost: 0, closing: false, condition, entries };
-        Self { state: Mutex::new(state), ring: Condvar::new(), room: Arc::new(Semaphore::new(ROOM_KIB)) }
+        let state =
+            State { items: VecDeque::new(), later_bytes: 0, lost: 0, closing: false, condition, entries, in_flight: 0 };
+        Self { state: Mutex::new(state), ring: Condvar::new(), room: Arc::new(Semaphore::new(ROOM_KIB)), later_bytes }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -90,7 +94,7 @@ impl Queue {
         let mut state = self.lock();
         match item.waiter {
             Some(waiter) if matches!(state.condition, Condition::Closed) => return waiter.refuse("it is closed"),
-            None if state.later_bytes + item.body.len() > LATER_BYTES
+            None if state.later_bytes + item.body.len() > self.later_bytes
                 || matches!(state.condition, Condition::Closed) =>
             {
                 state.lost += 1;
@@ -108,6 +112,7 @@ impl Queue {
     /// Puts entries that could not be written back to the front, in their order.
     pub(super) fn push_back_to_front(&self, items: Vec<Item>) {
         let mut state = self.lock();
+        state.in_flight = 0;
         for item in items.into_iter().rev() {
             state.later_bytes += item.body.len();
             state.items.push_front(item);
@@ -160,7 +165,13 @@ impl Queue {
             state.lost = 0;
             batch.extend(Item::later(&AuditEvent::of(What::Error { message })));
         }
+        state.in_flight = batch.len();
         batch
+    }
+
+    /// Of the entries taken so many are still to be written.
+    pub(super) fn still_in_flight(&self, items: usize) {
+        self.lock().in_flight = items;
     }
 
     /// Tells all who wait that nothing will be written; what nobody waits for stays.
@@ -184,7 +195,7 @@ impl Queue {
     /// Condition, entries on disk, entries waiting.
     pub(super) fn health(&self) -> (Condition, u64, usize) {
         let state = self.lock();
-        (state.condition.clone(), state.entries, state.items.len())
+        (state.condition.clone(), state.entries, state.items.len() + state.in_flight)
     }
 
     /// Asks the writer to write what waits and end.

@@ -24,6 +24,7 @@ impl Writer {
                 None => kept.push(item),
             }
         }
+        self.set.queue.still_in_flight(kept.len());
         let length = self.segment.as_ref().map_or(0, |segment| segment.length) + bytes as u64;
         if let Some(segment) = &mut self.segment {
             segment.handle = None;

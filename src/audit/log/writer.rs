@@ -122,15 +122,18 @@ impl Writer {
 
     /// What to write next. While the reserve is gone, the space it gave is for endings alone.
     fn batch(&mut self) -> Vec<Item> {
-        if !self.reserve && self.is_due() {
+        if self.reserve {
+            return self.set.queue.take();
+        }
+        self.set.queue.refuse_all(FULL);
+        let endings = self.set.queue.take();
+        // Only when none is left: taking the space back first would leave none for them.
+        if endings.is_empty() && self.is_due() {
             self.tried = Some(Instant::now());
             self.reserve = make_reserve(self.set.disk.as_ref(), self.set.options.reserve_bytes).is_ok();
             self.set.queue.set(self.condition(), self.tree.size());
         }
-        if !self.reserve {
-            self.set.queue.refuse_all(FULL);
-        }
-        self.set.queue.take()
+        endings
     }
 
     pub(super) fn condition(&self) -> Condition {
@@ -160,6 +163,7 @@ impl Writer {
         let numbers = self.tree.size()..;
         (self.tree, self.last, self.told) = (tree, last, false);
         self.set.queue.set(self.condition(), self.tree.size());
+        self.set.queue.still_in_flight(0);
         for (number, item) in numbers.zip(batch) {
             if let Some(waiter) = item.waiter {
                 // Who gave up waiting finds the entry in the log all the same.

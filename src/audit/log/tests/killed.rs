@@ -126,10 +126,10 @@ fn child() {
     let (log, _) = super::super::open::open(&dir, ORIGIN, key(), clock, quick(), Box::new(disk)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
-        log.append(allowed(0)).await.unwrap();
-        log.append(allowed(1)).await.unwrap();
+        put(&log, allowed(0)).await;
+        put(&log, allowed(1)).await;
         std::fs::write(dir.join("armed"), "").unwrap();
-        log.append(allowed(2)).await.unwrap();
+        put(&log, allowed(2)).await;
         std::fs::write(dir.join("released"), "").unwrap();
     });
 }

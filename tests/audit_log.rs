@@ -1,0 +1,493 @@
+//! The audit log as an outsider sees it: files that anybody may have touched, a disk that is full, verifiers that we did
+//! not write. What is shown: every kind of tampering is found and named, a forged side file hides nothing, the bastion
+//! refuses to write to a log that is not whole, decisions fail and endings survive when the disk is full.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use doorward::audit::event::{AuditEvent, What};
+use doorward::audit::log::{self, Condition, Log, LogOptions, OpenError, Opened};
+use doorward::audit::note::VerifierKey;
+use doorward::audit::search::{Filter, SearchError, search};
+use doorward::audit::verify::{Problem, verify};
+use doorward::domain::{Clock, Timestamp};
+use doorward::service::ports::AuditLog as _;
+use ed25519_dalek::SigningKey;
+
+const ORIGIN: &str = "bastion.example.com/audit";
+const START: i64 = 1_790_000_000;
+
+/// A clock that ticks one second a look.
+#[derive(Default)]
+struct Ticks(AtomicI64);
+
+impl Clock for Ticks {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(START + self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+fn key(seed: u8) -> SigningKey {
+    SigningKey::from_bytes(&[seed; 32])
+}
+
+fn verifier(seed: u8) -> VerifierKey {
+    VerifierKey::new(ORIGIN, key(seed).verifying_key()).unwrap()
+}
+
+/// Segments of about three entries.
+fn small() -> LogOptions {
+    LogOptions { segment_bytes: 250, retry: Duration::from_millis(20), ..LogOptions::default() }
+}
+
+fn open(dir: &Path, seed: u8) -> Result<(Arc<Log>, Opened), OpenError> {
+    log::open(dir, ORIGIN, key(seed), Arc::new(Ticks::default()), small())
+}
+
+fn said(text: impl Into<String>) -> AuditEvent {
+    AuditEvent::of(What::Error { message: text.into() })
+}
+
+/// Appends an entry that must get through.
+async fn put(log: &Log, event: AuditEvent) {
+    drop(log.append(event).await.unwrap());
+}
+
+/// A log of ten entries in three segments or more.
+async fn ten_entries() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path(), 1).unwrap();
+    for number in 0..10 {
+        assert_eq!(log.append(said(format!("text {number}"))).await.unwrap().sequence(), number);
+    }
+    log.close();
+    dir
+}
+
+fn segments(dir: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = std::fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
+    found.sort();
+    found
+}
+
+/// All lines of the log; changed by `edit`; written back as one segment.
+fn edit(dir: &Path, edit: impl FnOnce(&mut Vec<String>)) {
+    let files = segments(dir);
+    let text: String = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    edit(&mut lines);
+    files.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    std::fs::write(&files[0], lines).unwrap();
+}
+
+fn flip(dir: &Path, file: &str, at: usize) {
+    let path = dir.join(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+type Tamper = (&'static str, fn(&mut Vec<String>), Problem, Problem);
+
+/// What was done, and how it is named with the side file, and with that file forged.
+const TAMPERED: [Tamper; 12] = [
+    (
+        "a text is changed",
+        |lines| lines[4] = lines[4].replace("text 4", "text X"),
+        Problem::Changed { number: 4 },
+        Problem::ChangedSomewhere { last: 9 },
+    ),
+    (
+        "the first and the last are changed",
+        |lines| [0, 9].into_iter().for_each(|at| lines[at] = lines[at].replace("text", "TEXT")),
+        Problem::Changed { number: 0 },
+        Problem::ChangedSomewhere { last: 9 },
+    ),
+    (
+        "a line is garbage",
+        |lines| lines[5] = "x".to_owned(),
+        Problem::Changed { number: 5 },
+        Problem::Changed { number: 5 },
+    ),
+    (
+        "a line claims a newer format",
+        |lines| lines[5] = lines[5].replace("\"v\":1", "\"v\":9"),
+        Problem::Changed { number: 5 },
+        Problem::Changed { number: 5 },
+    ),
+    (
+        "one is dropped",
+        |lines| drop(lines.remove(3)),
+        Problem::Dropped { first: 3, last: 3 },
+        Problem::Dropped { first: 3, last: 3 },
+    ),
+    (
+        "the first three are dropped",
+        |lines| drop(lines.drain(..3)),
+        Problem::Dropped { first: 0, last: 2 },
+        Problem::Dropped { first: 0, last: 2 },
+    ),
+    (
+        "two change places",
+        |lines| lines.swap(2, 6),
+        Problem::Reordered { number: 2, found: 6 },
+        Problem::Reordered { number: 2, found: 6 },
+    ),
+    (
+        "a foreign line is put in",
+        |lines| lines.insert(7, lines[7].replace("text 7", "forged")),
+        Problem::Inserted { number: 7 },
+        Problem::Inserted { number: 8 },
+    ),
+    (
+        "a line is there twice",
+        |lines| lines.insert(8, lines[2].clone()),
+        Problem::Inserted { number: 8 },
+        Problem::Inserted { number: 8 },
+    ),
+    (
+        "the end is missing",
+        |lines| lines.truncate(8),
+        Problem::Truncated { found: 8, expected: 10 },
+        Problem::Truncated { found: 8, expected: 10 },
+    ),
+    (
+        "everything is missing",
+        Vec::clear,
+        Problem::Truncated { found: 0, expected: 10 },
+        Problem::Truncated { found: 0, expected: 10 },
+    ),
+    (
+        "one is dropped and the rest renumbered",
+        |lines| {
+            lines.remove(3);
+            (3..9)
+                .for_each(|at| lines[at] = lines[at].replace(&format!("\"seq\":{}", at + 1), &format!("\"seq\":{at}")));
+        },
+        Problem::Changed { number: 3 },
+        Problem::Truncated { found: 9, expected: 10 },
+    ),
+];
+
+#[tokio::test]
+async fn every_tampering_is_found_and_the_first_bad_entry_named() {
+    for (what, tamper, exact, without) in TAMPERED {
+        let dir = ten_entries().await;
+        edit(dir.path(), tamper);
+        assert_eq!(verify(dir.path(), &verifier(1)), Err(exact.clone()), "{what}");
+        // Who can change entries can change the side file too: that hides nothing, the answer is only less exact.
+        flip(dir.path(), "leaves", 1);
+        assert_eq!(verify(dir.path(), &verifier(1)), Err(without.clone()), "{what}; side file forged");
+        std::fs::remove_file(dir.path().join("leaves")).unwrap();
+        assert_eq!(verify(dir.path(), &verifier(1)), Err(without), "{what}; side file gone");
+        // And the bastion does not start on it.
+        let Err(OpenError::Refused { problem, .. }) = open(dir.path(), 1) else { panic!("{what}: opened") };
+        assert!(!problem.to_string().is_empty(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn no_single_bit_of_an_entry_or_checkpoint_can_change() {
+    let dir = ten_entries().await;
+    for path in segments(dir.path()).into_iter().chain([dir.path().join("checkpoint")]) {
+        let whole = std::fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(7) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            std::fs::write(&path, bytes).unwrap();
+            assert!(verify(dir.path(), &verifier(1)).is_err(), "{} byte {at}", path.display());
+        }
+        std::fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(verify(dir.path(), &verifier(1)).unwrap().entries, 10);
+}
+
+#[tokio::test]
+async fn segments_cannot_be_removed_or_renamed() {
+    let dir = ten_entries().await;
+    let files = segments(dir.path());
+    assert!(files.len() >= 3, "{files:?}");
+    let moved = dir.path().join("away");
+    let first_of = |path: &Path| path.file_stem().unwrap().to_str().unwrap().parse::<u64>().unwrap();
+    let (second, third) = (first_of(&files[1]), first_of(&files[2]));
+    std::fs::rename(&files[1], &moved).unwrap();
+    assert_eq!(verify(dir.path(), &verifier(1)), Err(Problem::Dropped { first: second, last: third - 1 }));
+    std::fs::rename(&moved, dir.path().join("00000000000000000009.jsonl")).unwrap();
+    assert!(verify(dir.path(), &verifier(1)).is_err());
+}
+
+#[tokio::test]
+async fn a_checkpoint_by_another_is_not_believed() {
+    let dir = ten_entries().await;
+    let signed_by_another = |problem: &Problem| problem.to_string().contains("signed by the key");
+    // The same entries, signed again by somebody else.
+    let forged = tempfile::tempdir().unwrap();
+    let (log, _) = open(forged.path(), 2).unwrap();
+    put(&log, said("forged")).await;
+    log.close();
+    for file in [forged.path().join("checkpoint")].iter().chain(&segments(forged.path())) {
+        std::fs::copy(file, dir.path().join(file.file_name().unwrap())).unwrap();
+    }
+    assert!(verify(dir.path(), &verifier(1)).is_err_and(|problem| signed_by_another(&problem)));
+    assert!(matches!(open(dir.path(), 1), Err(OpenError::Refused { problem, .. }) if signed_by_another(&problem)));
+    // The right key, another log.
+    let other = VerifierKey::new("elsewhere", key(1).verifying_key()).unwrap();
+    let dir = ten_entries().await;
+    assert!(verify(dir.path(), &other).is_err());
+    // No checkpoint: not a new log, and not an empty one.
+    std::fs::remove_file(dir.path().join("checkpoint")).unwrap();
+    assert_eq!(verify(dir.path(), &verifier(1)), Err(Problem::NoCheckpoint));
+    assert!(matches!(open(dir.path(), 1), Err(OpenError::Refused { problem: Problem::NoCheckpoint, .. })));
+    let nowhere = dir.path().join("nowhere");
+    assert!(matches!(verify(&nowhere, &verifier(1)), Err(Problem::Unreadable { .. })));
+}
+
+#[tokio::test]
+async fn an_older_checkpoint_shows_entries_it_does_not_cover() {
+    let dir = ten_entries().await;
+    let old = std::fs::read(dir.path().join("checkpoint")).unwrap();
+    let (log, opened) = open(dir.path(), 1).unwrap();
+    assert_eq!((opened.entries, opened.last_time), (10, Some(Timestamp::from_secs(START + 9))));
+    put(&log, said("to be unsaid")).await;
+    log.close();
+    drop(log);
+    assert_eq!(verify(dir.path(), &verifier(1)).unwrap().uncovered, 0);
+    std::fs::write(dir.path().join("checkpoint"), old).unwrap();
+    let report = verify(dir.path(), &verifier(1)).unwrap();
+    assert_eq!(report.entries, 10);
+    assert!(report.uncovered > 0, "verify cannot prove it, but it says so");
+    let found = search(dir.path(), &verifier(1), &Filter::default()).unwrap();
+    assert_eq!(found.len(), 10, "what is not under the checkpoint is not shown as the log");
+    // The next start keeps those bytes and says where.
+    let (log, opened) = open(dir.path(), 1).unwrap();
+    log.close();
+    let aside = std::fs::read_to_string(dir.path().join(&opened.moved_aside[0])).unwrap();
+    assert!(aside.contains("to be unsaid"));
+    let last = search(dir.path(), &verifier(1), &Filter::default()).unwrap().pop().unwrap();
+    assert!(matches!(last.event.what, What::LogRepaired { moved_to, bytes }
+        if moved_to == opened.moved_aside[0] && bytes == aside.len() as u64));
+}
+
+#[tokio::test]
+async fn verifiers_and_trees_that_we_did_not_write_agree() {
+    use signed_note::{Note, StandardVerifier, VerifierList};
+    use tlog_tiles::{checkpoint::Checkpoint, tlog};
+    struct Stored(Vec<tlog::Hash>);
+    impl tlog::HashReader for Stored {
+        fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
+            Ok(indexes.iter().map(|&index| self.0[usize::try_from(index).unwrap()]).collect())
+        }
+    }
+    let dir = ten_entries().await;
+    let note = Note::from_bytes(&std::fs::read(dir.path().join("checkpoint")).unwrap()).unwrap();
+    let key = StandardVerifier::new(&verifier(1).to_string()).unwrap();
+    assert_eq!(note.verify(&VerifierList::new(vec![Box::new(key)])).unwrap().0.len(), 1);
+    let checkpoint = Checkpoint::from_bytes(note.text()).unwrap();
+    assert_eq!((checkpoint.origin(), checkpoint.size()), (ORIGIN, 10));
+    let mut stored = Stored(Vec::new());
+    let text: String = segments(dir.path()).iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    for (number, line) in (0..).zip(text.lines()) {
+        let more = tlog::stored_hashes(number, line.as_bytes(), &stored).unwrap();
+        stored.0.extend(more);
+    }
+    assert_eq!(tlog::tree_hash(10, &stored).unwrap(), *checkpoint.hash());
+}
+
+#[tokio::test]
+async fn the_side_file_is_rebuilt_from_a_log_that_is_whole() {
+    for damage in ["flipped", "gone", "short", "long"] {
+        let dir = ten_entries().await;
+        let path = dir.path().join("leaves");
+        let right = std::fs::read(&path).unwrap();
+        match damage {
+            "flipped" => flip(dir.path(), "leaves", 100),
+            "gone" => std::fs::remove_file(&path).unwrap(),
+            "short" => std::fs::write(&path, &right[..70]).unwrap(),
+            _ => std::fs::write(&path, [&right[..], &[0; 50]].concat()).unwrap(),
+        }
+        assert_eq!(verify(dir.path(), &verifier(1)).unwrap().entries, 10, "{damage}: it is derived, not evidence");
+        let (log, _) = open(dir.path(), 1).unwrap();
+        put(&log, said("more")).await;
+        log.close();
+        let rebuilt = std::fs::read(&path).unwrap();
+        assert_eq!(rebuilt.len(), 11 * 32, "{damage}");
+        assert_eq!(rebuilt[..320], right[..], "{damage}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_writers_share_commits_and_each_gets_its_own_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = log::open(dir.path(), ORIGIN, key(1), Arc::new(Ticks::default()), LogOptions::default()).unwrap();
+    let writers: Vec<_> = (0..64)
+        .map(|writer| {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move {
+                let mut numbers = Vec::new();
+                for number in 0..20 {
+                    numbers.push(log.append(said(format!("{writer}/{number}"))).await.unwrap().sequence());
+                }
+                assert!(numbers.is_sorted());
+                numbers
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for writer in writers {
+        all.extend(writer.await.unwrap());
+    }
+    all.sort_unstable();
+    assert_eq!(all, (0..1280).collect::<Vec<u64>>());
+    assert!(matches!(open(dir.path(), 1), Err(OpenError::Locked(_))), "one writer a log");
+    log.close();
+    log.append(said("after the end")).await.unwrap_err();
+    drop(log);
+    let report = verify(dir.path(), &verifier(1)).unwrap();
+    assert_eq!((report.entries, report.uncovered), (1280, 0));
+    assert!(report.first < report.last);
+    let mut nobody_else_can_read = segments(dir.path());
+    nobody_else_can_read.push(dir.path().join("checkpoint"));
+    for path in nobody_else_can_read {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn search_finds_what_is_asked_for_newest_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path(), 1).unwrap();
+    let by = |user: &str, what: What| AuditEvent { user: Some(user.parse().unwrap()), ..AuditEvent::of(what) };
+    let request = "r-7K2Q4M".parse().unwrap();
+    let on_grant = |what: What| AuditEvent { grant: Some("g-7K2Q4M".parse().unwrap()), ..AuditEvent::of(what) };
+    let events = [
+        by("alice", What::Control { line: "request \"é\u{202e}\"".to_owned(), exit: 0 }),
+        by("bob", What::Denied { request, text: "not \"alice\"".to_owned() }),
+        on_grant(What::Ended { why: "expired".to_owned(), text: String::new() }),
+        AuditEvent { target: Some("web-1".parse().unwrap()), ..by("alice", What::Refused { what: "x11".to_owned() }) },
+        AuditEvent {
+            session: Some("s-7K2Q4M9D".parse().unwrap()),
+            ..by("alice", What::Disconnected { dropped_env: 0 })
+        },
+        said("7K2Q4M and \"user\":\"bob\" in a text"),
+    ];
+    for event in events {
+        put(&log, event).await;
+    }
+    let at = |second: i64| Some(Timestamp::from_secs(START + second));
+    let all = Filter::default;
+    let cases: Vec<(&str, Filter, &[u64])> = vec![
+        ("all", all(), &[0, 1, 2, 3, 4, 5]),
+        ("user", Filter { user: Some("alice".parse().unwrap()), ..all() }, &[0, 3, 4]),
+        ("user in text only", Filter { user: Some("bob".parse().unwrap()), ..all() }, &[1]),
+        ("target", Filter { target: Some("web-1".parse().unwrap()), ..all() }, &[3]),
+        ("grant", Filter { grant: Some("g-7K2Q4M".parse().unwrap()), ..all() }, &[2]),
+        ("request and its grant", Filter { request: Some("r-7K2Q4M".parse().unwrap()), ..all() }, &[1, 2]),
+        ("session", Filter { session: Some("s-7K2Q4M9D".parse().unwrap()), ..all() }, &[4]),
+        ("kind", Filter { kind: Some("denied".to_owned()), ..all() }, &[1]),
+        ("text as said, not as escaped", Filter { text: Some("\"é\u{202e}\"".to_owned()), ..all() }, &[0]),
+        ("limit", Filter { limit: Some(2), ..all() }, &[4, 5]),
+        ("limit of one user", Filter { user: Some("alice".parse().unwrap()), limit: Some(1), ..all() }, &[4]),
+        ("since", Filter { since: at(4), ..all() }, &[4, 5]),
+        ("until", Filter { until: at(2), ..all() }, &[0, 1]),
+        ("between", Filter { since: at(1), until: at(3), ..all() }, &[1, 2]),
+        ("none", Filter { since: at(100), ..all() }, &[]),
+    ];
+    for (what, filter, wanted) in cases {
+        // The log is being written meanwhile; readers do not mind.
+        let found = search(dir.path(), &verifier(1), &filter).unwrap();
+        assert_eq!(found.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), wanted, "{what}");
+    }
+    drop(log);
+    std::fs::remove_file(&segments(dir.path())[0]).unwrap();
+    assert!(matches!(search(dir.path(), &verifier(1), &Filter::default()), Err(SearchError::Log(_))));
+}
+
+/// A file system of so many bytes; unmounted in the end. Needs root, as the CI of this project has in its container.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(size: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let status = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=700"), "doorward-test"])
+            .arg(dir.path())
+            .status()
+            .unwrap();
+        assert!(status.success(), "mounting a tmpfs failed");
+        Self(dir)
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[tokio::test]
+async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
+    if !nix::unistd::geteuid().is_root() {
+        // As an ordinary user the same test runs as root of a user namespace, where tmpfs can be mounted.
+        let again = std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "--"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals"])
+            .status()
+            .unwrap();
+        assert!(again.success());
+        return;
+    }
+    let disk = SmallDisk::mount("512k");
+    let dir = disk.0.path().join("audit");
+    let options = LogOptions { reserve_bytes: 128 * 1024, retry: Duration::from_millis(20), ..LogOptions::default() };
+    let (log, _) = log::open(&dir, ORIGIN, key(1), Arc::new(Ticks::default()), options).unwrap();
+    put(&log, said("before")).await;
+    let ballast = disk.0.path().join("ballast");
+    let filled = std::fs::write(&ballast, vec![1; 1024 * 1024]);
+    assert_eq!(filled.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    // What is left of the last page of the segment takes a few entries.
+    let mut released = 1;
+    let refusal = loop {
+        match log.append(said("x".repeat(2000))).await {
+            Ok(_) => released += 1,
+            Err(refusal) => break refusal,
+        }
+        assert!(released < 10, "the disk is full, and entries pass");
+    };
+    assert!(refusal.to_string().contains("No space"), "{refusal}");
+    log.append_later(said("revoked"));
+    let waited = |wanted: fn(&Log) -> bool| {
+        let log = Arc::clone(&log);
+        let ballast_dir = disk.0.path().to_owned();
+        async move {
+            for _ in 0..300 {
+                if wanted(&log) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let _ = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(format!("ls -ls {0} {0}/audit; df {0}", ballast_dir.display()))
+                .status();
+            panic!("never: {:?}", log.health());
+        }
+    };
+    waited(|log| log.health().waiting == 0 && log.health().condition == Condition::EndingsOnly).await;
+    let found = search(&dir, &verifier(1), &Filter { text: Some("revoked".to_owned()), ..Filter::default() }).unwrap();
+    assert_eq!(found.len(), 1, "the ending is on the full disk");
+    log.append(said("refused")).await.unwrap_err();
+    std::fs::remove_file(&ballast).unwrap();
+    waited(|log| log.health().condition == Condition::Working).await;
+    put(&log, said("after")).await;
+    log.close();
+    drop(log);
+    let report = verify(&dir, &verifier(1)).unwrap();
+    // before and what passed, revoked, the entry about the failure, after.
+    assert_eq!((report.entries, report.uncovered), (released + 3, 0));
+}
