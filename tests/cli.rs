@@ -209,11 +209,17 @@ struct Sshd {
 
 impl Sshd {
     fn start(host: &Host) -> Self {
+        Self::with(host, "")
+    }
+
+    fn with(host: &Host, more: &str) -> Self {
         // Privilege separation wants this directory when sshd runs as root; a package creates it with the service.
         let _ = fs::create_dir_all("/run/sshd");
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
-        let configuration =
-            format!("Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\n", host.path("host").display());
+        let configuration = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\n{more}",
+            host.path("host").display()
+        );
         fs::write(host.path("sshd_config"), configuration).expect("a file");
         let child = Command::new("/usr/sbin/sshd")
             .args(["-D", "-f"])
@@ -429,4 +435,84 @@ fn reload_tells_the_process_that_holds_the_directory_and_nobody_else() {
     let second = doorward::config::DirLock::take(&paths).expect_err("one serve a DIR");
     assert!(second.to_string().contains(&format!("process {}", std::process::id())), "{second}");
     drop(lock);
+}
+
+/// What the demo does too: the very snippet, in other places, under a real `sshd` that is started for it.
+#[test]
+fn the_snippet_opens_an_account_to_the_bound_certificate_for_its_one_command_and_to_nothing_else() {
+    use doorward::config::enroll::{EnrollFacts, OpenSsh, Places, snippet};
+    let host = Host::with_set();
+    let me = Command::new("id").arg("-un").output().expect("id runs").stdout;
+    let accounts = [String::from_utf8(me).expect("UTF-8").trim().parse().expect("an account name")];
+    let account = &accounts[0];
+    let authority = host.read("b/certs/target_ca.pub").trim().parse().expect("a key");
+    let places = Places {
+        authority: host.path("target_ca.pub"),
+        principals: host.path("principals"),
+        snippet: host.path("snippet.conf"),
+    };
+    let facts = EnrollFacts {
+        target: &"web-1".parse().expect("a name"),
+        bastion: "bastion.example.com",
+        accounts: &accounts,
+        authority: &authority,
+        places: &places,
+        openssh: Some(OpenSsh { major: 9, minor: 2 }),
+        from: &[],
+    };
+    fs::create_dir(&places.principals).expect("a directory");
+    for file in snippet(&facts).expect("9.2 is new enough") {
+        fs::write(file.path, file.text).expect("a file");
+    }
+    // The machine's own way in stays for everybody else; alice's plain key would be such a way.
+    fs::copy(host.path("alice.pub"), host.path("authorized_keys")).expect("a file");
+    let sshd = Sshd::with(
+        &host,
+        &format!(
+            "StrictModes no\nAuthorizedKeysFile {}\nInclude {}\n",
+            host.path("authorized_keys").display(),
+            places.snippet.display()
+        ),
+    );
+    let certify = |principal: &str, ca: &str, more: &[&str]| {
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-s", ca, "-I", "test", "-n", principal, "-V", "-1m:+1m"])
+            .args(["-O", "clear", "-O", "force-command=echo certified", "-O", "source-address=127.0.0.1/32"])
+            .args(more)
+            .arg("alice.pub")
+            .current_dir(host.root.path())
+            .status();
+        assert!(made.expect("ssh-keygen runs").success());
+    };
+    let log_in = |words: &[&str]| {
+        let port = sshd.port.to_string();
+        let output = Command::new("ssh")
+            .args(["-F", "none", "-i", "alice", "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-p", &port])
+            .args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-l", account.as_str()])
+            .args(words)
+            .current_dir(host.root.path())
+            .stdin(Stdio::null())
+            .output();
+        Answer::of(output.expect("ssh runs"))
+    };
+    assert_eq!(log_in(&["127.0.0.1", "id"]).code, 255, "a plain key opens nothing, whatever else the machine accepts");
+    let bound = format!("web-1/{account}@bastion.example.com");
+    certify(&bound, "b/keys/target_ca", &[]);
+    let ran = log_in(&["127.0.0.1", "id"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "certified\n"), "{ran:?}");
+    let forwarded = log_in(&["-W", "127.0.0.1:1", "127.0.0.1"]);
+    assert!(forwarded.code != 0 && forwarded.err.contains("prohibited"), "{forwarded:?}");
+    let rows = [
+        (format!("web-2/{account}@bastion.example.com"), "b/keys/target_ca", "another target"),
+        ("web-1/other@bastion.example.com".to_owned(), "b/keys/target_ca", "another account"),
+        (format!("web-1/{account}@other.example.com"), "b/keys/target_ca", "another bastion"),
+        (account.to_string(), "b/keys/target_ca", "a login name"),
+        (bound.clone(), "b/keys/session_ca", "another authority"),
+    ];
+    for (principal, ca, what) in rows {
+        certify(&principal, ca, &[]);
+        assert_eq!(log_in(&["127.0.0.1", "id"]).code, 255, "{what}");
+    }
+    certify(&bound, "b/keys/target_ca", &["-O", "critical:grants@doorward=g-000000"]);
+    assert_eq!(log_in(&["127.0.0.1", "id"]).code, 255, "an option that stock sshd does not know");
 }
