@@ -1,5 +1,12 @@
 //! What proves: the operator's verbs do what they say, change files gently, and answer with the right exit code.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in a test, a failed step is a failed test"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -94,8 +101,13 @@ fn init_leaves_a_set_that_check_finds_clean_and_says_what_comes_next() {
     assert_eq!((made.code, made.err.as_str()), (0, ""), "{made:?}");
     let host_ca = host.read("b/certs/host_ca.pub");
     let key: Vec<&str> = host_ca.split(' ').take(2).collect();
-    let known_hosts = format!("@cert-authority [bastion.example.com]:2222,*.jea {}", key.join(" "));
-    for part in ["doorward target add b web-1", "doorward serve b", "Host bastion", "ProxyJump bastion", &known_hosts] {
+    let known_hosts = format!("@cert-authority [bastion.example.com]:2222 {}", key.join(" "));
+    for part in [
+        "doorward target add b web-1",
+        "doorward serve b",
+        "Host bastion\n    HostName bastion.example.com\n    Port 2222\n",
+        &known_hosts,
+    ] {
         assert!(made.out.contains(part), "{part} in {}", made.out);
     }
     let check = host.run(&["check", "b"]);
@@ -120,6 +132,17 @@ fn the_keys_of_init_are_what_openssh_reads() {
     let log_key = host.read("b/certs/log_key.pub");
     let read = signed_note::StandardVerifier::new(log_key.trim());
     assert!(read.is_ok(), "an independent reader refuses {log_key}");
+}
+
+#[test]
+fn behind_a_redirect_people_are_told_the_port_that_they_reach() {
+    let host = Host::new();
+    let made =
+        host.run(&["init", "b", "--name", "x.example.com", "--listen", "[::1]:2222", "--listen", "127.0.0.1:2222"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(made.out.contains("@cert-authority x.example.com ssh-") && !made.out.contains("Port"), "{made:?}");
+    let listen = doorward::config::load(host.path("b")).expect("a set").listen;
+    assert_eq!((listen.public_port, listen.addresses.len()), (22, 2));
 }
 
 #[test]

@@ -1,5 +1,12 @@
 //! What proves: a set of files is used whole or refused whole, and a refusal names every problem with its place.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in a test, a failed step is a failed test"
+)]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -326,7 +333,8 @@ fn keys_must_be_whole_and_belong_to_their_public_parts() {
 
 #[test]
 fn files_that_are_no_plain_text_are_refused_without_waiting() {
-    let make: &[(&str, fn(&Path), &str)] = &[
+    type Make = fn(&Path);
+    let make: &[(&str, Make, &str)] = &[
         ("a loop of links", |path| symlink(path, path).expect("a link"), "cannot be read"),
         ("a link to nothing", |path| symlink("/nonexistent", path).expect("a link"), "does not exist"),
         ("a directory", |path| fs::create_dir(path).expect("a directory"), "not a regular file"),
@@ -357,6 +365,30 @@ fn a_local_target_loads_in_a_demo_alone() {
     assert_finds(&set, Severity::Error, "targets.toml:8:8", &["demo"]);
     set.write("doorward.toml", &format!("demo = true\n{}", set.read("doorward.toml")));
     assert!(load(set.dir()).expect("a demo").demo);
+}
+
+/// No text makes the reader panic, hang or accept what it did not understand.
+#[test]
+fn hostile_text_is_an_error_like_any_other() {
+    let deep = format!("a = {}", "[".repeat(100_000));
+    let dotted = format!("{}b = 1", "a.".repeat(100_000));
+    let wide = format!("[alice]\nkeys = [{}]\n", "\"x\", ".repeat(50_000));
+    let rows =
+        ["\u{0}", "\u{feff}[alice", "[alice]\n[alice]\n", "alice = 1979-05-27", "a = \"\u{1b}[2J\"", "\u{202e} = 1"];
+    for text in rows.into_iter().chain([deep.as_str(), &dotted, &wide]) {
+        for name in ["doorward.toml", "users.toml", "targets.toml", "roles/host-status.toml", "certs/session.toml"] {
+            let set = Set::new();
+            set.write(name, text);
+            let findings = load(set.dir()).err().unwrap_or_default();
+            let certs_are_read_elsewhere = name == "certs/session.toml";
+            let named = findings.iter().any(|finding| &*finding.file == name);
+            assert!(named || certs_are_read_elsewhere, "{name}: {}", &text[..text.len().min(40)]);
+            for finding in &findings {
+                let shown = finding.to_string();
+                assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{0}']), "{shown:?}");
+            }
+        }
+    }
 }
 
 #[test]
