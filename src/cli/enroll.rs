@@ -8,9 +8,11 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::config::enroll::{EnrollFacts, EnrollFile, OpenSsh, Places, account_commands, snippet};
+use crate::config::sudoers::sudoers;
 use crate::config::{Loaded, Paths, load};
 use crate::domain::{AccountName, TargetName};
-use crate::inventory::{Reach, SshReach};
+use crate::inventory::{Reach, SshReach, Target};
+use crate::policy::Role;
 
 use super::init::shell_word;
 use super::input::read_key;
@@ -62,7 +64,7 @@ impl Enroll {
             from: &from,
         };
         let files = snippet(&facts).map_err(CliError::Failed)?;
-        screen.say(script(&facts, &files, &sudoers(&loaded, &self.name)));
+        screen.say(script(&facts, &files, &sudoers_of(&loaded, target)));
         let dir = shell_word(&self.dir.dir.to_string_lossy());
         screen.note(format_args!("doorward: when it is done: doorward target test {dir} {}", self.name));
         Ok(())
@@ -81,8 +83,15 @@ fn ask(reach: &SshReach) -> Option<OpenSsh> {
 }
 
 /// The lines for /etc/sudoers.d that the roles on this target need.
-fn sudoers(_loaded: &Loaded, _target: &TargetName) -> String {
-    String::new()
+fn sudoers_of(loaded: &Loaded, target: &Target) -> String {
+    let snapshot = &loaded.snapshot;
+    let accounts: BTreeSet<&AccountName> =
+        target.run_as.values().filter(|account| account.as_str() != "root").collect();
+    let lines = accounts.into_iter().map(|account| {
+        let uses = |role: &&Role| snapshot.account_on(role, target) == Some(account);
+        sudoers(account.as_str(), snapshot.roles.values().map(AsRef::as_ref).filter(uses))
+    });
+    lines.collect()
 }
 
 const END: &str = "END_OF_FILE";

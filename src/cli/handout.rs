@@ -7,13 +7,12 @@ use russh::keys::PublicKey;
 pub(super) struct Door<'a> {
     pub(super) name: &'a str,
     pub(super) alias: &'a str,
-    pub(super) suffix: &'a str,
     pub(super) port: u16,
 }
 
 /// The block for `~/.ssh/config`, the same for everybody: who somebody is follows from the key, not from the login name.
 pub(super) fn ssh_config(door: &Door<'_>) -> String {
-    let Door { name, alias, suffix, port } = door;
+    let Door { name, alias, port } = door;
     let port = if *port == 22 { String::new() } else { format!("    Port {port}\n") };
     format!(
         "Host {alias}
@@ -21,16 +20,13 @@ pub(super) fn ssh_config(door: &Door<'_>) -> String {
 {port}    IdentityFile ~/.ssh/id_ed25519
     IdentitiesOnly yes
     CertificateFile ~/.ssh/doorward-cert.pub
-Host *.{suffix}
-    ProxyJump {alias}
-    PubkeyAuthentication no
     ForwardAgent no"
     )
 }
 
-/// The line for `~/.ssh/known_hosts`. Never a bare `*`: the host CA speaks for the bastion and its targets alone.
+/// The line for `~/.ssh/known_hosts`. Never a bare `*`: the host CA speaks for the bastion alone.
 pub(super) fn known_hosts(door: &Door<'_>, host_ca: &PublicKey) -> Option<String> {
     let bastion = if door.port == 22 { door.name.to_owned() } else { format!("[{}]:{}", door.name, door.port) };
     let key = PublicKey::from(host_ca.key_data().clone()).to_openssh().ok()?;
-    Some(format!("@cert-authority {bastion},*.{} {}", door.suffix, key.trim()))
+    Some(format!("@cert-authority {bastion} {}", key.trim()))
 }

@@ -99,7 +99,7 @@ impl Init {
             [] => vec![SocketAddr::from(([0, 0, 0, 0], self.port))],
             some => some.to_vec(),
         };
-        write(&paths.settings(), &files::settings(&self.name, &self.alias, &listen), 0o644)?;
+        write(&paths.settings(), &files::settings(&self.name, &self.alias, self.port, &listen), 0o644)?;
         write(&paths.users(), &files::users(people), 0o644)?;
         write(&paths.targets(), files::TARGETS, 0o644)?;
         write(&paths.dir().join(".gitignore"), files::GITIGNORE, 0o644)?;
@@ -125,8 +125,7 @@ impl Init {
     }
 
     fn say_what_next(&self, loaded: &crate::config::Loaded, screen: &mut Screen) -> Result<(), CliError> {
-        let settings = &loaded.snapshot.settings;
-        let door = Door { name: &self.name, alias: &self.alias, suffix: &settings.suffix, port: self.port };
+        let door = Door { name: &self.name, alias: &self.alias, port: self.port };
         let host_ca = Paths::new(&self.dir).public_key("host_ca");
         let host_ca = super::input::read_key(&host_ca.to_string_lossy())?;
         let known_hosts = known_hosts(&door, &host_ca).ok_or_else(|| CliError::failed("the host CA has no line"))?;

@@ -99,10 +99,9 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
             let text = error.render().to_string();
             // What was typed is in the text.
             let text: String = text.chars().filter(|&c| c == '\n' || crate::domain::text::is_printable(c)).collect();
-            if error.use_stderr() {
-                screen.note(text.trim_end())
-            } else {
-                screen.say(text.trim_end())
+            match error.use_stderr() {
+                true => screen.note(text.trim_end()),
+                false => screen.say(text.trim_end()),
             }
             return screen.close(code);
         }

@@ -165,12 +165,3 @@ fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     temporary.persist(file).map_err(|error| error.error)?;
     fs::File::open(parent)?.sync_all()
 }
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
-    }
-}

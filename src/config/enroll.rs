@@ -153,8 +153,6 @@ Match User {accounts}
     AuthorizedKeysCommand none
     PasswordAuthentication no
     KbdInteractiveAuthentication no
-    HostbasedAuthentication no
-    GSSAPIAuthentication no
     # The certificate's forced command runs in the account's shell; nothing of the account runs before it.
     PermitUserRC no
     DisableForwarding yes

@@ -20,6 +20,7 @@ mod roles;
 mod settings;
 pub mod shipped;
 mod source;
+pub mod sudoers;
 mod table;
 mod targets;
 mod users;

@@ -15,6 +15,8 @@ use super::table::{Table, parse};
 pub struct ListenSettings {
     /// Where to listen; never empty in a loaded configuration.
     pub addresses: Vec<SocketAddr>,
+    /// The port that people reach, for the lines we hand out; another than in `addresses` behind a redirect.
+    pub public_port: u16,
     /// How long a connection may take to prove who it is.
     pub handshake_deadline: Duration,
     /// How many connections there may be at once.
@@ -25,7 +27,13 @@ pub struct ListenSettings {
 
 impl Default for ListenSettings {
     fn default() -> Self {
-        Self { addresses: Vec::new(), handshake_deadline: Duration::from_secs(30), max_sessions: 256, max_channels: 8 }
+        Self {
+            addresses: Vec::new(),
+            public_port: 22,
+            handshake_deadline: Duration::from_secs(30),
+            max_sessions: 256,
+            max_channels: 8,
+        }
     }
 }
 
@@ -111,6 +119,9 @@ fn read_listen(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, out:
             }
         }
     }
+    let listens_on = read.listen.addresses.first().map(SocketAddr::port);
+    let port = table.number("port", 1..=65_535, out).and_then(|port| u16::try_from(port).ok());
+    read.listen.public_port = port.or(listens_on).unwrap_or(read.listen.public_port);
     if read.listen.addresses.is_empty() && out.len() == before {
         let message = "`listen` names no address, so nobody could connect";
         out.push(source.error(message).help("write listen = [\"0.0.0.0:2222\"]"));

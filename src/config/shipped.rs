@@ -18,3 +18,26 @@ pub const APPROVERS: &str = "approvers";
 pub const REVIEWERS: &str = "security";
 /// The account that the shipped roles use.
 pub const ACCOUNT: &str = "ops";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shipped_is_what_lies_in_the_repository() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut lying = Vec::new();
+        for dir in ["roles", "certs"] {
+            for entry in std::fs::read_dir(root.join(dir)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if name.ends_with(".toml") {
+                    lying.push(format!("{dir}/{name}"));
+                }
+            }
+        }
+        lying.sort();
+        let mut shipped: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        shipped.sort_unstable();
+        assert_eq!(shipped, lying);
+    }
+}

@@ -286,3 +286,28 @@ fn distance(left: &str, right: &str) -> usize {
     }
     row.last().copied().unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_word_is_near_what_was_meant_and_another_word_is_not() {
+        let known = ["listen", "limits", "name", "names", "host_key"];
+        let rows = [
+            ("liste", Some("listen")),
+            ("Listen", Some("listen")),
+            ("limit", Some("limits")),
+            ("nam", Some("name")),
+            ("hostkey", Some("host_key")),
+            ("host-key", Some("host_key")),
+            ("x", None),
+            ("address", None),
+            ("\u{1f600}", None),
+        ];
+        for (word, near) in rows {
+            assert_eq!(nearest(word, &known), near, "{word:?}");
+        }
+        assert_eq!(nearest(&"x".repeat(1 << 20), &known), None);
+    }
+}

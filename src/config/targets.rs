@@ -210,3 +210,44 @@ impl FromStr for Address {
         }
     }
 }
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port_and_comes_back_as_it_went() {
+        let rows = [
+            ("10.0.0.11", Some("10.0.0.11:22")),
+            ("10.0.0.11:2222", Some("10.0.0.11:2222")),
+            ("web-1.example.com", Some("web-1.example.com:22")),
+            ("[2001:db8::1]", Some("[2001:db8::1]:22")),
+            ("[::1]:2222", Some("[::1]:2222")),
+            ("::1", None),
+            ("[::1", None),
+            ("[::1]2222", None),
+            ("[10.0.0.1]", None),
+            ("", None),
+            (":22", None),
+            ("web:", None),
+            ("web:0", None),
+            ("web:65536", None),
+            ("-oProxyCommand=x", None),
+            ("a b", None),
+            ("user@web", None),
+        ];
+        for (text, shown) in rows {
+            let parsed = text.parse::<Address>().ok().map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), shown, "{text:?}");
+        }
+    }
+}

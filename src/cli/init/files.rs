@@ -46,20 +46,26 @@ fn list<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     format!("[{}]", texts.map(quoted).collect::<Vec<_>>().join(", "))
 }
 
-pub(super) fn settings(name: &str, alias: &str, listen: &[SocketAddr]) -> String {
+pub(super) fn settings(name: &str, alias: &str, port: u16, listen: &[SocketAddr]) -> String {
+    let port = match listen.first() {
+        Some(address) if address.port() == port => String::new(),
+        _ => format!(
+            "port   = {port}                   # what people reach; something leads from there to the address above\n"
+        ),
+    };
     let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
     format!(
         "# The bastion. `doorward check DIR` reads every file here; `doorward reload DIR` puts a change into force.
 name   = {name}
 listen = {listen}
-
+{port}
 [rights]
 # They read, replay and verify what happened. Approving needs the right to approve besides.
 reviewers = [\"group:{reviewers}\"]
 
 [names]
 alias  = {alias}      # people type: ssh {alias_plain} …
-suffix = \"jea\"          # and, through one block in ~/.ssh/config: ssh web-1.jea …
+suffix = \"jea\"          # what may follow a target's name: ssh web-1.jea@{alias_plain} …
 ",
         name = quoted(name),
         listen = list(listen.iter().map(String::as_str)),

@@ -1,0 +1,405 @@
+//! What proves: a set of files is used whole or refused whole, and a refusal names every problem with its place.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in a test, a failed step is a failed test"
+)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use doorward::config::load;
+use doorward::domain::{Diagnostic, Severity};
+
+/// A set as `init` makes it, with alice (admin), bob (approver), carol (reviewer) and the target web-1.
+struct Set {
+    root: tempfile::TempDir,
+}
+
+const HOST_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJQS+J/3te3wEVNra/+7ZTkFZa/mKiI6YLZMEAxS8N2J";
+const DAVE: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBl0MjPvRLLUsS9uR2udbHTKsol6GvoIXRcz+KWRH0JS dave";
+
+impl Set {
+    /// A copy of a set that was made once: most tests need many.
+    fn new() -> Self {
+        static MADE: OnceLock<Set> = OnceLock::new();
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let made = MADE.get_or_init(Self::made).dir();
+        let copied = Command::new("cp").arg("-a").arg(made).arg(root.path()).status().expect("cp runs");
+        assert!(copied.success());
+        Self { root }
+    }
+
+    fn made() -> Self {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        for name in ["alice", "bob", "carol"] {
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
+                .arg(root.path().join(name))
+                .status();
+            assert!(made.expect("ssh-keygen runs").success());
+        }
+        let set = Self { root };
+        let key = |name: &str| format!("{name}={}", set.root.path().join(format!("{name}.pub")).display());
+        let made = Command::new(env!("CARGO_BIN_EXE_doorward"))
+            .arg("init")
+            .arg(set.dir())
+            .args(["--name", "bastion.example.com", "--port", "2222"])
+            .args(["--user", &key("alice"), "--approver", &key("bob"), "--reviewer", &key("carol")])
+            .output()
+            .expect("doorward runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let target = format!(
+            "[web-1]\naddress = \"10.0.0.11\"\nlabels = {{ tier = \"web\" }}\nhost_key = \"{HOST_KEY}\"\nrun_as = {{ ops = \"ops\" }}\n"
+        );
+        set.write("targets.toml", &target);
+        set
+    }
+
+    fn dir(&self) -> PathBuf {
+        self.root.path().join("b")
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).expect("a file of the set")
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file of the set");
+    }
+
+    fn append(&self, name: &str, text: &str) {
+        self.write(name, &(self.read(name) + text));
+    }
+
+    fn mode(&self, name: &str, mode: u32) {
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(mode)).expect("a mode");
+    }
+
+    fn findings(&self) -> Vec<Diagnostic> {
+        load(self.dir()).map_or_else(|findings| findings, |loaded| loaded.warnings)
+    }
+}
+
+fn is(finding: &Diagnostic, severity: Severity, place: &str, parts: &[&str]) -> bool {
+    let found = match finding.line_column() {
+        Some((line, column)) => format!("{}:{line}:{column}", finding.file),
+        None => finding.file.to_string(),
+    };
+    let text = format!("{} {}", finding.message, finding.help.as_deref().unwrap_or_default());
+    finding.severity == severity && found == place && parts.iter().all(|part| text.contains(part))
+}
+
+#[track_caller]
+fn assert_finds(set: &Set, severity: Severity, place: &str, parts: &[&str]) {
+    let findings = set.findings();
+    let shown: Vec<String> = findings.iter().map(|finding| format!("{finding}")).collect();
+    assert!(
+        findings.iter().any(|finding| is(finding, severity, place, parts)),
+        "wanted at {place}: {parts:?}; found:\n{}",
+        shown.join("\n\n")
+    );
+}
+
+#[test]
+fn a_set_from_init_with_one_target_is_clean() {
+    let set = Set::new();
+    let loaded = load(set.dir()).unwrap_or_else(|findings| panic!("{findings:#?}"));
+    assert!(loaded.warnings.is_empty(), "{:#?}", loaded.warnings);
+    assert_eq!(loaded.snapshot.settings.name, "bastion.example.com");
+    assert_eq!(loaded.listen.addresses, ["0.0.0.0:2222".parse().expect("an address")]);
+    assert!(!loaded.demo);
+}
+
+/// Each row: a file, the text in it, what replaces it, and the finding that must come of it.
+#[test]
+fn each_mistake_in_a_file_is_an_error_at_its_place_with_what_to_write() {
+    let rows: &[(&str, &str, &str, &str, &[&str])] = &[
+        // doorward.toml
+        ("doorward.toml", "[rights]", "liste = 1\n[rights]", "doorward.toml:5:1", &["unknown key `liste`", "`listen`"]),
+        (
+            "doorward.toml",
+            "reviewers =",
+            "reviewer =",
+            "doorward.toml:7:1",
+            &["unknown key `reviewer` in [rights]", "`reviewers`"],
+        ),
+        ("doorward.toml", "[rights]", "store = \"x\"\n[rights]", "doorward.toml:5:1", &["`store` is not enforced"]),
+        (
+            "doorward.toml",
+            "[rights]",
+            "[notification]\n[rights]",
+            "doorward.toml:5:2",
+            &["`notification` is not enforced"],
+        ),
+        ("doorward.toml", "group:security", "security", "doorward.toml:7:14", &["`user:NAME` or `group:NAME`"]),
+        (
+            "doorward.toml",
+            "\"0.0.0.0:2222\"",
+            "\"bastion:22\"",
+            "doorward.toml:3:11",
+            &["an IP address and a port", "[::]:2222"],
+        ),
+        (
+            "doorward.toml",
+            "[\"0.0.0.0:2222\"]",
+            "\"0.0.0.0:2222\"",
+            "doorward.toml:3:10",
+            &["is a list", "[\"0.0.0.0:2222\"]"],
+        ),
+        ("doorward.toml", "bastion.example.com", "Bastion.example.com", "doorward.toml:2:10", &["lower-case"]),
+        ("doorward.toml", "name   = \"bastion.example.com\"", "", "doorward.toml", &["`name` is missing", "name = "]),
+        ("doorward.toml", "[rights]", "drain = 20\n[rights]", "doorward.toml:5:9", &["span of time", "drain = \""]),
+        ("doorward.toml", "[rights]", "drain = \"20 h\"\n[rights]", "doorward.toml:5:9", &["may be from 1s to 1h"]),
+        (
+            "doorward.toml",
+            "[rights]",
+            "[requests]\npending_per_user = 0\n[rights]",
+            "doorward.toml:6:20",
+            &["from 1 to 1000"],
+        ),
+        ("doorward.toml", "[rights]", "[limits]\nmax_sesions = 9\n[rights]", "doorward.toml:6:1", &["`max_sessions`"]),
+        ("doorward.toml", "[rights]", "demo = \"yes\"\n[rights]", "doorward.toml:5:8", &["true or false"]),
+        // users.toml
+        (
+            "users.toml",
+            "groups = [\"admins\"]",
+            "group = [\"admins\"]",
+            "users.toml:5:1",
+            &["unknown key `group` in [alice]", "`groups`"],
+        ),
+        ("users.toml", "[alice]", "[\"al ice\"]", "users.toml:3:2", &["user name", "' '"]),
+        ("users.toml", "[alice]", "[web-1]", "users.toml:3:2", &["also a target's name"]),
+        ("users.toml", "[alice]", "[\"Web-1.jea\"]", "users.toml:3:2", &["also a target's name"]),
+        ("users.toml", "[alice]", "[BOB]", "users.toml:7:2", &["upper and lower case"]),
+        ("users.toml", "groups = [\"admins\"]", "totp = \"x\"", "users.toml:5:1", &["`totp` is not enforced"]),
+        (
+            "users.toml",
+            "groups = [\"admins\"]",
+            "networks = [\"10.0.0.1/8\"]",
+            "users.toml:5:13",
+            &["beyond its prefix", "10.0.0.0/8"],
+        ),
+        ("users.toml", "groups = [\"admins\"]", "networks = [\"office\"]", "users.toml:5:13", &["not a network"]),
+        // targets.toml
+        ("targets.toml", "host_key", "host_ca", "targets.toml:4:1", &["`host_ca` is not enforced", "host_key ="]),
+        ("targets.toml", "10.0.0.11", "2001:db8::1", "targets.toml:2:11", &["in brackets"]),
+        ("targets.toml", "10.0.0.11", "10.0.0.11:0", "targets.toml:2:11", &["from 1 to 65535"]),
+        ("targets.toml", "10.0.0.11", "a b", "targets.toml:2:11", &["host name or IP address"]),
+        ("targets.toml", "[web-1]", "[Web-1]", "targets.toml:1:2", &["lower-case", "'W'"]),
+        ("targets.toml", "[web-1]", "[\"web-1.jea\"]", "targets.toml:1:2", &["may not end in `.jea`"]),
+        ("targets.toml", "[web-1]", "[bastion]", "targets.toml:1:2", &["the bastion itself"]),
+        ("targets.toml", "address = \"10.0.0.11\"", "kind = \"local\"", "targets.toml:2:8", &["demo alone"]),
+        ("targets.toml", "address = \"10.0.0.11\"", "kind = \"locl\"", "targets.toml:2:8", &["did you mean \"local\""]),
+        ("targets.toml", "address = \"10.0.0.11\"", "from = \"nat\"", "targets.toml:2:8", &["for example from ="]),
+        ("targets.toml", "tier = \"web\"", "tier = \"a,b\"", "targets.toml:3:19", &["labels and their values"]),
+        ("targets.toml", "ops = \"ops\" }", "ops = \"o p\" }", "targets.toml:5:18", &["account name"]),
+        // the rest
+        ("roles/host-status.toml", "run_as", "run_az", "roles/host-status.toml:4:1", &["run_az", "run_as"]),
+        ("roles/host-status.toml", "[request]", "[when]\n[request]", "roles/host-status.toml:6:2", &["when"]),
+    ];
+    for (file, from, to, place, parts) in rows {
+        let set = Set::new();
+        let text = set.read(file);
+        assert!(text.contains(from), "{file} holds {from}");
+        set.write(file, &text.replacen(from, to, 1));
+        assert_finds(&set, Severity::Error, place, parts);
+        let shown = set.findings().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(
+            !place.contains(':') || (shown.contains(place) && shown.contains('^')),
+            "no caret at {place}:\n{shown}"
+        );
+    }
+}
+
+#[test]
+fn what_people_paste_for_a_key_by_mistake_is_named() {
+    let rows: &[(&str, &str)] = &[
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", "this is a private key"),
+        ("ssh-ed25519-cert-v01@openssh.com AAAA", "this is a certificate"),
+        ("ssh-rsa AAAAB3NzaC1yc2E=", "RSA keys are not supported"),
+        ("ssh-dss AAAAB3NzaC1kc3M=", "DSA keys are too weak"),
+        ("from=\\\"10.0.0.1\\\" ssh-ed25519 AAAAC3Nz", "options before a key"),
+        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI", "not a public key"),
+        ("alice.pub", "not a public key"),
+    ];
+    let set = Set::new();
+    let users = set.read("users.toml");
+    for (key, message) in rows {
+        set.write("users.toml", &format!("{users}\n[dave]\nkeys = [\"{key}\"]\n"));
+        assert_finds(&set, Severity::Error, "users.toml:16:9", &[message]);
+        let shown = format!("{:?}", set.findings().iter().map(|finding| &finding.message).collect::<Vec<_>>());
+        assert!(!shown.contains("BEGIN"), "a message must not repeat what may be a secret: {shown}");
+    }
+    set.write("users.toml", &format!("{users}\n[dave]\nkeys = [\"{DAVE}\"]\n[erin]\nkeys = [\"{DAVE} too\"]\n"));
+    assert_finds(&set, Severity::Error, "users.toml:18:9", &["also dave's"]);
+}
+
+#[test]
+fn one_run_finds_the_problems_of_every_file() {
+    let set = Set::new();
+    set.append("doorward.toml", "\n[limit]\n");
+    set.append("users.toml", "\n[dave]\nkey = []\n");
+    set.write("targets.toml", "a = \nb = ]\n");
+    set.append("roles/host-status.toml", "\nx = 1\n");
+    set.append("certs/session.toml", "\n# harmless\n");
+    set.write("roles/broken name.toml", "description = \"x\"\n");
+    set.mode("keys/host_key", 0o644);
+    let findings = set.findings();
+    let errors: Vec<&str> =
+        findings.iter().filter(|finding| finding.severity == Severity::Error).map(|finding| &*finding.file).collect();
+    for file in ["doorward.toml", "users.toml", "targets.toml", "roles/broken name.toml", "keys/host_key"] {
+        assert!(errors.contains(&file), "{file} in {errors:?}");
+    }
+    assert!(errors.iter().filter(|file| **file == "targets.toml").count() >= 2, "every syntax error: {errors:?}");
+}
+
+#[test]
+fn what_cannot_work_is_warned_of_and_still_loads() {
+    let rows: &[(&str, &str, &str, &str, &[&str])] = &[
+        ("users.toml", "[\"approvers\"]", "[]", "roles/web-restart.toml:8:17", &["nobody", "group approvers"]),
+        ("users.toml", "[\"approvers\"]", "[]", "roles/web-restart.toml:8:1", &["nobody's request can be approved"]),
+        ("users.toml", "[\"security\"]", "[]", "doorward.toml:7:14", &["group security"]),
+        ("users.toml", "[\"admins\"]", "[]", "roles/host-status.toml:7:1", &["nobody", "may ask"]),
+        ("roles/web-restart.toml", "group:approvers", "user:zoe", "roles/web-restart.toml:8:17", &["no user zoe"]),
+        (
+            "roles/web-restart.toml",
+            "group:approvers",
+            "user:alice",
+            "roles/web-restart.toml:8:1",
+            &["nobody counts for their own"],
+        ),
+        ("roles/web-restart.toml", "tier=web", "tier=db", "roles/web-restart.toml:3:1", &["no target"]),
+        ("targets.toml", "ops = \"ops\"", "web = \"ops\"", "targets.toml:1:2", &["no role reaches web-1"]),
+        ("targets.toml", "ops = \"ops\"", "web = \"ops\"", "roles/web-restart.toml:4:1", &["no `ops`"]),
+        ("targets.toml", "run_as = { ops = \"ops\" }", "", "targets.toml:1:2", &["web-1 has no account"]),
+        ("targets.toml", "ops = \"ops\"", "ops = \"root\"", "targets.toml:5:18", &["log in as root"]),
+    ];
+    for (file, from, to, place, parts) in rows {
+        let set = Set::new();
+        set.write(file, &set.read(file).replacen(from, to, 1));
+        assert!(load(set.dir()).is_ok(), "{file}: {from} -> {to}");
+        assert_finds(&set, Severity::Warning, place, parts);
+    }
+}
+
+#[test]
+fn nobody_else_may_be_able_to_change_the_policy_or_read_the_keys() {
+    let rows: &[(&str, u32, &str, &str)] = &[
+        ("keys", 0o755, "keys/", "must be 0700"),
+        ("keys/session_ca", 0o640, "keys/session_ca", "must be 0600"),
+        ("users.toml", 0o664, "users.toml", "others than its owner may write"),
+        ("roles/host-status.toml", 0o646, "roles/host-status.toml", "others than its owner may write"),
+        ("roles", 0o777, "roles/", "others than its owner may write"),
+        ("certs/session.toml", 0o666, "certs/session.toml", "others than its owner may write"),
+        (".", 0o770, "DIR", "others than its owner may write"),
+    ];
+    for (name, mode, place, message) in rows {
+        let set = Set::new();
+        set.mode(name, *mode);
+        assert_finds(&set, Severity::Error, place, &[message, "chmod"]);
+    }
+}
+
+#[test]
+fn keys_must_be_whole_and_belong_to_their_public_parts() {
+    let rows: &[(&str, &str, &str, &str)] = &[
+        ("keys/target_ca", "nonsense\n", "keys/target_ca", "not a private key"),
+        ("certs/host_ca.pub", HOST_KEY, "certs/host_ca.pub", "not the public part of keys/host_ca"),
+        ("certs/session_ca.pub", "", "certs/session_ca.pub", "not the public part"),
+    ];
+    for (name, text, place, message) in rows {
+        let set = Set::new();
+        set.write(name, text);
+        assert_finds(&set, Severity::Error, place, &[message]);
+    }
+    let set = Set::new();
+    fs::remove_file(set.path("keys/log_key")).expect("it was there");
+    assert_finds(&set, Severity::Error, "keys/log_key", &["does not exist"]);
+    let secret = set.read("keys/host_ca");
+    set.write("keys/host_ca", &secret.replace("-----END", "-----AND"));
+    let shown = format!("{:?}", set.findings());
+    assert!(!shown.contains(secret.lines().nth(1).expect("a line of the key")), "a finding holds a private key");
+}
+
+#[test]
+fn files_that_are_no_plain_text_are_refused_without_waiting() {
+    type Make = fn(&Path);
+    let make: &[(&str, Make, &str)] = &[
+        ("a loop of links", |path| symlink(path, path).expect("a link"), "cannot be read"),
+        ("a link to nothing", |path| symlink("/nonexistent", path).expect("a link"), "does not exist"),
+        ("a directory", |path| fs::create_dir(path).expect("a directory"), "not a regular file"),
+        ("a device", |path| symlink("/dev/zero", path).expect("a link"), "not a regular file"),
+        (
+            "a pipe",
+            |path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe"),
+            "not a regular file",
+        ),
+        ("other bytes", |path| fs::write(path, b"a = 1\n\xff").expect("a file"), "not UTF-8: line 2"),
+        ("too much", |path| fs::write(path, vec![b'#'; 2 << 20]).expect("a file"), "longer than 1024 KiB"),
+    ];
+    for (what, make, message) in make {
+        for name in ["users.toml", "roles/host-status.toml"] {
+            let set = Set::new();
+            fs::remove_file(set.path(name)).expect("it was there");
+            make(&set.path(name));
+            let found = set.findings().iter().any(|finding| is(finding, Severity::Error, name, &[message]));
+            assert!(found, "{what} as {name}: {:?}", set.findings());
+        }
+    }
+}
+
+#[test]
+fn a_local_target_loads_in_a_demo_alone() {
+    let set = Set::new();
+    set.append("targets.toml", "\n[here]\nkind = \"local\"\nrun_as = { ops = \"ops\" }\n");
+    assert_finds(&set, Severity::Error, "targets.toml:8:8", &["demo"]);
+    set.write("doorward.toml", &format!("demo = true\n{}", set.read("doorward.toml")));
+    assert!(load(set.dir()).expect("a demo").demo);
+}
+
+/// No text makes the reader panic, hang or accept what it did not understand.
+#[test]
+fn hostile_text_is_an_error_like_any_other() {
+    let deep = format!("a = {}", "[".repeat(100_000));
+    let dotted = format!("{}b = 1", "a.".repeat(100_000));
+    let wide = format!("[alice]\nkeys = [{}]\n", "\"x\", ".repeat(50_000));
+    let rows =
+        ["\u{0}", "\u{feff}[alice", "[alice]\n[alice]\n", "alice = 1979-05-27", "a = \"\u{1b}[2J\"", "\u{202e} = 1"];
+    for text in rows.into_iter().chain([deep.as_str(), &dotted, &wide]) {
+        for name in ["doorward.toml", "users.toml", "targets.toml", "roles/host-status.toml", "certs/session.toml"] {
+            let set = Set::new();
+            set.write(name, text);
+            let findings = load(set.dir()).err().unwrap_or_default();
+            let certs_are_read_elsewhere = name == "certs/session.toml";
+            let named = findings.iter().any(|finding| &*finding.file == name);
+            assert!(named || certs_are_read_elsewhere, "{name}: {}", &text[..text.len().min(40)]);
+            for finding in &findings {
+                let shown = finding.to_string();
+                assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{0}']), "{shown:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_digest_is_over_every_file_and_says_nothing_else() {
+    let set = Set::new();
+    let digest = || load(set.dir()).expect("a set").snapshot.digest;
+    let first = digest();
+    assert_eq!(first, digest());
+    for file in ["doorward.toml", "users.toml", "targets.toml", "roles/web-restart.toml", "certs/target.toml"] {
+        let before = digest();
+        set.append(file, "# more\n");
+        assert_ne!(before, digest(), "{file}");
+    }
+}
