@@ -1,0 +1,10 @@
+//! Commands on real OpenSSH targets, and on targets that mean harm.
+
+mod support;
+
+#[path = "target_ssh/hostile.rs"]
+mod hostile;
+#[path = "target_ssh/stock.rs"]
+mod stock;
+#[path = "target_ssh/workshop.rs"]
+mod workshop;
