@@ -1,4 +1,5 @@
 //! Commands on real OpenSSH targets, and on targets that mean harm.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -253,8 +253,8 @@ fn present(client_is_there: bool) -> Result<(), Outcome> {
     if client_is_there { Ok(()) } else { Err(Outcome::Ended(End::ClientGone)) }
 }
 
-fn unrecorded(error: RecordError) -> Outcome {
-    tracing::error!(%error, "a command is ended");
+fn unrecorded(RecordError { reason }: RecordError) -> Outcome {
+    tracing::error!(reason, "a command is ended: its recording cannot be written");
     Outcome::Ended(End::Recording)
 }
 

@@ -28,7 +28,7 @@ impl Attempt<'_> {
         let unknown = What::CommandOutcomeUnknown { command: self.command.clone() };
         let last_entry = LastEntry::of(self.services, self.event(unknown));
         let code = self.begin(permit, written, client).await;
-        last_entry.is_written();
+        last_entry.dismiss();
         code
     }
 
@@ -175,7 +175,8 @@ impl<'a> LastEntry<'a> {
         Self { audit: &*services.audit, event: Some(event) }
     }
 
-    fn is_written(mut self) {
+    /// The command was closed otherwise.
+    fn dismiss(mut self) {
         self.event = None;
     }
 }
