@@ -1,0 +1,137 @@
+use super::*;
+
+const HEAD: &str = "targets = [\"web-*\"]\nrun_as = \"ops\"\n";
+
+fn findings(text: &str) -> Vec<Diagnostic> {
+    match Role::parse("web".parse().unwrap(), "roles/web.toml", text) {
+        Ok(_) => Vec::new(),
+        Err(found) => found,
+    }
+}
+
+/// The finding for one command, as `LINE:COLUMN MESSAGE`.
+fn of_command(command: &str) -> Vec<String> {
+    let shown = |one: &Diagnostic| {
+        let (line, column) = one.line_column().unwrap_or_default();
+        format!("{line}:{column} {} / {}", one.message, one.help.clone().unwrap_or_default())
+    };
+    findings(&format!("{HEAD}[[command]]\n{command}\n")).iter().map(shown).collect()
+}
+
+#[test]
+fn a_whole_role_is_read() {
+    let text = "description = \"Web\"\ntargets = [\"web-*\"]\nrun_as = \"ops\"\n[request]\neligible = [\"group:a\"]\n\
+        approvers = [\"user:b\"]\nmax_duration = \"30m\"\nreason = \"required\"\nticket = 'INC-\\d+'\n[[command]]\n\
+        run = \"/bin/x {n}\"\nwhere.n = { int = [1, 9] }\nenv = { TZ = \"UTC\" }\nhelp = \"X\"\n";
+    let (role, warnings) = Role::parse("web".parse().unwrap(), "roles/web.toml", text).unwrap();
+    assert!(warnings.is_empty());
+    assert_eq!((role.description(), role.run_as().as_str(), role.text()), ("Web", "ops", text));
+    assert_eq!(role.digest(), Digest::of(text.as_bytes()));
+    let request = role.request().unwrap();
+    assert_eq!((request.approvals, request.default_duration.as_secs(), request.reason_required), (1, 1800, true));
+    let ticket = request.ticket.as_ref().unwrap();
+    assert_eq!(["INC-1", "INC-1x", "xINC-1"].map(|text| ticket.is_match(text)), [true, false, false]);
+    let rule = &role.rules()[0];
+    assert_eq!((rule.usage(), rule.help()), ("x {n}", "X"));
+    assert_eq!(rule.parameters(), [("n".to_owned(), "a whole number from 1 to 9".to_owned())]);
+}
+
+#[test]
+fn each_mistake_in_a_command_is_named_with_its_place() {
+    for (command, expected) in [
+        ("run = \"bin/x\"", "4:8 `run` begins with the program by its absolute path / write the absolute path"),
+        ("run = \"/bin/../x\"", "4:8 the program is a plain absolute path"),
+        ("run = \"'/bin/a;b'\"", "4:9 the program is a plain absolute path"),
+        ("run = \"/usr/bin/sudo id\"", "4:8 sudo itself"),
+        ("run = \"{p}\"\nwhere.p = { text = 9 }", "4:7 `run` begins with the program"),
+        ("run = \"/bin/x {u\"", "4:15 `run`: this parameter is never closed"),
+        ("run = \"/bin/x {u}\"", "4:15 nothing says what `{u}` may be (column 8 of the pattern)"),
+        ("run = \"/bin/x\"\nwhere.u = { text = 9 }", "5:7 `run` has no parameter `{u}`"),
+        ("run = \"/bin/x\"\nsudoo = true", "5:1 `[[command]]` has no key `sudoo` / write `sudo`"),
+        ("run = \"/bin/x\"\nsudo = \"yes\"", "5:8 `sudo` is true or false, and this is a string"),
+        ("run = \"/bin/x\"\ntty = true", "5:1 this build does not enforce `tty` yet"),
+        ("run = \"/bin/x\"\napprove = \"each\"", "5:1 this build does not enforce `approve` yet"),
+        ("run = \"/bin/x\"\ntargets = [\"a\"]", "5:1 this build does not enforce `targets` yet"),
+        ("run = \"/bin/x\"\nmax_stdin = 1", "5:1 this build does not enforce `max_stdin` yet"),
+        ("run = \"/bin/x\"\naccept_escape = \"x\"", "5:1 this build does not enforce `accept_escape` yet"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { unit = true }", "5:13 this build does not enforce `unit` yet"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { text = 9, secret = true }", "5:23 this build does not enforce `secret` yet"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { text = 9, int = [1, 2] }", "exactly one kind"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { dash = true }", "exactly one kind"),
+        ("run = \"/bin/x {u}\"\nwhere.u = \"a\"", "5:11 a parameter is a table with one kind"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { one_of = [] }", "at least one value"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { one_of = [\"-x\"] }", "5:23 this value would be refused"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { one_of = [\"a\", \"a\"] }", "here twice"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { pattern = \"(\" }", "not a regular expression"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { pattern = \"(?i)a\" }", "inline flags"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { int = [9, 1] }", "no number is at least 9"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { int = [-1, 1] }", "not negative"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { int = 5 }", "two bounds"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { path = \"a/*\" }", "a path begins with `/`"),
+        ("run = \"/bin/x {u}\"\nwhere.u = { text = 0 }", "1 to 4096"),
+        ("run = \"/bin/x [a] {p} [b]\"\nwhere.p = { text = 9 }", "could be read in two ways"),
+        ("run = \"/bin/x {p...}\"\nwhere.p = { text = 9 }", "this build does not read `{p...}` yet"),
+        ("run = \"/bin/x --n={p}\"\nwhere.p = { text = 9 }", "does not read a parameter glued to a literal yet"),
+        ("run = \"/bin/x\"\ntimeout = \"0s\"", "at least one second"),
+        ("run = \"/bin/x\"\ntimeout = \"soon\"", "no span of time"),
+        ("run = \"/bin/x\"\nmax_output = \"1\"", "`max_output` is a whole number"),
+        ("run = \"/bin/x\"\nenv.LD_PRELOAD = \"x\"", "5:5 `LD_PRELOAD` cannot be set by a role"),
+        ("run = \"/bin/x\"\nenv.PATH = \"x\"", "`PATH` cannot be set"),
+        ("run = \"/bin/x\"\nenv.lower = \"x\"", "no variable name"),
+        ("run = \"/bin/x\"\nenv.A = \"a\\nb\"", "U+000A"),
+        ("run = \"/bin/x\"\nsudo = true\nenv.A = \"a\"", "no effect together with `sudo`"),
+        ("run = \"/bin/x\"\nalias = \"sudo x\"", "cannot begin with `sudo`"),
+        ("run = \"/bin/x {p}\"\nalias = \"x\"\nwhere.p = { text = 9 }", "the same parameters"),
+        ("run = \"/bin/x [a]\"\nalias = \"x\"", "does not read `alias` together with `[groups]` yet"),
+        ("help = \"x\"", "needs `run`"),
+    ] {
+        let found = of_command(command);
+        assert!(found.iter().any(|one| one.contains(expected)), "{command}\nwanted {expected}\nfound {found:#?}");
+    }
+}
+
+#[test]
+fn each_mistake_in_the_rest_is_named() {
+    let command = "[[command]]\nrun = \"/bin/x\"\n";
+    let request = |inner: &str| format!("{HEAD}[request]\n{inner}\n{command}");
+    for (text, expected) in [
+        (format!("{HEAD}"), "at least one `[[command]]`"),
+        (format!("{HEAD}command = 1"), "`command` is a list of tables"),
+        (format!("run_as = \"ops\"\n{command}"), "needs `targets`"),
+        (format!("targets = [\"a\"]\n{command}"), "needs `run_as`"),
+        (format!("targets = []\nrun_as = \"ops\"\n{command}"), "at least one target"),
+        (format!("targets = [\"A b\"]\nrun_as = \"ops\"\n{command}"), "is no target name"),
+        (format!("targets = [\"a\"]\nrun_as = \"a b\"\n{command}"), "account name has"),
+        (format!("{HEAD}rnu_as = 1\n{command}"), "no key `rnu_as`"),
+        (format!("{HEAD}{command}[when]\nhours = \"x\"\n"), "does not enforce `when` yet"),
+        (format!("{HEAD}{command}[[file]]\nget = \"/x\"\n"), "does not enforce `file` yet"),
+        (format!("{HEAD}{command}[[forward]]\nto = \"x\"\n"), "does not enforce `forward` yet"),
+        (request("approvals = 0"), "nobody may ask"),
+        (request("eligible = []\napprovals = 0"), "nobody may ask"),
+        (request("eligible = [\"alice\"]\napprovals = 0"), "`user:NAME` or `group:NAME`"),
+        (request("eligible = [\"user:a\"]"), "nobody is named who could approve"),
+        (request("eligible = [\"user:a\"]\napprovers = [\"user:b\"]\napprovals = 2"), "2 approvals are asked for"),
+        (request("eligible = [\"user:a\"]\napprovals = 0\nmfa = \"totp\""), "does not enforce `mfa` yet"),
+        (request("eligible = [\"user:a\"]\napprovals = 0\napproval = \"1 of x\""), "does not enforce `approval` yet"),
+        (request("eligible = [\"user:a\"]\napprovals = 0\nmax_duration = \"0s\""), "at least one second"),
+        (request("eligible = [\"user:a\"]\napprovals = 0\nreason = \"maybe\""), "\"required\" or \"optional\""),
+        (request("eligible = [\"user:a\"]\napprovals = 0\nticket = 'a)|(b'"), "`ticket`"),
+        (format!("{HEAD}{command}[examples]\nallow = [\"y\"]\n"), "should be allowed, and is not"),
+        (format!("{HEAD}{command}[examples]\ndeny = [\"x\"]\n"), "should be denied, and is allowed by `x`"),
+        (format!("{HEAD}{command}[[command]]\nrun = \"/opt/x\"\n[examples]\nallow = [\"x\"]\n"), "different things"),
+        ("x".repeat(2 << 20), "at most 1048576 bytes"),
+    ] {
+        let found: Vec<String> = findings(&text).into_iter().map(|one| one.message).collect();
+        assert!(found.iter().any(|one| one.contains(expected)), "wanted {expected}\nfound {found:#?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_named_at_once_in_file_order() {
+    let syntax = findings("a = \nb = [\nc = \"\n");
+    assert!(syntax.len() > 1, "{syntax:?}");
+    let text = "tragets = [\"a\"]\nrun_as = \"o\"\n[[command]]\nrun = \"x\"\n[[command]]\nrun = \"/bin/x {a}\"\nsudo = 1\n";
+    let places: Vec<_> = findings(text).iter().filter_map(Diagnostic::line_column).collect();
+    assert_eq!(places.len(), 5, "{:#?}", findings(text));
+    assert!(places.is_sorted());
+}
