@@ -34,6 +34,9 @@ pub mod settings;
 pub mod snapshot;
 mod supervise;
 
+#[cfg(test)]
+mod rehearsal;
+
 pub use approved_roles::ApprovedRoles;
 pub use failure::{Unavailable, UnseenRequest};
 pub use session::Session;
