@@ -4,6 +4,7 @@
 //! spool. Whatever it waits for, it also waits for the supervisor's word that the command must end.
 
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -16,6 +17,9 @@ use super::ports::{ClientSide, Output, RecordError, Recorder, Running, Stream};
 /// Input that a command without `stdin` may be sent before the user is told that it is dropped. `ssh` sends what stands on
 /// its own standard input whether or not it is wanted, so a little is normal.
 const UNWANTED: u64 = 64 * 1024;
+
+/// How often to look whether a silent client is still there.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What happened next.
 enum Event {
@@ -115,7 +119,15 @@ impl<'a> Pump<'a> {
                 // A program that has closed its input already is no failure.
                 _ = input.shutdown() => Event::Closed,
             },
-            _ if self.listening => Event::Input(self.client.input().await),
+            _ if self.listening => loop {
+                // The port lends the client to one call at a time, so its leaving is looked for in between.
+                let typed = tokio::time::timeout(LOOK_EVERY, self.client.input()).await;
+                match typed {
+                    Ok(piece) => break Event::Input(piece),
+                    Err(_) if is_gone(self.client).await => break Event::ClientGone,
+                    Err(_) => {}
+                }
+            },
             _ => {
                 client.gone().await;
                 Event::ClientGone
@@ -150,10 +162,8 @@ impl<'a> Pump<'a> {
         if self.client.overflowed() {
             return Err(Outcome::Ended(End::InputOverflow));
         }
-        tokio::select! {
-            biased;
-            () = self.client.gone() => return Err(Outcome::Ended(End::ClientGone)),
-            () = std::future::ready(()) => {}
+        if is_gone(self.client).await {
+            return Err(Outcome::Ended(End::ClientGone));
         }
         // For a command without `stdin` end-of-file means "end yourself" (its wrapper reads that), so it stays open.
         self.closing = self.terms.stdin;
@@ -218,6 +228,15 @@ impl<'a> Pump<'a> {
     }
 }
 
+/// Whether the client is gone, without waiting for it.
+async fn is_gone(client: &dyn ClientSide) -> bool {
+    tokio::select! {
+        biased;
+        () = client.gone() => true,
+        () = std::future::ready(()) => false,
+    }
+}
+
 /// Waits for `work`, unless the command must end before it is done.
 async fn until<T>(
     supervisor: Pin<&mut impl Future<Output = End>>,
@@ -234,8 +253,8 @@ fn present(client_is_there: bool) -> Result<(), Outcome> {
     if client_is_there { Ok(()) } else { Err(Outcome::Ended(End::ClientGone)) }
 }
 
-fn unrecorded(error: RecordError) -> Outcome {
-    tracing::error!(%error, "a command is ended");
+fn unrecorded(RecordError { reason }: RecordError) -> Outcome {
+    tracing::error!(reason, "a command is ended: its recording cannot be written");
     Outcome::Ended(End::Recording)
 }
 

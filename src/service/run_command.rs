@@ -6,26 +6,25 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::Instant;
 
-use crate::audit::event::{AllowedCommand, AuditEvent, FinishedCommand, What};
+use crate::audit::event::{AllowedCommand, AuditEvent, What};
 use crate::domain::limits::{EXCERPT, LINE};
 use crate::domain::text::{escape, excerpt_bytes};
 use crate::domain::{CommandId, Digest, RoleName, TargetName};
-use crate::policy::{CommandRequest, Decision, Denial, HeldRole, Permit, Words, decide};
+use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide};
 
-use super::ending::{COULD_NOT_RUN, DENIED, End, Outcome};
+use super::denial::in_words;
+use super::ending::{COULD_NOT_RUN, DENIED};
 use super::held::{CurrentCertificate, HeldGrant, current_certificate, held_grants};
-use super::ports::{AuditLog, Cleared, ClientSide, CommandIdentity, Committed, Recorder, RecorderHeader};
-use super::pump::Pump;
-use super::supervise::{Footing, supervise};
+use super::ports::{ClientSide, Committed};
 use super::{Services, Snapshot, requestable, session::Session};
+
+mod execution;
 
 /// A command with less time than this left is not begun.
 const LEAST_TIME: Duration = Duration::from_secs(1);
-/// How long a client may take to read our last lines, and a disk to finish a recording.
+/// How long a client may take to read our lines.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-const LAST_WRITE: Duration = Duration::from_secs(10);
 
 /// What was asked.
 #[derive(Debug)]
@@ -87,13 +86,21 @@ impl Attempt<'_> {
             Err(error) => return Err(self.deny(&error.to_string(), vec![format!("denied: {error}")]).await),
         };
         let certificate = self.certificate(&words).await?;
-        let (permit, policy) = self.decide(&words, &certificate).await?;
-        let written = self.log(&permit, &certificate, policy).await?;
-        let last_entry =
-            LastEntry::of(self.services, self.event(What::CommandOutcomeUnknown { command: self.command.clone() }));
-        let code = self.begin(permit, written, client).await;
-        last_entry.is_written();
-        code
+        let held = self.held(&certificate).await?;
+        self.run_held(&words, &certificate, &held, client).await
+    }
+
+    /// From what is held to the exit code.
+    async fn run_held(
+        &self,
+        words: &Words,
+        certificate: &CurrentCertificate,
+        held: &[HeldGrant],
+        client: &mut dyn ClientSide,
+    ) -> Result<u8, Stop> {
+        let (permit, policy) = self.decide(words, held).await?;
+        let written = self.log(&permit, certificate, policy).await?;
+        self.execute(permit, written, client).await
     }
 
     /// The certificate this command runs under.
@@ -108,26 +115,31 @@ impl Attempt<'_> {
         }
     }
 
-    /// The decision, under the grants that live now and that the certificate covers.
-    async fn decide(&self, words: &Words, certificate: &CurrentCertificate) -> Result<(Permit, Digest), Stop> {
-        let held = held_grants(self.services, &self.session.user.name).await.map_err(|error| {
+    /// The grants that live now and that the certificate covers.
+    async fn held(&self, certificate: &CurrentCertificate) -> Result<Vec<HeldGrant>, Stop> {
+        let mut held = held_grants(self.services, &self.session.user.name).await.map_err(|error| {
             tracing::error!(%error, "a command was not run");
             Stop::could_not_run("not run: the bastion's database does not work now; tell its operator")
         })?;
-        let covered: Vec<HeldGrant> =
-            held.into_iter().filter(|held| certificate.certificate.grants.contains(held.grant.id())).collect();
+        held.retain(|held| certificate.certificate.grants.contains(held.grant.id()));
+        Ok(held)
+    }
+
+    /// The decision, with the digest of the configuration it was made under.
+    async fn decide(&self, words: &Words, held: &[HeldGrant]) -> Result<(Permit, Digest), Stop> {
         let snapshot = self.services.snapshot.load_full();
-        let roles: Vec<HeldRole<'_>> = covered.iter().map(|held| self.as_configured(held, &snapshot)).collect();
+        let roles: Vec<HeldRole<'_>> = held.iter().map(|held| self.as_configured(held, &snapshot)).collect();
         let request = CommandRequest { target: &self.ask.target, words, role: self.ask.role.as_ref() };
         let now = self.services.clock.now();
-        match decide(&request, &roles, now) {
-            Decision::Allow(permit) if now.until(permit.deadline()) < LEAST_TIME => {
-                let reason = "your grant ends within a second";
-                Err(self.deny(reason, vec![format!("denied: {reason}")]).await)
+        let (reason, hint) = match decide(&request, &roles, now) {
+            Decision::Allow(permit) if now.until(permit.deadline()) >= LEAST_TIME => {
+                return Ok((permit, snapshot.digest));
             }
-            Decision::Allow(permit) => Ok((permit, snapshot.digest)),
-            Decision::Deny(denial) => Err(self.denied(&denial, words).await),
-        }
+            Decision::Allow(_) => ("your grant ends within a second".to_owned(), None),
+            Decision::Deny(denial) => (in_words(&denial, &roles, &self.ask.target), self.suggestion(words)),
+        };
+        let lines = [Some(format!("denied: {reason}")), hint].into_iter().flatten().collect();
+        Err(self.deny(&reason, lines).await)
     }
 
     /// A grant with the role and account as they are configured now.
@@ -136,13 +148,6 @@ impl Attempt<'_> {
         let target = snapshot.inventory.target(&self.ask.target);
         let account = loaded.zip(target).and_then(|(role, target)| snapshot.account_on(role, target));
         HeldRole { grant: &held.grant, approved: &held.role, loaded, account }
-    }
-
-    async fn denied(&self, denial: &Denial, words: &Words) -> Stop {
-        let mut lines = vec![format!("denied: {denial:?}")];
-        lines.extend(self.suggestion(words));
-        let reason = lines.first().cloned().unwrap_or_default();
-        self.deny(&reason, lines).await
     }
 
     /// A denial stands whether or not it could be written.
@@ -187,163 +192,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// From the log entry to the end. Writes the entry that closes the command, whatever happens.
-    async fn begin(&self, permit: Permit, written: Committed, client: &mut dyn ClientSide) -> Result<u8, Stop> {
-        let header = RecorderHeader {
-            session: self.session.id.clone(),
-            command: self.command.clone(),
-            user: self.session.user.name.clone(),
-            target: permit.target().clone(),
-            line: self.typed.clone(),
-            started: self.services.clock.now(),
-        };
-        let mut recorder = match self.services.recorders.open(header).await {
-            Ok(recorder) => recorder,
-            Err(error) => {
-                tracing::error!(%error, "a command was not run");
-                let line = "not run: the recording cannot be written; tell the operator of the bastion";
-                return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
-            }
-        };
-        let began = Instant::now();
-        match self.on_target(permit, written, &mut *recorder, client).await {
-            Ok((outcome, bytes)) => Ok(self.finish(outcome, bytes, began, recorder, client).await),
-            Err(stop) => {
-                let _ = tokio::time::timeout(LAST_WRITE, recorder.finish(stop.code)).await;
-                Err(stop)
-            }
-        }
-    }
-
-    /// Checks once more what may have changed while disks were waited for, then starts and carries the command.
-    async fn on_target(
-        &self,
-        permit: Permit,
-        written: Committed,
-        recorder: &mut dyn Recorder,
-        client: &mut dyn ClientSide,
-    ) -> Result<(Outcome, [u64; 3]), Stop> {
-        let footing = Footing::of(&permit, &self.session.user);
-        let snapshot = self.services.snapshot.load_full();
-        let (Some(grant), Some(target)) =
-            (permit.grants().first().cloned(), snapshot.inventory.target(permit.target()))
-        else {
-            return Err(self.failed("not run: the target is gone".to_owned(), DENIED));
-        };
-        match footing.lost(self.services).await {
-            Ok(None) => {}
-            Ok(Some(end)) => return Err(self.failed(format!("not run: {end}"), DENIED)),
-            Err(error) => {
-                tracing::error!(%error, "a command was not run");
-                let line = "not run: the bastion's database does not work now; tell its operator";
-                return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
-            }
-        }
-        let now = self.services.clock.now();
-        if footing.left(now) < LEAST_TIME {
-            return Err(self.failed("not run: your grant ends within a second".to_owned(), DENIED));
-        }
-        if self.services.stopping.is_cancelled() {
-            return Err(self.failed("not run: the bastion is stopping".to_owned(), COULD_NOT_RUN));
-        }
-        let identity = CommandIdentity {
-            user: self.session.user.name.clone(),
-            grant,
-            session: self.session.id.clone(),
-            command: self.command.clone(),
-        };
-        let terms = permit.terms().clone();
-        let cleared = Cleared::new(permit, identity, now, written, recorder);
-        let mut supervisor = std::pin::pin!(supervise(self.services, &footing));
-        let started = tokio::select! {
-            end = &mut supervisor => return Ok((Outcome::Ended(end), [0; 3])),
-            () = client.gone() => return Ok((Outcome::Ended(End::ClientGone), [0; 3])),
-            started = self.services.targets.start(cleared, target) => started,
-        };
-        let running = started.map_err(|error| self.failed(format!("not run: {error}"), COULD_NOT_RUN))?;
-        let mut pump = Pump::new(client, recorder, &terms);
-        let outcome = pump.run(running, supervisor).await;
-        Ok((outcome, pump.bytes))
-    }
-
-    /// Tells the client at once, then closes recording and log.
-    async fn finish(
-        &self,
-        outcome: Outcome,
-        bytes: [u64; 3],
-        began: Instant,
-        recorder: Box<dyn Recorder>,
-        client: &mut dyn ClientSide,
-    ) -> u8 {
-        let code = outcome.code();
-        let mut lines: Vec<String> = outcome.line().into_iter().collect();
-        say(client, &std::mem::take(&mut lines)).await;
-        let recording = recorder.file_name().to_owned();
-        let digest = match tokio::time::timeout(LAST_WRITE, recorder.finish(code)).await {
-            Ok(Ok(digest)) => Some(digest),
-            Ok(Err(error)) => {
-                tracing::error!(%error, recording, "a recording is not complete");
-                None
-            }
-            Err(_) => {
-                tracing::error!(recording, "a recording was not finished in time");
-                None
-            }
-        };
-        let event = self.event(What::CommandFinished(FinishedCommand {
-            command: self.command.clone(),
-            exit: code,
-            ended_by: outcome.ended_by(),
-            bytes,
-            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            recording,
-            recording_digest: digest,
-        }));
-        if digest.is_none() {
-            lines.push("the recording of this command is not complete; tell the operator of the bastion".to_owned());
-        }
-        if let Err(error) = self.services.audit.append(event.clone()).await {
-            tracing::error!(%error, "the end of a command could not be logged");
-            self.services.audit.append_later(event);
-            lines.push("the end of this command could not be logged; tell the operator of the bastion".to_owned());
-        }
-        say(client, &lines).await;
-        code
-    }
-
-    /// Closes a command in the log that was allowed and did not begin.
-    fn failed(&self, line: String, code: u8) -> Stop {
-        let what = What::CommandFailed { command: self.command.clone(), reason: line.clone() };
-        self.services.audit.append_later(self.event(what));
-        Stop { code, lines: vec![line] }
-    }
-
     fn event(&self, what: What) -> AuditEvent {
         AuditEvent { target: Some(self.ask.target.clone()), ..self.session.event(what) }
-    }
-}
-
-/// Closes a command in the log when the task that ran it was dropped or panicked before it could.
-struct LastEntry<'a> {
-    audit: &'a dyn AuditLog,
-    event: Option<AuditEvent>,
-}
-
-impl<'a> LastEntry<'a> {
-    fn of(services: &'a Services, event: AuditEvent) -> Self {
-        Self { audit: &*services.audit, event: Some(event) }
-    }
-
-    fn is_written(mut self) {
-        self.event = None;
-    }
-}
-
-impl Drop for LastEntry<'_> {
-    fn drop(&mut self) {
-        if let Some(event) = self.event.take() {
-            self.audit.append_later(event);
-        }
     }
 }
 
@@ -362,3 +212,6 @@ async fn say(client: &mut dyn ClientSide, lines: &[String]) {
         let _ = tokio::time::timeout(LAST_WORDS, client.error(Bytes::from(text))).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+//! The second half of a command's way: recorder, last checks, target, pump, and the entries that close it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::audit::event::{AuditEvent, FinishedCommand, What};
+use crate::policy::Permit;
+use crate::service::Services;
+use crate::service::ending::{COULD_NOT_RUN, DENIED, End, Outcome};
+use crate::service::ports::{AuditLog, Cleared, ClientSide, CommandIdentity, Committed, Recorder, RecorderHeader};
+use crate::service::pump::Pump;
+use crate::service::supervise::{Footing, supervise};
+
+use super::{Attempt, LEAST_TIME, Stop, say};
+
+/// How long a recording may take to be finished.
+const LAST_WRITE: Duration = Duration::from_secs(10);
+
+impl Attempt<'_> {
+    /// From the log entry to the end. The log gets an entry that closes the command, whatever happens.
+    pub(super) async fn execute(
+        &self,
+        permit: Permit,
+        written: Committed,
+        client: &mut dyn ClientSide,
+    ) -> Result<u8, Stop> {
+        let unknown = What::CommandOutcomeUnknown { command: self.command.clone() };
+        let last_entry = LastEntry::of(self.services, self.event(unknown));
+        let code = self.begin(permit, written, client).await;
+        last_entry.dismiss();
+        code
+    }
+
+    async fn begin(&self, permit: Permit, written: Committed, client: &mut dyn ClientSide) -> Result<u8, Stop> {
+        let header = RecorderHeader {
+            session: self.session.id.clone(),
+            command: self.command.clone(),
+            user: self.session.user.name.clone(),
+            target: permit.target().clone(),
+            line: self.typed.clone(),
+            started: self.services.clock.now(),
+        };
+        let mut recorder = match self.services.recorders.open(header).await {
+            Ok(recorder) => recorder,
+            Err(error) => {
+                tracing::error!(%error, "a command was not run");
+                let line = "not run: the recording cannot be written; tell the operator of the bastion";
+                return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
+            }
+        };
+        let began = Instant::now();
+        match self.on_target(permit, written, &mut *recorder, client).await {
+            Ok((outcome, bytes)) => Ok(self.finish(outcome, bytes, began, recorder, client).await),
+            Err(stop) => {
+                let _ = tokio::time::timeout(LAST_WRITE, recorder.finish(stop.code)).await;
+                Err(stop)
+            }
+        }
+    }
+
+    /// Checks once more what may have changed while disks were waited for, then starts and carries the command.
+    async fn on_target(
+        &self,
+        permit: Permit,
+        written: Committed,
+        recorder: &mut dyn Recorder,
+        client: &mut dyn ClientSide,
+    ) -> Result<(Outcome, [u64; 3]), Stop> {
+        let footing = Footing::of(&permit, &self.session.user);
+        let snapshot = self.services.snapshot.load_full();
+        let (Some(grant), Some(target)) =
+            (permit.grants().first().cloned(), snapshot.inventory.target(permit.target()))
+        else {
+            return Err(self.failed("not run: the target is gone".to_owned(), DENIED));
+        };
+        match footing.lost(self.services).await {
+            Ok(None) => {}
+            Ok(Some(end)) => return Err(self.failed(format!("not run: {end}"), DENIED)),
+            Err(error) => {
+                tracing::error!(%error, "a command was not run");
+                let line = "not run: the bastion's database does not work now; tell its operator";
+                return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
+            }
+        }
+        let now = self.services.clock.now();
+        if footing.left(now) < LEAST_TIME {
+            return Err(self.failed("not run: your grant ends within a second".to_owned(), DENIED));
+        }
+        if self.services.stopping.is_cancelled() {
+            return Err(self.failed("not run: the bastion is stopping".to_owned(), COULD_NOT_RUN));
+        }
+        let identity = CommandIdentity {
+            user: self.session.user.name.clone(),
+            grant,
+            session: self.session.id.clone(),
+            command: self.command.clone(),
+        };
+        let terms = permit.terms().clone();
+        let cleared = Cleared::new(permit, identity, now, written, recorder);
+        let mut supervisor = std::pin::pin!(supervise(self.services, &footing));
+        let started = tokio::select! {
+            biased;
+            end = &mut supervisor => return Ok((Outcome::Ended(end), [0; 3])),
+            () = client.gone() => return Ok((Outcome::Ended(End::ClientGone), [0; 3])),
+            started = self.services.targets.start(cleared, target) => started,
+        };
+        let running = started.map_err(|error| self.failed(format!("not run: {error}"), COULD_NOT_RUN))?;
+        let mut pump = Pump::new(client, recorder, &terms);
+        let outcome = pump.run(running, supervisor).await;
+        Ok((outcome, pump.bytes))
+    }
+
+    /// Tells the client at once, then closes recording and log.
+    async fn finish(
+        &self,
+        outcome: Outcome,
+        bytes: [u64; 3],
+        began: Instant,
+        recorder: Box<dyn Recorder>,
+        client: &mut dyn ClientSide,
+    ) -> u8 {
+        let code = outcome.code();
+        let mut lines: Vec<String> = outcome.line().into_iter().collect();
+        say(client, &std::mem::take(&mut lines)).await;
+        let recording = recorder.file_name().to_owned();
+        let digest = match tokio::time::timeout(LAST_WRITE, recorder.finish(code)).await {
+            Ok(Ok(digest)) => Some(digest),
+            Ok(Err(error)) => {
+                tracing::error!(%error, recording, "a recording is not complete");
+                None
+            }
+            Err(_) => {
+                tracing::error!(recording, "a recording was not finished in time");
+                None
+            }
+        };
+        let event = self.event(What::CommandFinished(FinishedCommand {
+            command: self.command.clone(),
+            exit: code,
+            ended_by: outcome.ended_by(),
+            bytes,
+            milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            recording,
+            recording_digest: digest,
+        }));
+        if digest.is_none() {
+            lines.push("the recording of this command is not complete; tell the operator of the bastion".to_owned());
+        }
+        if let Err(error) = self.services.audit.append(event.clone()).await {
+            tracing::error!(%error, "the end of a command could not be logged");
+            self.services.audit.append_later(event);
+            lines.push("the end of this command could not be logged; tell the operator of the bastion".to_owned());
+        }
+        say(client, &lines).await;
+        code
+    }
+
+    /// Closes a command in the log that was allowed and did not begin.
+    fn failed(&self, line: String, code: u8) -> Stop {
+        let what = What::CommandFailed { command: self.command.clone(), reason: line.clone() };
+        self.services.audit.append_later(self.event(what));
+        Stop { code, lines: vec![line] }
+    }
+}
+
+/// Closes a command in the log when the task that ran it was dropped or panicked before it could.
+struct LastEntry<'a> {
+    audit: &'a dyn AuditLog,
+    event: Option<AuditEvent>,
+}
+
+impl<'a> LastEntry<'a> {
+    fn of(services: &'a Services, event: AuditEvent) -> Self {
+        Self { audit: &*services.audit, event: Some(event) }
+    }
+
+    /// The command was closed otherwise.
+    fn dismiss(mut self) {
+        self.event = None;
+    }
+}
+
+impl Drop for LastEntry<'_> {
+    fn drop(&mut self) {
+        if let Some(event) = self.event.take() {
+            self.audit.append_later(event);
+        }
+    }
+}
