@@ -263,8 +263,17 @@ async fn why_says_what_would_happen_and_what_to_ask_for() {
         "{}",
         why.out
     );
+    assert!(why.out.starts_with("denied: nothing that is active now reaches web-1\n"), "{}", why.out);
     world.types("alice", &format!("{ASK} --no-wait")).await;
+    let why = world.types("alice", "why web-1 systemctl restart nginx").await;
+    assert!(
+        why.out.contains("r-000001 would allow it, and waits for approval until 2026-01-31 22:00:00Z\n"),
+        "{}",
+        why.out
+    );
     world.approves("bob", "r-000001").await;
+    let why = world.types("alice", "why web-1 systemctl restart nginx").await;
+    assert!(why.out.contains("g-000001 is approved and would allow it: `ssh bastion cert`"), "{}", why.out);
     world.types("alice", "cert").await;
     let why = world.types("alice", "why web-1 systemctl restart nginx").await;
     assert_eq!(
@@ -317,6 +326,41 @@ async fn a_command_at_the_control_door_is_sent_to_a_target_one_may_see() {
     assert!(lost.err.starts_with("doorward: `systemctl` is no verb of doorward; did you mean `ssh web-1@bastion systemctl restart nginx`?\ndoorward: the verbs are: help, whoami"), "{}", lost.err);
     let lost = world.types("mallory", "systemctl restart nginx").await;
     assert!(lost.err.contains("`ssh TARGET@bastion systemctl restart nginx`"), "{}", lost.err);
+}
+
+#[tokio::test]
+async fn help_lists_what_is_yours_and_explains_one_verb() {
+    let world = World::new();
+    let help = world.types("mallory", "help").await;
+    assert!(
+        help.exit == 0 && help.out.contains("  request       ask for a role") && !help.out.contains("audit"),
+        "{}",
+        help.out
+    );
+    assert!(world.types("carol", "help audit search").await.out.starts_with("ssh bastion audit search [--user USER]"));
+    let unknown = world.types("mallory", "help audit search").await;
+    assert_eq!(
+        (unknown.exit, unknown.err.as_str()),
+        (2, "doorward: `audit search` is no verb of doorward\ndoorward: `ssh bastion help` lists the verbs\n")
+    );
+    let later = world.types("alice", "help extend").await;
+    assert_eq!(
+        (later.exit, later.err.as_str()),
+        (2, "doorward: `extend` is not served by this build yet; `ssh bastion help` lists what is\n")
+    );
+}
+
+#[tokio::test]
+async fn who_presents_a_certificate_is_told_to_fetch_the_new_one() {
+    let world = World::new();
+    let mut settings = (*world.services.snapshot.load_full()).clone();
+    settings.settings.require_presented_certificate = true;
+    world.services.snapshot.store(settings.into());
+    let look = world.types("alice", "request look").await.err;
+    assert!(
+        look.contains("now you can type:\ndoorward:     ssh bastion cert > ~/.ssh/doorward-cert.pub   # first"),
+        "{look}"
+    );
 }
 
 #[tokio::test]

@@ -4,10 +4,12 @@ use crate::control::arguments::Arguments;
 use crate::control::outcome::{Answer, Exit, Failure};
 use crate::control::{Caller, show};
 use crate::domain::text::escape;
-use crate::domain::{Person, TargetName, UserName};
-use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide};
+use crate::domain::{Person, RoleName, TargetName, UserName};
+use crate::grant::State;
+use crate::policy::{CommandRequest, Decision, Denial, HeldRole, Permit, Words, decide, explain};
 use crate::service::held::held_grants;
-use crate::service::requestable::{role_allowing, targets_for};
+use crate::service::ports::RequestQuery;
+use crate::service::requestable::{Suggestion, role_allowing, targets_for};
 
 pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
     let (role, target) = arguments.place("TARGET")?;
@@ -40,11 +42,11 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     Ok(match decide(&request, &held, now) {
         Decision::Allow(permit) => Answer::out(allowed(&permit, &show::roughly(now.until(permit.deadline())))),
         Decision::Deny(denial) => {
-            let mut out = format!("denied: {}\n", escape(&format!("{denial:?}")));
-            match role_allowing(&caller.snapshot, &person, target, &words) {
-                Some(suggestion) => out.push_str(&format!("to ask for it: {}\n", suggestion.line)),
-                None => out.push_str(&no_role(caller, &person, target)),
-            }
+            let mut out = format!("denied: {}\n", in_words(&denial, &held, target));
+            out.push_str(&match role_allowing(&caller.snapshot, &person, target, &words) {
+                Some(suggestion) => way_to(caller, &person, target, &suggestion).await?,
+                None => no_role(caller, &person, target),
+            });
             Answer::out(out).refused()
         }
     })
@@ -73,6 +75,57 @@ fn quoted(word: &str) -> String {
     let plain =
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
     if plain { word.to_owned() } else { format!("'{}'", escape(word)) }
+}
+
+fn in_words(denial: &Denial, held: &[HeldRole<'_>], target: &TargetName) -> String {
+    match denial {
+        Denial::NoGrant => format!("nothing that is active now reaches {target}"),
+        Denial::Narrowed { role } => {
+            format!("{role} was narrowed since it was approved, and does not allow this any more")
+        }
+        Denial::Widened { role } => {
+            format!("{role} allows this now, but did not when it was approved; ask for it again")
+        }
+        Denial::Ambiguous { roles } => {
+            let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
+            format!("several rules allow it and differ ({}); choose one with ROLE+{target}", roles.join(", "))
+        }
+        Denial::NotInRole { nearest: Some(nearest) } => {
+            let role = held.iter().find(|held| *held.grant.role() == nearest.role);
+            let rule = role.and_then(|held| held.approved.rules().get(nearest.rule.checked_sub(1)?));
+            let missed = rule.map(|rule| explain::miss(rule, &nearest.miss)).unwrap_or_default();
+            format!("{} does not allow it; {missed}", nearest.role)
+        }
+        Denial::NotInRole { nearest: None } => "what is active has no commands".to_owned(),
+        Denial::TooLong => "the line for the target would be longer than one can be".to_owned(),
+    }
+}
+
+/// The request to type, unless it has been typed already.
+async fn way_to(
+    caller: &Caller<'_>,
+    person: &Person,
+    target: &TargetName,
+    suggestion: &Suggestion,
+) -> Result<String, Failure> {
+    let query =
+        RequestQuery { user: Some(person.name.clone()), role: Some(suggestion.role.clone()), open: true, limit: 0 };
+    let open = caller.services.store.requests(&query).await?;
+    let open = open.iter().map(|stored| &stored.value).filter(|request| request.scope.targets.contains_key(target));
+    for request in open {
+        match &request.state {
+            State::Approved { .. } => {
+                return Ok(format!(
+                    "{} is approved and would allow it: `ssh {} cert` or the command itself starts it\n",
+                    request.grant_id(),
+                    caller.alias()
+                ));
+            }
+            State::Pending { .. } => return Ok(format!("{} would allow it, and {}\n", request.id, request.state)),
+            _ => {}
+        }
+    }
+    Ok(format!("to ask for it: {}\n", suggestion.line))
 }
 
 fn no_role(caller: &Caller<'_>, person: &Person, target: &TargetName) -> String {
