@@ -156,7 +156,7 @@ mod tests {
             "ssh bastion request ROLE [--on TARGET,…]",
             "\n  --for TIME ",
             "Ask for a role, and wait",
-            "&& ssh web-1@bastion systemctl restart nginx",
+            "\nssh bastion request web-restart --on web-1 --for 30m",
         ] {
             assert!(help.contains(part), "{part} in:\n{help}");
         }

@@ -87,10 +87,11 @@ pub const VERBS: &[Verb] = &[
             opt("no-wait", Kind::Flag, "", "do not wait for the answer"),
         ],
         summary: "ask for a role, and wait for the answer",
-        help: "It prints the request's ID on standard output at once and waits; Ctrl-C stops the waiting, not the request.\n\
-               When enough people have said yes the role is active and its time begins to count. Exit code 0: active; \
-               1: denied, withdrawn or lapsed.\n\
-               `&&` after it works: ssh {bastion} request web-restart --reason nginx stuck && ssh web-1@{bastion} systemctl restart nginx",
+        help: "It prints the request's ID on standard output at once and waits; Ctrl-C stops the\n\
+               waiting, not the request. When enough people have said yes the role is active\n\
+               and its time begins to count.\n\
+               Exit code 0: active; 1: denied, withdrawn or lapsed.\n\
+               ssh {bastion} request web-restart --on web-1 --for 30m --reason nginx is stuck",
     },
     Verb {
         word: "status",
@@ -117,7 +118,8 @@ pub const VERBS: &[Verb] = &[
         arguments: &[],
         options: &[],
         summary: "print your session certificate",
-        help: "It covers everything you hold now, for the key of this connection. What is approved begins to count with it.\n\
+        help: "It covers everything you hold now, for the key of this connection. The time of what\n\
+               is approved begins to count with it.\n\
                ssh {bastion} cert > ~/.ssh/doorward-cert.pub",
     },
     Verb {
@@ -217,7 +219,8 @@ pub const VERBS: &[Verb] = &[
         arguments: &[],
         options: &[JSON],
         summary: "check the audit log against its signed checkpoint",
-        help: "The bastion checks its own log here; `doorward audit verify` does the same offline, with the public key alone.\n\
+        help: "The bastion checks its own log here; `doorward audit verify` does the same offline,\n\
+               with the public key alone.\n\
                Exit code 0: it verifies; 1: it does not, with the first bad entry.",
     },
     not_served("sessions", Who::Reviewer),
