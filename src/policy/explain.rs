@@ -2,20 +2,91 @@
 
 use crate::domain::limits::EXCERPT;
 use crate::domain::text::excerpt;
+use crate::domain::{RoleName, TargetName};
 
+use super::decide::{Denial, Permit};
 use super::pattern::{Miss, Wanted};
 use super::role::Rule;
+
+/// Why a line was denied, in lines for the user; `target` as they know it, `bastion` what they type after `ssh`.
+///
+/// All foreign text in it is escaped and cut.
+#[must_use]
+pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String> {
+    match denial {
+        Denial::NoGrant => vec![format!("you hold nothing for {target}")],
+        Denial::Narrowed { role } => vec![
+            format!("your grant of {role} allowed this when it was approved, and the configuration no longer does"),
+            format!("to have {role} as it is now, ask for it again"),
+        ],
+        Denial::Widened { role } => vec![
+            format!("{role} allows this now, but did not when your grant was approved"),
+            format!("to have {role} as it is now, ask for it again"),
+        ],
+        Denial::Ambiguous { roles } => ambiguous(roles, target, bastion),
+        Denial::NotInRole { nearest: None } => vec![format!("no rule of what you hold for {target} allows this")],
+        Denial::NotInRole { nearest: Some(nearest) } => vec![
+            format!("no rule of what you hold for {target} allows this"),
+            format!("nearest, rule {} of {}: {}", nearest.rule, nearest.role, excerpt(&nearest.usage, EXCERPT)),
+            format!("{}; what may stand there: {}", place(&nearest.miss), wanted_there(&nearest.miss)),
+        ],
+        Denial::TooLong => vec!["the line would be too long for the target; shorten it".to_owned()],
+    }
+}
+
+fn ambiguous(roles: &[RoleName], target: &TargetName, bastion: &str) -> Vec<String> {
+    let bastion = excerpt(bastion, EXCERPT);
+    match roles {
+        [role] => vec![
+            format!("several rules of {role} allow this and would run different things"),
+            "type the program by its absolute path, or `sudo` before it, so that one of them is meant".to_owned(),
+        ],
+        roles => std::iter::once("several of your roles allow this and would run different things; choose one:".to_owned())
+            .chain(roles.iter().map(|role| format!("  ssh {role}+{target}@{bastion} …")))
+            .collect(),
+    }
+}
+
+/// What was allowed, in lines for the user.
+#[must_use]
+pub fn allowed(permit: &Permit) -> Vec<String> {
+    let terms = permit.terms();
+    let grants: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
+    vec![
+        format!("allowed by rule {} of {} ({})", permit.rule(), permit.role(), grants.join(", ")),
+        format!("runs on {} as {}: {}", permit.target(), permit.account(), excerpt(&permit.command().join(" "), EXCERPT)),
+        format!(
+            "until {} at the latest, {} of output, standard input {}",
+            permit.deadline().time_of_day(),
+            bytes(terms.max_output),
+            if terms.stdin { "open" } else { "closed" }
+        ),
+    ]
+}
+
+/// `1 GiB`, `64 KiB`, `1000 bytes`.
+fn bytes(number: u64) -> String {
+    let unit = [("GiB", 30), ("MiB", 20), ("KiB", 10)].into_iter().find(|(_, bits)| number >= 1 << bits && number.trailing_zeros() >= *bits);
+    unit.map_or_else(|| format!("{number} bytes"), |(name, bits)| format!("{} {name}", number >> bits))
+}
 
 /// One sentence on how a line missed a rule.
 #[must_use]
 pub fn miss(rule: &Rule, miss: &Miss) -> String {
-    let wanted: Vec<String> = miss.wanted.iter().map(wanted).collect();
-    let wanted = wanted.join(", or ");
-    let place = match &miss.found {
-        Some(found) => format!("word {} (`{}`, column {})", miss.word + 1, excerpt(found, EXCERPT), miss.column),
+    let usage = excerpt(rule.usage(), EXCERPT);
+    format!("the nearest rule is `{usage}`; {}; what may stand there: {}", place(miss), wanted_there(miss))
+}
+
+fn place(miss: &Miss) -> String {
+    match &miss.found {
+        Some(found) => format!("word {} (`{}`, column {}) does not fit", miss.word + 1, excerpt(found, EXCERPT), miss.column),
         None => format!("the line ends after word {}", miss.word),
-    };
-    format!("the nearest rule is `{}`; {place}, and there may stand: {wanted}", excerpt(rule.usage(), EXCERPT))
+    }
+}
+
+fn wanted_there(miss: &Miss) -> String {
+    let wanted: Vec<String> = miss.wanted.iter().map(wanted).collect();
+    wanted.join(", or ")
 }
 
 fn wanted(wanted: &Wanted) -> String {
@@ -27,5 +98,15 @@ fn wanted(wanted: &Wanted) -> String {
         }
         Wanted::End => "nothing more".to_owned(),
         Wanted::NoSudo => "the program itself, because this rule runs without sudo".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_people_write_them() {
+        assert_eq!([1 << 30, 64 << 10, 1000, 0].map(bytes), ["1 GiB", "64 KiB", "1000 bytes", "0 bytes"]);
     }
 }

@@ -12,9 +12,12 @@ pub mod pattern;
 pub mod render;
 pub mod role;
 pub mod selector;
+pub mod sudoers;
 pub mod words;
 
 pub use decide::{CommandRequest, Decision, Denial, HeldRole, Permit, Terms, decide};
+pub use decide::Nearest;
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
+pub use sudoers::sudoers_lines;
 pub use words::{Words, WordsError};

@@ -9,7 +9,8 @@ use crate::domain::text::{excerpt, is_printable};
 
 mod glob;
 
-pub(super) use glob::{PathPattern, PathPatternError, matches_glob};
+pub use glob::{PathPattern, PathPatternError};
+pub(super) use glob::matches_glob;
 
 /// Longest value of any parameter, in bytes.
 pub const LONGEST_VALUE: usize = 4096;

@@ -11,8 +11,25 @@ pub const LONGEST_LINE: usize = 32 * 1024;
 /// What every command's environment begins with.
 const ENVIRONMENT: [&str; 1] = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
 
-/// The end of a command whose standard input is closed.
-const WATCHED: &str = "exec 3<&0 </dev/null; { /bin/cat <&3 >/dev/null 2>&1; kill -TERM $$; } >/dev/null 2>&1 & exec /usr/bin/timeout -k 5s \"$@\" 3<&-";
+/// The end of a command whose standard input is closed: end-of-file on the channel ends it like its deadline does.
+///
+/// [tried on Debian 12, OpenSSH 9.2, coreutils 9.1, sudo 1.9.13] `timeout` takes over the shell's process, so `$$` is
+/// `timeout`, leader of the process group that `sshd` made; on ALRM it does at once what it does when the time is up (TERM to
+/// the group, KILL after the `-k` time, status 124). The watcher is in that group, so the number cannot be given to another process
+/// while the watcher lives, and goes with the rest. Should the program have ended and left children that keep the channel
+/// open, the group itself gets TERM. The watcher holds neither output nor error, so a finished program closes its channel at once.
+/// The words of the user are reached through `"$@"` alone.
+const WATCHED: &str = "exec 3<&0 </dev/null; \
+    { /bin/cat <&3; kill -ALRM $$ || kill -TERM -$$; } >/dev/null 2>&1 & \
+    exec /usr/bin/timeout \"$@\" 3<&-";
+
+/// `timeout`'s options for a program of the account itself.
+const PATIENCE: [&str; 2] = ["-k", "5s"];
+
+/// `timeout`'s options for a program under sudo, which the account cannot signal. [tried] sudo passes TERM on and would die of
+/// a KILL, leaving a program that ignores TERM running as root; ALRM makes sudo itself send HUP, TERM and 2 s later KILL, as
+/// root. What the program has started and does not end with it is beyond sudo's reach.
+const PATIENCE_SUDO: [&str; 4] = ["-s", "ALRM", "-k", "10s"];
 
 /// What is to be executed.
 #[derive(Debug)]
@@ -58,11 +75,8 @@ pub(super) fn render(execution: &Execution<'_>) -> Result<Rendered, RenderError>
         argv.extend(own(&["LANG=C.UTF-8"]));
     }
     argv.extend(execution.environment.iter().map(|(name, value)| format!("{name}={value}")));
-    if execution.stdin {
-        argv.extend(own(&["/usr/bin/timeout", "-k", "5s"]));
-    } else {
-        argv.extend(own(&["/bin/sh", "-c", WATCHED, "doorward"]));
-    }
+    argv.extend(own(if execution.stdin { &["/usr/bin/timeout"][..] } else { &["/bin/sh", "-c", WATCHED, "doorward"] }));
+    argv.extend(own(if execution.sudo { &PATIENCE_SUDO[..] } else { &PATIENCE }));
     argv.push(format!("{}s", whole_seconds(execution.longest)));
     argv.extend(command.iter().cloned());
     let line = shell_line(&argv)?;
