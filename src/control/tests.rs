@@ -263,7 +263,7 @@ async fn why_says_what_would_happen_and_what_to_ask_for() {
         "{}",
         why.out
     );
-    assert!(why.out.starts_with("denied: nothing that is active now reaches web-1\n"), "{}", why.out);
+    assert!(why.out.starts_with("denied: you hold nothing for web-1\n"), "{}", why.out);
     world.types("alice", &format!("{ASK} --no-wait")).await;
     let why = world.types("alice", "why web-1 systemctl restart nginx").await;
     assert!(

@@ -4,9 +4,9 @@ use crate::control::arguments::Arguments;
 use crate::control::outcome::{Answer, Exit, Failure};
 use crate::control::{Caller, show};
 use crate::domain::text::escape;
-use crate::domain::{Person, RoleName, TargetName, UserName};
+use crate::domain::{Person, TargetName, UserName};
 use crate::grant::State;
-use crate::policy::{CommandRequest, Decision, Denial, HeldRole, Permit, Words, decide, explain};
+use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 use crate::service::held::held_grants;
 use crate::service::ports::RequestQuery;
 use crate::service::requestable::{Suggestion, role_allowing, targets_for};
@@ -25,7 +25,7 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     }
     let words = match Words::split(line.as_bytes()) {
         Ok(words) => words,
-        Err(error) => return Ok(Answer::out(format!("denied: {error}\n")).refused()),
+        Err(error) => return Ok(Answer::out(format!("denied: {}\n", escape(&error.to_string()))).refused()),
     };
     let request = CommandRequest { target, words: &words, role };
     let held = held_grants(caller.services, &person.name).await?;
@@ -42,7 +42,8 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     Ok(match decide(&request, &held, now) {
         Decision::Allow(permit) => Answer::out(allowed(&permit, &show::roughly(now.until(permit.deadline())))),
         Decision::Deny(denial) => {
-            let mut out = format!("denied: {}\n", in_words(&denial, &held, target));
+            let said = explain::denial(&denial, target, caller.alias());
+            let mut out = format!("denied: {}\n", said.join("\n  "));
             out.push_str(&match role_allowing(&caller.snapshot, &person, target, &words) {
                 Some(suggestion) => way_to(caller, &person, target, &suggestion).await?,
                 None => no_role(caller, &person, target),
@@ -75,30 +76,6 @@ fn quoted(word: &str) -> String {
     let plain =
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
     if plain { word.to_owned() } else { format!("'{}'", escape(word)) }
-}
-
-fn in_words(denial: &Denial, held: &[HeldRole<'_>], target: &TargetName) -> String {
-    match denial {
-        Denial::NoGrant => format!("nothing that is active now reaches {target}"),
-        Denial::Narrowed { role } => {
-            format!("{role} was narrowed since it was approved, and does not allow this any more")
-        }
-        Denial::Widened { role } => {
-            format!("{role} allows this now, but did not when it was approved; ask for it again")
-        }
-        Denial::Ambiguous { roles } => {
-            let roles: Vec<&str> = roles.iter().map(RoleName::as_str).collect();
-            format!("several rules allow it and differ ({}); choose one with ROLE+{target}", roles.join(", "))
-        }
-        Denial::NotInRole { nearest: Some(nearest) } => {
-            let role = held.iter().find(|held| *held.grant.role() == nearest.role);
-            let rule = role.and_then(|held| held.approved.rules().get(nearest.rule.checked_sub(1)?));
-            let missed = rule.map(|rule| explain::miss(rule, &nearest.miss)).unwrap_or_default();
-            format!("{} does not allow it; {missed}", nearest.role)
-        }
-        Denial::NotInRole { nearest: None } => "what is active has no commands".to_owned(),
-        Denial::TooLong => "the line for the target would be longer than one can be".to_owned(),
-    }
 }
 
 /// The request to type, unless it has been typed already.
