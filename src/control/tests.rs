@@ -373,8 +373,36 @@ async fn setup_prints_exactly_the_lines_of_each_file() {
     );
     assert_eq!(
         world.types("alice", "setup known-hosts").await.out,
-        "@cert-authority [bastion.example.com]:2222 ssh-ed25519 AAAAhostca\n"
+        format!("@cert-authority [bastion.example.com]:2222 {}\n", world.context.host_ca)
     );
+}
+
+/// The stock client reads what `setup` prints, and the login name still says where.
+#[tokio::test]
+async fn the_stock_client_understands_what_setup_prints() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let config = file("config", world.types("alice", "setup config").await.out);
+    let known = file("known_hosts", world.types("alice", "setup known-hosts").await.out);
+    let run = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let meant = run("ssh", &["-F", &config, "-G", "bastion"]);
+    for line in ["user alice", "hostname bastion.example.com", "port 2222", "certificatefile ~/.ssh/doorward-cert.pub"]
+    {
+        assert!(meant.lines().any(|found| found == line), "{line} in\n{meant}");
+    }
+    let there = run("ssh", &["-F", &config, "-G", "web-1@bastion"]);
+    assert!(there.lines().any(|found| found == "user web-1"), "{there}");
+    let found = run("ssh-keygen", &["-F", "[bastion.example.com]:2222", "-f", &known]);
+    assert!(found.contains("found: line 1") && found.contains("@cert-authority"), "{found}");
 }
 
 #[tokio::test]
