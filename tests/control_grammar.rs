@@ -1,7 +1,5 @@
 //! The control line as anybody may type it, and the page that describes it.
 
-use std::fmt::Write as _;
-
 use doorward::control::arguments::{Misuse, read};
 use doorward::control::line::Line;
 use doorward::control::verb::{Name, Rights, VERBS, Who};
@@ -143,9 +141,9 @@ fn reference() -> String {
             Who::Reviewer => "reviewers; for anybody else there is no such verb",
         };
         let synopsis = verb.synopsis(EVERYBODY[3]);
-        write!(out, "\n### {}\n\n`{synopsis}`\n\nFor {who}: {}.\n", verb.word, verb.summary).unwrap();
+        out.push_str(&format!("\n### {}\n\n`{synopsis}`\n\nFor {who}: {}.\n", verb.word, verb.summary));
         if !verb.help.is_empty() {
-            write!(out, "\n```text\n{}\n```\n", verb.help.replace("{bastion}", "bastion")).unwrap();
+            out.push_str(&format!("\n```text\n{}\n```\n", verb.help.replace("{bastion}", "bastion")));
         }
         let options: Vec<_> = verb.options.iter().filter(|option| option.served).collect();
         if !options.is_empty() {
@@ -154,7 +152,7 @@ fn reference() -> String {
         for option in options {
             let reviewers = if option.reviewer { " (reviewers)" } else { "" };
             let written = format!("--{} {}", option.name, option.value);
-            writeln!(out, "| `{}` | {}{reviewers} |", written.trim_end(), option.help).unwrap();
+            out.push_str(&format!("| `{}` | {}{reviewers} |\n", written.trim_end(), option.help));
         }
     }
     let absent: Vec<String> =
@@ -165,6 +163,6 @@ fn reference() -> String {
         .map(|(verb, option)| format!("`{} --{}`", verb.word, option.name))
         .collect();
     let absent = [absent, follow].concat().join(", ");
-    write!(out, "\n### Not served by this build yet\n\nRefused by name, exit code 2: {absent}.\n\n").unwrap();
+    out.push_str(&format!("\n### Not served by this build yet\n\nRefused by name, exit code 2: {absent}.\n\n"));
     out
 }

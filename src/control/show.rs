@@ -18,7 +18,7 @@ pub(super) fn roughly(span: Duration) -> String {
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m", seconds / 60),
-        3600..172_800 if seconds / 60 % 60 == 0 => format!("{}h", seconds / 3600),
+        3600..172_800 if (seconds / 60).is_multiple_of(60) => format!("{}h", seconds / 3600),
         3600..172_800 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
         _ => format!("{}d", seconds / 86400),
     }

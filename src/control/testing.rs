@@ -320,7 +320,8 @@ impl World {
             approved_roles: ApprovedRoles::default(),
             stopping: tokio_util::sync::CancellationToken::new(),
         };
-        let context = ControlContext { host_ca: "ssh-ed25519 AAAAhostca".to_owned(), port: 2222, audit: log.clone() };
+        let context =
+            ControlContext { host_ca: key(201).public_key().to_openssh().unwrap(), port: 2222, audit: log.clone() };
         Arc::new(Self { services, context, store, log, clock })
     }
 

@@ -263,8 +263,17 @@ async fn why_says_what_would_happen_and_what_to_ask_for() {
         "{}",
         why.out
     );
+    assert!(why.out.starts_with("denied: you hold nothing for web-1\n"), "{}", why.out);
     world.types("alice", &format!("{ASK} --no-wait")).await;
+    let why = world.types("alice", "why web-1 systemctl restart nginx").await;
+    assert!(
+        why.out.contains("r-000001 would allow it, and waits for approval until 2026-01-31 22:00:00Z\n"),
+        "{}",
+        why.out
+    );
     world.approves("bob", "r-000001").await;
+    let why = world.types("alice", "why web-1 systemctl restart nginx").await;
+    assert!(why.out.contains("g-000001 is approved and would allow it: `ssh bastion cert`"), "{}", why.out);
     world.types("alice", "cert").await;
     let why = world.types("alice", "why web-1 systemctl restart nginx").await;
     assert_eq!(
@@ -320,6 +329,41 @@ async fn a_command_at_the_control_door_is_sent_to_a_target_one_may_see() {
 }
 
 #[tokio::test]
+async fn help_lists_what_is_yours_and_explains_one_verb() {
+    let world = World::new();
+    let help = world.types("mallory", "help").await;
+    assert!(
+        help.exit == 0 && help.out.contains("  request       ask for a role") && !help.out.contains("audit"),
+        "{}",
+        help.out
+    );
+    assert!(world.types("carol", "help audit search").await.out.starts_with("ssh bastion audit search [--user USER]"));
+    let unknown = world.types("mallory", "help audit search").await;
+    assert_eq!(
+        (unknown.exit, unknown.err.as_str()),
+        (2, "doorward: `audit search` is no verb of doorward\ndoorward: `ssh bastion help` lists the verbs\n")
+    );
+    let later = world.types("alice", "help extend").await;
+    assert_eq!(
+        (later.exit, later.err.as_str()),
+        (2, "doorward: `extend` is not served by this build yet; `ssh bastion help` lists what is\n")
+    );
+}
+
+#[tokio::test]
+async fn who_presents_a_certificate_is_told_to_fetch_the_new_one() {
+    let world = World::new();
+    let mut settings = (*world.services.snapshot.load_full()).clone();
+    settings.settings.require_presented_certificate = true;
+    world.services.snapshot.store(settings.into());
+    let look = world.types("alice", "request look").await.err;
+    assert!(
+        look.contains("now you can type:\ndoorward:     ssh bastion cert > ~/.ssh/doorward-cert.pub   # first"),
+        "{look}"
+    );
+}
+
+#[tokio::test]
 async fn setup_prints_exactly_the_lines_of_each_file() {
     let world = World::new();
     assert_eq!(
@@ -329,8 +373,36 @@ async fn setup_prints_exactly_the_lines_of_each_file() {
     );
     assert_eq!(
         world.types("alice", "setup known-hosts").await.out,
-        "@cert-authority [bastion.example.com]:2222 ssh-ed25519 AAAAhostca\n"
+        format!("@cert-authority [bastion.example.com]:2222 {}\n", world.context.host_ca)
     );
+}
+
+/// The stock client reads what `setup` prints, and the login name still says where.
+#[tokio::test]
+async fn the_stock_client_understands_what_setup_prints() {
+    let world = World::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let config = file("config", world.types("alice", "setup config").await.out);
+    let known = file("known_hosts", world.types("alice", "setup known-hosts").await.out);
+    let run = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let meant = run("ssh", &["-F", &config, "-G", "bastion"]);
+    for line in ["user alice", "hostname bastion.example.com", "port 2222", "certificatefile ~/.ssh/doorward-cert.pub"]
+    {
+        assert!(meant.lines().any(|found| found == line), "{line} in\n{meant}");
+    }
+    let there = run("ssh", &["-F", &config, "-G", "web-1@bastion"]);
+    assert!(there.lines().any(|found| found == "user web-1"), "{there}");
+    let found = run("ssh-keygen", &["-F", "[bastion.example.com]:2222", "-f", &known]);
+    assert!(found.contains("found: line 1") && found.contains("@cert-authority"), "{found}");
 }
 
 #[tokio::test]

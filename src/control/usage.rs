@@ -72,6 +72,14 @@ pub(super) fn complaint(
     }
 }
 
+/// What to say to `help` with something that is no verb.
+pub(super) fn no_help(word: &str, alias: &str, rights: Rights) -> String {
+    let verbs: Vec<&str> = VERBS.iter().filter(|verb| verb.shown_to(rights)).map(|verb| verb.word).collect();
+    let meant = nearest(word, verbs.iter().copied()).map(|meant| format!("; did you mean `{meant}`?"));
+    let shown = text::excerpt(word, 40);
+    format!("`{shown}` is no verb of doorward{}\n`ssh {alias} help` lists the verbs", meant.unwrap_or_default())
+}
+
 fn no_verb(word: &str, line: &[u8], alias: &str, rights: Rights, target: Option<&TargetName>) -> String {
     let shown = text::excerpt(word, 40);
     let verbs: Vec<&str> = VERBS.iter().filter(|verb| verb.shown_to(rights)).map(|verb| verb.word).collect();
@@ -148,7 +156,7 @@ mod tests {
             "ssh bastion request ROLE [--on TARGET,…]",
             "\n  --for TIME ",
             "Ask for a role, and wait",
-            "&& ssh web-1@bastion systemctl restart nginx",
+            "\nssh bastion request web-restart --on web-1 --for 30m",
         ] {
             assert!(help.contains(part), "{part} in:\n{help}");
         }

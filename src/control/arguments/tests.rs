@@ -1,5 +1,6 @@
 use super::super::verb::VERBS;
 use super::*;
+use crate::domain::Timestamp;
 
 const REVIEWER: Rights = Rights { approver: true, reviewer: true };
 const USER: Rights = Rights { approver: false, reviewer: false };

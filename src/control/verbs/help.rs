@@ -1,7 +1,7 @@
 //! `help [VERB]`.
 
 use crate::control::arguments::{Arguments, Misuse};
-use crate::control::outcome::{Answer, Failure};
+use crate::control::outcome::{Answer, Exit, Failure};
 use crate::control::{Caller, usage, verb};
 
 pub(super) fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
@@ -11,9 +11,6 @@ pub(super) fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, 
     match verb::find(word, caller.rights) {
         Some(verb) if verb.served() => Ok(Answer::out(usage::explain(verb, caller.alias(), caller.rights))),
         Some(verb) => Err(caller.misused(&Misuse::NotServed { what: verb.word.to_owned() }, &[], None)),
-        None => {
-            let misuse = Misuse::NoVerb { word: word.to_owned() };
-            Err(caller.misused(&misuse, word.as_bytes(), None))
-        }
+        None => Err(Failure::new(Exit::Usage, usage::no_help(word, caller.alias(), caller.rights))),
     }
 }

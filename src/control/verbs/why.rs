@@ -5,9 +5,11 @@ use crate::control::outcome::{Answer, Exit, Failure};
 use crate::control::{Caller, show};
 use crate::domain::text::escape;
 use crate::domain::{Person, TargetName, UserName};
-use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide};
+use crate::grant::State;
+use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 use crate::service::held::held_grants;
-use crate::service::requestable::{role_allowing, targets_for};
+use crate::service::ports::RequestQuery;
+use crate::service::requestable::{Suggestion, role_allowing, targets_for};
 
 pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
     let (role, target) = arguments.place("TARGET")?;
@@ -23,7 +25,7 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     }
     let words = match Words::split(line.as_bytes()) {
         Ok(words) => words,
-        Err(error) => return Ok(Answer::out(format!("denied: {error}\n")).refused()),
+        Err(error) => return Ok(Answer::out(format!("denied: {}\n", escape(&error.to_string()))).refused()),
     };
     let request = CommandRequest { target, words: &words, role };
     let held = held_grants(caller.services, &person.name).await?;
@@ -40,11 +42,12 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     Ok(match decide(&request, &held, now) {
         Decision::Allow(permit) => Answer::out(allowed(&permit, &show::roughly(now.until(permit.deadline())))),
         Decision::Deny(denial) => {
-            let mut out = format!("denied: {}\n", escape(&format!("{denial:?}")));
-            match role_allowing(&caller.snapshot, &person, target, &words) {
-                Some(suggestion) => out.push_str(&format!("to ask for it: {}\n", suggestion.line)),
-                None => out.push_str(&no_role(caller, &person, target)),
-            }
+            let said = explain::denial(&denial, target, caller.alias());
+            let mut out = format!("denied: {}\n", said.join("\n  "));
+            out.push_str(&match role_allowing(&caller.snapshot, &person, target, &words) {
+                Some(suggestion) => way_to(caller, &person, target, &suggestion).await?,
+                None => no_role(caller, &person, target),
+            });
             Answer::out(out).refused()
         }
     })
@@ -73,6 +76,33 @@ fn quoted(word: &str) -> String {
     let plain =
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
     if plain { word.to_owned() } else { format!("'{}'", escape(word)) }
+}
+
+/// The request to type, unless it has been typed already.
+async fn way_to(
+    caller: &Caller<'_>,
+    person: &Person,
+    target: &TargetName,
+    suggestion: &Suggestion,
+) -> Result<String, Failure> {
+    let query =
+        RequestQuery { user: Some(person.name.clone()), role: Some(suggestion.role.clone()), open: true, limit: 0 };
+    let open = caller.services.store.requests(&query).await?;
+    let open = open.iter().map(|stored| &stored.value).filter(|request| request.scope.targets.contains_key(target));
+    for request in open {
+        match &request.state {
+            State::Approved { .. } => {
+                return Ok(format!(
+                    "{} is approved and would allow it: `ssh {} cert` or the command itself starts it\n",
+                    request.grant_id(),
+                    caller.alias()
+                ));
+            }
+            State::Pending { .. } => return Ok(format!("{} would allow it, and {}\n", request.id, request.state)),
+            _ => {}
+        }
+    }
+    Ok(format!("to ask for it: {}\n", suggestion.line))
 }
 
 fn no_role(caller: &Caller<'_>, person: &Person, target: &TargetName) -> String {
