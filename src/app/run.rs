@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use crate::audit::event::{AuditEvent, What};
 use crate::config;
 use crate::domain::Clock as _;
+use crate::identity::certificate::DECODING_STACK;
 use crate::service::end_grant;
 use crate::service::ports::{AuditLog as _, Store as _};
 
@@ -30,8 +31,7 @@ const CUT: Duration = Duration::from_secs(5);
 /// [`StartError`] when it does not start.
 pub fn serve(dir: &Path, announce: &mut dyn FnMut(&str)) -> Result<(), StartError> {
     log_to_stderr();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| StartError::Other(error.to_string()))?;
+    let runtime = runtime().map_err(|error| StartError::Other(error.to_string()))?;
     runtime.block_on(async {
         let bastion = start(dir).await?;
         for warning in &bastion.warnings {
@@ -45,6 +45,11 @@ pub fn serve(dir: &Path, announce: &mut dyn FnMut(&str)) -> Result<(), StartErro
         }
         bastion.run().await
     })
+}
+
+/// The runtime that every bastion needs: its threads have room for the deepest certificate that fits into a packet.
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(DECODING_STACK).build()
 }
 
 fn log_to_stderr() {

@@ -35,7 +35,7 @@ pub enum DemoError {
 /// # Errors
 /// [`DemoError`]; with `tour` also when any step comes out otherwise.
 pub fn run(tour: bool, screen: &mut dyn Write) -> Result<(), DemoError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = crate::app::run::runtime()?;
     runtime.block_on(async {
         let world = World::build()?;
         let bastion = crate::app::start(&world.bastion_dir()).await?;

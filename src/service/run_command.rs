@@ -15,7 +15,7 @@ use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide};
 
 use super::denial::in_words;
 use super::ending::{COULD_NOT_RUN, DENIED};
-use super::held::{CurrentCertificate, HeldGrant, current_certificate, held_grants};
+use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
 use super::ports::{ClientSide, Committed};
 use super::{Services, Snapshot, requestable, session::Session};
 
@@ -107,6 +107,7 @@ impl Attempt<'_> {
     async fn certificate(&self, words: &Words) -> Result<CurrentCertificate, Stop> {
         match current_certificate(self.services, self.session).await {
             Ok(certificate) => Ok(certificate),
+            Err(NoCertificate::Unavailable(why)) => Err(Stop::could_not_run(format!("not run: {why}"))),
             Err(none) => {
                 let mut lines = vec![none.to_string()];
                 lines.extend(self.suggestion(words));

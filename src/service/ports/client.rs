@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 /// The client's channel, already drained by its own task (russh's rule: the client's side is always drained).
 #[async_trait]
-pub trait ClientSide: Send {
+pub trait ClientSide: Send + Sync {
     /// The next piece of standard input; `None` at its end. Cancel-safe.
     async fn input(&mut self) -> Option<Bytes>;
 
