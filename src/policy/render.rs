@@ -107,4 +107,6 @@ pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
 }
 
 #[cfg(test)]
+mod sshd_tests;
+#[cfg(test)]
 mod tests;

@@ -1,0 +1,157 @@
+//! The end of a command through a real `sshd` with a forced command, as on a target.
+
+use std::fs;
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Execution, render};
+
+/// An `sshd` on a free port of loopback, for the user who runs the test; ends with the value.
+struct Sshd {
+    server: Child,
+    port: u16,
+    home: tempfile::TempDir,
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn key(path: &Path) {
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+impl Sshd {
+    /// Forces `line` on whoever logs in.
+    fn forcing(line: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let path = |name: &str| home.path().join(name);
+        key(&path("host"));
+        key(&path("user"));
+        let public = fs::read_to_string(path("user.pub")).unwrap();
+        // authorized_keys reads `\"` in an option as a quote and leaves every other backslash alone.
+        fs::write(path("keys"), format!("restrict,command=\"{}\" {public}", line.replace('"', "\\\""))).unwrap();
+        // As root, sshd insists on its directory for privilege separation; a user needs none.
+        let _ = fs::create_dir_all("/run/sshd");
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nStrictModes no\nUsePAM no\n\
+             PermitRootLogin prohibit-password\nAuthorizedKeysFile {}\n",
+            path("host").display(),
+            path("keys").display()
+        );
+        fs::write(path("config"), config).unwrap();
+        let log = fs::File::create(path("log")).unwrap();
+        let server = Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f"]).arg(path("config")).stderr(log).spawn().unwrap();
+        let sshd = Self { server, port, home };
+        let started = Instant::now();
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(10), "sshd does not answer");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        sshd
+    }
+
+    fn client(&self) -> Child {
+        Command::new("ssh")
+            .args(["-F", "none", "-T", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR"])
+            .args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-p", &self.port.to_string()])
+            .arg("-i")
+            .arg(self.home.path().join("user"))
+            .args(["127.0.0.1", "something else"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Runs to the end with the input open all the time, as the bastion keeps it.
+    fn run(&self) -> (Output, Duration) {
+        let started = Instant::now();
+        let mut client = self.client();
+        let input = client.stdin.take();
+        let output = client.wait_with_output().unwrap();
+        drop(input);
+        (output, started.elapsed())
+    }
+}
+
+fn line(script: &str, mark: &str, longest: u64) -> String {
+    let vector = ["/bin/sh", "-c", script, mark].map(str::to_owned);
+    let longest = Duration::from_secs(longest);
+    let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin: false, longest };
+    render(&execution).unwrap().line
+}
+
+/// Processes with `mark` among their arguments, apart from what this test itself started.
+fn running(mark: &str) -> Vec<String> {
+    let listed = Command::new("ps").args(["-eo", "pid=,stat=,args="]).output().unwrap();
+    let shown = String::from_utf8_lossy(&listed.stdout).into_owned();
+    shown.lines().filter(|line| line.contains(mark) && !line.contains("sshd:")).map(str::to_owned).collect()
+}
+
+fn gone_within(mark: &str, longest: Duration) {
+    let started = Instant::now();
+    while !running(mark).is_empty() {
+        assert!(started.elapsed() < longest, "still there: {:#?}", running(mark));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Text that no other process has among its arguments.
+fn mark(name: &str) -> String {
+    format!("doorward-test-{name}-{}", std::process::id())
+}
+
+#[test]
+fn status_output_and_error_come_back_whole_and_at_once() {
+    let mark = mark("whole");
+    let sshd = Sshd::forcing(&line("head -c 1000000 /dev/zero; echo \"it's err\" >&2; exit 7", &mark, 60));
+    let (output, took) = sshd.run();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(7), 1_000_000), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "it's err\n");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    gone_within(&mark, Duration::from_secs(2));
+}
+
+#[test]
+fn the_deadline_ends_it_on_the_target() {
+    let mark = mark("deadline");
+    let (output, took) = Sshd::forcing(&line("sleep 300; sleep 300", &mark, 1)).run();
+    assert_eq!(output.status.code(), Some(124), "{output:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    gone_within(&mark, Duration::from_secs(2));
+}
+
+#[test]
+fn a_lost_client_ends_the_program_its_children_and_the_watcher() {
+    for (name, script, longest) in [
+        ("polite", "sleep 300 & echo up; sleep 300", 3),
+        ("stubborn", "trap '' TERM ALRM HUP; echo up; sleep 300; sleep 300", 8),
+    ] {
+        for kill in [true, false] {
+            let mark = mark(&format!("{name}-{kill}"));
+            let sshd = Sshd::forcing(&line(script, &mark, 120));
+            let mut client = sshd.client();
+            let mut up = [0; 3];
+            client.stdout.as_mut().unwrap().read_exact(&mut up).unwrap();
+            assert!(!running(&mark).is_empty());
+            // Either the client is gone altogether, or only its input: both are end-of-file on the channel.
+            if kill {
+                client.kill().unwrap();
+            }
+            drop(client.stdin.take());
+            gone_within(&mark, Duration::from_secs(longest));
+            let _ = client.kill();
+            client.wait().unwrap();
+        }
+    }
+}
