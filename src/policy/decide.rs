@@ -46,7 +46,7 @@ pub enum Decision {
 }
 
 /// The terms under which a command runs: of several that allow it, the strictest of each.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Terms {
     /// Whether the client's standard input reaches the program; else it reads end-of-file.
     pub stdin: bool,
@@ -290,7 +290,7 @@ impl Terms {
 /// The permit for candidates that all run the same; `None` if it cannot be rendered.
 fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Timestamp) -> Option<Permit> {
     let first = candidates.first()?;
-    let terms = candidates.iter().map(|one| one.terms.clone()).reduce(Terms::strictest)?;
+    let terms = candidates.iter().map(|one| one.terms).reduce(Terms::strictest)?;
     let ends = candidates.iter().map(|one| one.held.grant.ends());
     let deadline = ends.fold(now.after(terms.timeout), Timestamp::min);
     let mut grants: Vec<GrantId> = Vec::new();

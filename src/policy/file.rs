@@ -13,6 +13,7 @@ use super::words::Words;
 
 mod command;
 mod environment;
+mod lint;
 mod reader;
 mod request;
 
@@ -120,7 +121,7 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
         match outcome(role, &value) {
             Ok(true) => {}
             Ok(false) => {
-                reader.error(span, "this example should be allowed, and rules that run different things allow it")
+                reader.error(span, "this example should be allowed, and rules that run different things allow it");
             }
             Err(why) => reader.error(span, format!("this example should be allowed, and is not: {why}")),
         }

@@ -8,6 +8,7 @@ use crate::policy::pattern::matching::base_name;
 use crate::policy::role::{Alias, Rule};
 
 use super::environment;
+use super::lint;
 use super::reader::{Fields, Reader, Text, Value};
 
 /// How long a command may run if its role does not say; its grant may end sooner.
@@ -50,7 +51,9 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
         None => None,
     };
     let usage = alias.as_ref().map_or_else(|| usage(&run), |alias| alias.pattern.as_written().to_owned());
-    Some(Rule { run, parameters, alias, sudo, stdin, timeout, max_output: max_output?, env, help, usage })
+    let rule = Rule { run, parameters, alias, sudo, stdin, timeout, max_output: max_output?, env, help, usage };
+    lint::check(reader, run_text.span, &rule);
+    Some(rule)
 }
 
 /// The pattern with the base name of its program.

@@ -19,7 +19,7 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<RequestTerm
     let known = ["eligible", "approvers", "approvals", "max_duration", "default_duration", "reason", "ticket"];
     let fields = reader.fields(table, Some(value.span()), "`[request]`", &known, &["mfa", "approval", "when"]);
     let eligible = subjects(reader, &fields, "eligible");
-    if fields.value("eligible").is_none() || fields.value("eligible").is_some() && eligible.is_empty() {
+    if eligible.is_empty() {
         let place = fields.key_span("eligible");
         reader.error_with_help(
             place,
