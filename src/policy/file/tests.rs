@@ -149,3 +149,19 @@ fn a_rule_that_gives_more_than_it_seems_to_is_warned_of_and_loads() {
         assert!(warnings.iter().all(|one| one.severity == Severity::Warning && one.line_column() == Some((4, 7))));
     }
 }
+
+#[test]
+fn rubbish_costs_little_and_is_refused() {
+    for text in [
+        "[".repeat(100_000),
+        "a=".repeat(100_000),
+        "=\n".repeat(100_000),
+        format!("a={}", "{a=".repeat(50_000)),
+        "x = 1\n".repeat(9_999),
+    ] {
+        let found = findings(&text);
+        assert!(!found.is_empty() && found.len() <= MOST_FINDINGS, "{}", found.len());
+    }
+    let keys: String = (0..5_000).map(|at| format!("k{at} = 1\n")).collect();
+    assert_eq!(findings(&keys).len(), MOST_FINDINGS);
+}
