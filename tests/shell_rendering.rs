@@ -1,5 +1,12 @@
 //! What a target's shell makes of a rendered line is exactly the vector that was decided: tried with real shells.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails this way fails well"
+)]
+
 use std::process::Command;
 
 use doorward::policy::render::shell_line;

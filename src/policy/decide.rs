@@ -46,7 +46,7 @@ pub enum Decision {
 }
 
 /// The terms under which a command runs: of several that allow it, the strictest of each.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Terms {
     /// Whether the client's standard input reaches the program; else it reads end-of-file.
     pub stdin: bool,
@@ -204,6 +204,47 @@ impl Candidate<'_> {
 /// role *as approved* and a rule of the same role *as loaded now* allow it with the same argument vector, sudo, environment
 /// and account. If several rules do and would run different things, the answer is [`Denial::Ambiguous`]; else the strictest
 /// of their terms hold together, and the permit ends with the first of its grants.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::time::Duration;
+/// use doorward::domain::{RequestId, Timestamp, Window};
+/// use doorward::grant::{AccessRequest, Scope, State};
+/// use doorward::policy::{CommandRequest, Decision, HeldRole, Role, Words, decide};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let text = "targets = [\"*\"]\nrun_as = \"ops\"\n[[command]]\nrun = \"/usr/bin/uptime\"\n";
+/// let (role, _) = Role::parse("look".parse()?, "roles/look.toml", text).map_err(|found| found[0].to_string())?;
+/// let (target, account, at) = ("web-1".parse()?, "ops".parse()?, Timestamp::from_secs);
+/// let request = AccessRequest {
+///     id: RequestId::from_bits(1),
+///     user: "alice".parse()?,
+///     role: role.name().clone(),
+///     role_text: role.text().to_owned(),
+///     role_digest: role.digest(),
+///     scope: Scope {
+///         targets: BTreeMap::from([("web-1".parse()?, "ops".parse()?)]),
+///         duration: Duration::from_secs(60),
+///     },
+///     reason: String::new(),
+///     ticket: None,
+///     source: "127.0.0.1".parse()?,
+///     filed: at(0),
+///     approvals_needed: 0,
+///     approvals: Vec::new(),
+///     state: State::Active { window: Window { start: at(0), end: at(60) } },
+/// };
+/// let grant = request.active_grant(at(1)).ok_or("over")?;
+/// let held = [HeldRole { grant: &grant, approved: &role, loaded: Some(&role), account: Some(&account) }];
+/// let words = Words::split(b"uptime")?;
+/// let Decision::Allow(permit) = decide(&CommandRequest { target: &target, words: &words, role: None }, &held, at(2))
+/// else {
+///     return Err("denied".into());
+/// };
+/// assert_eq!(permit.command(), ["/usr/bin/uptime"]);
+/// # Ok(())
+/// # }
+/// ```
 pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestamp) -> Decision {
     let chosen = |held: &&HeldRole<'_>| request.role.is_none_or(|role| role == held.grant.role());
     let reaches = |held: &&HeldRole<'_>| held.grant.targets().contains_key(request.target) && now < held.grant.ends();
@@ -290,7 +331,7 @@ impl Terms {
 /// The permit for candidates that all run the same; `None` if it cannot be rendered.
 fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Timestamp) -> Option<Permit> {
     let first = candidates.first()?;
-    let terms = candidates.iter().map(|one| one.terms.clone()).reduce(Terms::strictest)?;
+    let terms = candidates.iter().map(|one| one.terms).reduce(Terms::strictest)?;
     let ends = candidates.iter().map(|one| one.held.grant.ends());
     let deadline = ends.fold(now.after(terms.timeout), Timestamp::min);
     let mut grants: Vec<GrantId> = Vec::new();

@@ -13,6 +13,7 @@ use super::words::Words;
 
 mod command;
 mod environment;
+mod lint;
 mod reader;
 mod request;
 
@@ -23,11 +24,14 @@ pub const MOST_RULES: usize = 200;
 /// Most entries of any list (targets, subjects, `one_of` values, examples).
 pub const MOST_ENTRIES: usize = 500;
 
+/// Most findings that are handed on; nobody reads more, and a file of rubbish has one a line.
+pub const MOST_FINDINGS: usize = 100;
+
 impl Role {
     /// Reads the role `name` from `text`; `file` is how the operator names the file. With the role come warnings.
     ///
     /// # Errors
-    /// Every finding, the first in the file first; at least one of them is an error.
+    /// The findings, the first in the file first, at most [`MOST_FINDINGS`]; at least one of them is an error.
     pub fn parse(name: RoleName, file: &str, text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let mut reader = Reader::new(file, text);
         let role = read(name, text, &mut reader);
@@ -35,7 +39,13 @@ impl Role {
         found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
         match role {
             Some(role) if found.iter().all(|finding| finding.severity == Severity::Warning) => Ok((role, found)),
-            _ => Err(found),
+            _ => {
+                if found.len() > MOST_FINDINGS {
+                    found.retain(|finding| finding.severity == Severity::Error);
+                    found.truncate(MOST_FINDINGS);
+                }
+                Err(found)
+            }
         }
     }
 }
@@ -49,7 +59,7 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
     let (document, errors) = toml::de::DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What follows a syntax error may have been misread, so nothing more is said about it.
-        errors.iter().for_each(|error| reader.error(error.span(), error.message()));
+        errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
         return None;
     }
     let known = ["description", "targets", "run_as", "request", "command", "examples"];
@@ -65,8 +75,7 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         Some(read) => Some(read?),
         None => None,
     };
-    let role =
-        Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
+    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
     examples(reader, &fields, &role);
     Some(role)
 }
@@ -115,13 +124,14 @@ fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
 fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
     let Some(table) = fields.value("examples").and_then(|value| reader.table(value, "`[examples]`")) else { return };
     let inner = reader.fields(table, fields.span_of("examples"), "`[examples]`", &["allow", "deny"], &[]);
-    let lines = |reader: &mut Reader, key| {
-        inner.value(key).and_then(|value| reader.texts(value, key)).unwrap_or_default()
-    };
+    let lines =
+        |reader: &mut Reader, key| inner.value(key).and_then(|value| reader.texts(value, key)).unwrap_or_default();
     for Text { value, span } in lines(reader, "allow") {
         match outcome(role, &value) {
             Ok(true) => {}
-            Ok(false) => reader.error(span, "this example should be allowed, and rules that run different things allow it"),
+            Ok(false) => {
+                reader.error(span, "this example should be allowed, and rules that run different things allow it");
+            }
             Err(why) => reader.error(span, format!("this example should be allowed, and is not: {why}")),
         }
     }

@@ -134,7 +134,7 @@ fn what_was_approved_and_what_is_configured_must_both_allow_it() {
         narrowed(|one| one.loaded = Some(role("web", &RESTART.replace("/usr/bin/systemctl", "/opt/systemctl")))),
         narrowed(|one| one.loaded = Some(role("web", &RESTART.replace("sudo = true", "sudo = false")))),
         narrowed(|one| {
-            one.loaded = Some(role("web", "[[command]]\nrun = \"/usr/bin/systemctl restart nginx\"\nenv.A = \"1\"\n"))
+            one.loaded = Some(role("web", "[[command]]\nrun = \"/usr/bin/systemctl restart nginx\"\nenv.A = \"1\"\n"));
         }),
     ] {
         assert!(matches!(denial, Denial::Narrowed { .. }), "{denial:?}");

@@ -8,6 +8,7 @@ use crate::policy::pattern::matching::base_name;
 use crate::policy::role::{Alias, Rule};
 
 use super::environment;
+use super::lint;
 use super::reader::{Fields, Reader, Text, Value};
 
 /// How long a command may run if its role does not say; its grant may end sooner.
@@ -27,7 +28,8 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
     let sudo = reader.boolean(&fields, "sudo");
     let stdin = reader.boolean(&fields, "stdin");
     let timeout = reader.span_of_time(&fields, "timeout", LONGEST_TIMEOUT).unwrap_or(DEFAULT_TIMEOUT);
-    let max_output = fields.value("max_output").map_or(Some(DEFAULT_OUTPUT), |value| reader.number(value, "max_output"));
+    let max_output =
+        fields.value("max_output").map_or(Some(DEFAULT_OUTPUT), |value| reader.number(value, "max_output"));
     let env = environment::read(reader, &fields, sudo);
     let help = reader.text(&fields, "help", 200).map(|text| text.value).unwrap_or_default();
     let kinds = kinds(reader, &fields);
@@ -49,7 +51,9 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
         None => None,
     };
     let usage = alias.as_ref().map_or_else(|| usage(&run), |alias| alias.pattern.as_written().to_owned());
-    Some(Rule { run, parameters, alias, sudo, stdin, timeout, max_output: max_output?, env, help, usage })
+    let rule = Rule { run, parameters, alias, sudo, stdin, timeout, max_output: max_output?, env, help, usage };
+    lint::check(reader, run_text.span, &rule);
+    Some(rule)
 }
 
 /// The pattern with the base name of its program.
@@ -254,7 +258,10 @@ fn int(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
 
 fn path(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
     let text = reader.plain(value, "path", 1000)?;
-    PathPattern::new(&text.value).map(Kind::Path).map_err(|error| reader.error(text.span, format!("`path`: {error}"))).ok()
+    PathPattern::new(&text.value)
+        .map(Kind::Path)
+        .map_err(|error| reader.error(text.span, format!("`path`: {error}")))
+        .ok()
 }
 
 fn text(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
@@ -262,7 +269,10 @@ fn text(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
     match usize::try_from(longest) {
         Ok(longest) if (1..=LONGEST_VALUE).contains(&longest) => Some(Kind::Text { longest }),
         _ => {
-            reader.error(Some(value.span()), format!("`text` is the most characters, 1 to {LONGEST_VALUE}: `text = 200`"));
+            reader.error(
+                Some(value.span()),
+                format!("`text` is the most characters, 1 to {LONGEST_VALUE}: `text = 200`"),
+            );
             None
         }
     }

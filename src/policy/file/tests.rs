@@ -98,7 +98,7 @@ fn each_mistake_in_the_rest_is_named() {
     let command = "[[command]]\nrun = \"/bin/x\"\n";
     let request = |inner: &str| format!("{HEAD}[request]\n{inner}\n{command}");
     for (text, expected) in [
-        (format!("{HEAD}"), "at least one `[[command]]`"),
+        (HEAD.to_owned(), "at least one `[[command]]`"),
         (format!("{HEAD}command = 1"), "`command` is a list of tables"),
         (format!("run_as = \"ops\"\n{command}"), "needs `targets`"),
         (format!("targets = [\"a\"]\n{command}"), "needs `run_as`"),
@@ -138,4 +138,30 @@ fn all_mistakes_are_named_at_once_in_file_order() {
     let places: Vec<_> = findings(text).iter().filter_map(Diagnostic::line_column).collect();
     assert_eq!(places.len(), 5, "{:#?}", findings(text));
     assert!(places.is_sorted());
+}
+
+#[test]
+fn a_rule_that_gives_more_than_it_seems_to_is_warned_of_and_loads() {
+    for (run, warned) in [("/usr/bin/less /x", true), ("/usr/bin/python3.11 /x", true), ("/usr/bin/uptime", false)] {
+        let text = format!("{HEAD}[[command]]\nrun = \"{run}\"\n");
+        let (_, warnings) = Role::parse("web".parse().unwrap(), "roles/web.toml", &text).unwrap();
+        assert_eq!(warnings.len(), usize::from(warned), "{run}");
+        assert!(warnings.iter().all(|one| one.severity == Severity::Warning && one.line_column() == Some((4, 7))));
+    }
+}
+
+#[test]
+fn rubbish_costs_little_and_is_refused() {
+    for text in [
+        "[".repeat(100_000),
+        "a=".repeat(100_000),
+        "=\n".repeat(100_000),
+        format!("a={}", "{a=".repeat(50_000)),
+        "x = 1\n".repeat(9_999),
+    ] {
+        let found = findings(&text);
+        assert!(!found.is_empty() && found.len() <= MOST_FINDINGS, "{}", found.len());
+    }
+    let keys: String = (0..5_000).map(|at| format!("k{at} = 1\n")).collect();
+    assert_eq!(findings(&keys).len(), MOST_FINDINGS);
 }

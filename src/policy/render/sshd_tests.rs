@@ -49,7 +49,8 @@ impl Sshd {
         );
         fs::write(path("config"), config).unwrap();
         let log = fs::File::create(path("log")).unwrap();
-        let server = Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f"]).arg(path("config")).stderr(log).spawn().unwrap();
+        let server =
+            Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f"]).arg(path("config")).stderr(log).spawn().unwrap();
         let sshd = Self { server, port, home };
         let started = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
@@ -62,7 +63,14 @@ impl Sshd {
     fn client(&self) -> Child {
         Command::new("ssh")
             .args(["-F", "none", "-T", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR"])
-            .args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-p", &self.port.to_string()])
+            .args([
+                "-o",
+                "StrictHostKeyChecking=no",
+                "-o",
+                "UserKnownHostsFile=/dev/null",
+                "-p",
+                &self.port.to_string(),
+            ])
             .arg("-i")
             .arg(self.home.path().join("user"))
             .args(["127.0.0.1", "something else"])
