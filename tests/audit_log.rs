@@ -488,3 +488,33 @@ async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
     // before and what passed, revoked, the entry about the failure, after.
     assert_eq!((report.entries, report.uncovered), (released + 3, 0));
 }
+
+#[tokio::test]
+async fn the_example_in_the_documentation_is_real_and_its_commands_give_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path(), 1).unwrap();
+    let by = |user: &str, what: What| AuditEvent { user: Some(user.parse().unwrap()), ..AuditEvent::of(what) };
+    put(&log, by("alice", What::Control { line: "whoami".to_owned(), exit: 0 })).await;
+    put(&log, by("alice", What::Refused { what: "x11-req\u{1b}[2J".to_owned() })).await;
+    log.close();
+    let documentation = include_str!("../docs/audit-log-format.md");
+    let files = segments(dir.path()).into_iter().chain([dir.path().join("checkpoint")]);
+    let mut shown: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    shown.push_str(log.verifier_key().to_string().as_str());
+    for line in shown.lines().filter(|line| !line.is_empty()) {
+        assert!(documentation.contains(&format!("{line}\n")), "missing in the documentation:\n{shown}");
+    }
+    std::fs::write(dir.path().join("audit.pub"), log.verifier_key().to_string()).unwrap();
+    let blocks: Vec<&str> =
+        documentation.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 2, "the documentation lost its commands");
+    for block in blocks {
+        let commands: String =
+            block.lines().filter_map(|line| line.strip_prefix("$ ")).map(|line| format!("{line}\n")).collect();
+        let wanted: Vec<&str> = block.lines().filter(|line| !line.starts_with("$ ")).collect();
+        let ran =
+            std::process::Command::new("bash").arg("-ec").arg(&commands).current_dir(dir.path()).output().unwrap();
+        let got = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(got.lines().collect::<Vec<_>>(), wanted, "{commands}\n{}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
