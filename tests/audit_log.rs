@@ -518,3 +518,30 @@ async fn the_example_in_the_documentation_is_real_and_its_commands_give_what_it_
         assert_eq!(got.lines().collect::<Vec<_>>(), wanted, "{commands}\n{}", String::from_utf8_lossy(&ran.stderr));
     }
 }
+
+#[test]
+fn a_well_signed_log_of_a_newer_version_or_out_of_order_is_refused_and_not_guessed_at() {
+    use doorward::audit::merkle::{Tree, hash_leaf};
+    use doorward::audit::note::{Checkpoint, sign};
+    let line = |v: u8, seq: u8, second: u8| {
+        format!(r#"{{"v":{v},"seq":{seq},"time":"2026-01-01T00:00:0{second}Z","kind":"stop","data":{{"reason":""}}}}"#)
+    };
+    let cases = [
+        ([line(1, 0, 1), line(2, 1, 2)], "newer"),
+        ([line(1, 0, 1), line(1, 0, 2)], "numbered 0"),
+        ([line(1, 0, 2), line(1, 1, 1)], "earlier"),
+        ([line(1, 0, 1), r#"{"v":1}"#.to_owned()], "not an entry"),
+    ];
+    for (lines, wanted) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tree = Tree::default();
+        lines.iter().for_each(|line| tree.push(hash_leaf(line.as_bytes())));
+        let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: tree.size(), root: tree.root() };
+        std::fs::write(dir.path().join("checkpoint"), sign(&checkpoint, &key(1)).unwrap()).unwrap();
+        std::fs::write(dir.path().join("00000000000000000000.jsonl"), lines.map(|line| line + "\n").concat()).unwrap();
+        let problem = verify(dir.path(), &verifier(1)).unwrap_err().to_string();
+        assert!(problem.contains(wanted), "{problem}");
+        let Err(OpenError::Refused { problem, .. }) = open(dir.path(), 1) else { panic!("opened: {wanted}") };
+        assert!(problem.to_string().contains(wanted), "{problem}");
+    }
+}
