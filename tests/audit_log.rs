@@ -2,6 +2,8 @@
 //! not write. What is shown: every kind of tampering is found and named, a forged side file hides nothing, the bastion
 //! refuses to write to a log that is not whole, decisions fail and endings survive when the disk is full.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails so")]
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -463,7 +465,6 @@ async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
     log.append_later(said("revoked"));
     let waited = |wanted: fn(&Log) -> bool| {
         let log = Arc::clone(&log);
-        let ballast_dir = disk.0.path().to_owned();
         async move {
             for _ in 0..300 {
                 if wanted(&log) {
@@ -471,10 +472,6 @@ async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
                 }
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            let _ = std::process::Command::new("sh")
-                .arg("-c")
-                .arg(format!("ls -ls {0} {0}/audit; df {0}", ballast_dir.display()))
-                .status();
             panic!("never: {:?}", log.health());
         }
     };
@@ -490,4 +487,61 @@ async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
     let report = verify(&dir, &verifier(1)).unwrap();
     // before and what passed, revoked, the entry about the failure, after.
     assert_eq!((report.entries, report.uncovered), (released + 3, 0));
+}
+
+#[tokio::test]
+async fn the_example_in_the_documentation_is_real_and_its_commands_give_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = open(dir.path(), 1).unwrap();
+    let by = |user: &str, what: What| AuditEvent { user: Some(user.parse().unwrap()), ..AuditEvent::of(what) };
+    put(&log, by("alice", What::Control { line: "whoami".to_owned(), exit: 0 })).await;
+    put(&log, by("alice", What::Refused { what: "x11-req\u{1b}[2J".to_owned() })).await;
+    log.close();
+    let documentation = include_str!("../docs/audit-log-format.md");
+    let files = segments(dir.path()).into_iter().chain([dir.path().join("checkpoint")]);
+    let mut shown: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    shown.push_str(log.verifier_key().to_string().as_str());
+    for line in shown.lines().filter(|line| !line.is_empty()) {
+        assert!(documentation.contains(&format!("{line}\n")), "missing in the documentation:\n{shown}");
+    }
+    std::fs::write(dir.path().join("audit.pub"), log.verifier_key().to_string()).unwrap();
+    let blocks: Vec<&str> =
+        documentation.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(blocks.len() >= 2, "the documentation lost its commands");
+    for block in blocks {
+        let commands: String =
+            block.lines().filter_map(|line| line.strip_prefix("$ ")).map(|line| format!("{line}\n")).collect();
+        let wanted: Vec<&str> = block.lines().filter(|line| !line.starts_with("$ ")).collect();
+        let ran =
+            std::process::Command::new("bash").arg("-ec").arg(&commands).current_dir(dir.path()).output().unwrap();
+        let got = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(got.lines().collect::<Vec<_>>(), wanted, "{commands}\n{}", String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
+#[test]
+fn a_well_signed_log_of_a_newer_version_or_out_of_order_is_refused_and_not_guessed_at() {
+    use doorward::audit::merkle::{Tree, hash_leaf};
+    use doorward::audit::note::{Checkpoint, sign};
+    let line = |v: u8, seq: u8, second: u8| {
+        format!(r#"{{"v":{v},"seq":{seq},"time":"2026-01-01T00:00:0{second}Z","kind":"stop","data":{{"reason":""}}}}"#)
+    };
+    let cases = [
+        ([line(1, 0, 1), line(2, 1, 2)], "newer"),
+        ([line(1, 0, 1), line(1, 0, 2)], "numbered 0"),
+        ([line(1, 0, 2), line(1, 1, 1)], "earlier"),
+        ([line(1, 0, 1), r#"{"v":1}"#.to_owned()], "not an entry"),
+    ];
+    for (lines, wanted) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tree = Tree::default();
+        lines.iter().for_each(|line| tree.push(hash_leaf(line.as_bytes())));
+        let checkpoint = Checkpoint { origin: ORIGIN.to_owned(), size: tree.size(), root: tree.root() };
+        std::fs::write(dir.path().join("checkpoint"), sign(&checkpoint, &key(1)).unwrap()).unwrap();
+        std::fs::write(dir.path().join("00000000000000000000.jsonl"), lines.map(|line| line + "\n").concat()).unwrap();
+        let problem = verify(dir.path(), &verifier(1)).unwrap_err().to_string();
+        assert!(problem.contains(wanted), "{problem}");
+        let Err(OpenError::Refused { problem, .. }) = open(dir.path(), 1) else { panic!("opened: {wanted}") };
+        assert!(problem.to_string().contains(wanted), "{problem}");
+    }
 }

@@ -91,7 +91,7 @@ impl Shared {
 
     fn check_free(&self) -> io::Result<()> {
         let disk = statvfs(&self.dir)?;
-        let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
+        let free = disk.blocks_available().saturating_mul(disk.fragment_size());
         let keep = self.limits.keep_free;
         if free < keep {
             return Err(io::Error::other(format!(

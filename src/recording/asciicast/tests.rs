@@ -18,6 +18,8 @@ fn header(terminal: bool) -> Header {
     }
 }
 
+type Passed = Vec<(Track, Vec<u8>)>;
+
 fn recorded(terminal: bool, chunks: &[(Track, Vec<u8>)]) -> String {
     let (mut encoder, mut file) = Encoder::new(&header(terminal));
     for (step, (track, bytes)) in chunks.iter().enumerate() {
@@ -31,7 +33,7 @@ fn joined(events: &[(Track, Vec<u8>)], wanted: Track) -> Vec<u8> {
     events.iter().filter(|(track, _)| *track == wanted).flat_map(|(_, bytes)| bytes.clone()).collect()
 }
 
-fn read(file: &str) -> (Header, Vec<(Track, Vec<u8>)>, Option<u8>) {
+fn read(file: &str) -> (Header, Passed, Option<u8>) {
     let (header, reader) = Reader::open(file.as_bytes()).unwrap();
     let (mut passed, mut exit) = (Vec::new(), None);
     for event in reader {

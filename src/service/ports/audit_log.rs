@@ -24,7 +24,8 @@ impl Committed {
     }
 }
 
-/// Why nothing could be written. The log is then unusable until a restart; nothing that needs it may go on.
+/// Why nothing could be written. Nothing that needs the entry may go on; the log tries to mend itself, so a later one may
+/// succeed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the audit log cannot be written: {reason}")]
 pub struct AuditError {
