@@ -351,7 +351,7 @@ async fn help_lists_what_is_yours_and_explains_one_verb() {
 }
 
 #[tokio::test]
-async fn who_presents_a_certificate_is_told_to_fetch_the_new_one() {
+async fn where_only_a_presented_certificate_counts_it_is_fetched_first() {
     let world = World::new();
     let mut settings = (*world.services.snapshot.load_full()).clone();
     settings.settings.require_presented_certificate = true;

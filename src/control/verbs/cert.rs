@@ -20,7 +20,7 @@ pub(super) async fn run(caller: &Caller<'_>) -> Result<Answer, Failure> {
 
 pub(super) fn failure(error: &CertifyError, alias: &str) -> Failure {
     match error {
-        CertifyError::NoGrant => {
+        CertifyError::NoGrant { .. } => {
             let advice = "you hold nothing that is approved, so there is no certificate";
             Failure::new(Exit::Refused, advice).and(&format!(
                 "`ssh {alias} roles` lists what you can ask for, `ssh {alias} status` what you have asked"
