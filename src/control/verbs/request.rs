@@ -148,7 +148,7 @@ async fn begin(caller: &Caller<'_>, approved: &AccessRequest) -> Result<Answer, 
     let (alias, id) = (caller.alias(), &approved.id);
     certify(caller.services, caller.session).await.map_err(|error| {
         let retry = format!("{id} is approved all the same; `ssh {alias} cert` tries again");
-        cert::failure(&error, alias).and(&retry)
+        cert::failure(&error).and(&retry)
     })?;
     let active = status_of(caller.services, caller.session, id).await?;
     let now = caller.services.clock.now();
