@@ -234,7 +234,7 @@ async fn what_needs_no_approval_is_active_at_once() {
     assert_eq!((nothing.exit, nothing.err.as_str()), (3, "doorward: you hold nothing to give back\n"));
     let cert = world.types("alice", "cert").await;
     assert_eq!((cert.exit, cert.out.as_str()), (1, ""));
-    assert!(cert.err.contains("`ssh bastion roles` lists what you can ask for"), "{}", cert.err);
+    assert!(cert.err.contains("(you gave it back); `ssh bastion request look"), "{}", cert.err);
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::domain::{GrantId, RequestId, Timestamp, UserName, Window};
 
-use super::request::{AccessRequest, EndReason, State};
+use super::request::AccessRequest;
+use super::state::{EndReason, State};
 
 /// A transition that the state of a request does not allow. `Display` says what state that is.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

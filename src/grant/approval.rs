@@ -11,7 +11,8 @@ use crate::domain::time::for_people;
 use crate::domain::{Person, RequestId, Subject, TargetName, Timestamp, UserName};
 
 use super::activation::WrongState;
-use super::request::{AccessRequest, Approval, Scope, State};
+use super::request::{AccessRequest, Approval, Scope};
+use super::state::State;
 
 /// The fewest hexadecimal digits of a digest that an approver types.
 pub const DIGITS: usize = 4;
@@ -44,7 +45,7 @@ pub struct Yes<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Approved {
     /// It counts; this is the request with it.
-    Counted(AccessRequest),
+    Counted(Box<AccessRequest>),
     /// The same person had said it before: nothing changes.
     Repeated,
 }
@@ -166,7 +167,7 @@ impl AccessRequest {
         if next.approvals.len() >= usize::from(next.approvals_needed) {
             next.state = State::Approved { at: now, activate_by: now.after(activate_within) };
         }
-        Ok(Approved::Counted(next))
+        Ok(Approved::Counted(Box::new(next)))
     }
 
     /// `Pending -> Denied`: one no is enough.

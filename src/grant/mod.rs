@@ -8,9 +8,11 @@ pub mod activation;
 pub mod approval;
 pub mod eligibility;
 pub mod request;
+pub mod state;
 
 #[cfg(test)]
 mod tests;
 
 pub use approval::Narrowing;
-pub use request::{AccessRequest, ActiveGrant, Approval, EndReason, Filing, Scope, State};
+pub use request::{AccessRequest, ActiveGrant, Approval, Filing, Scope};
+pub use state::{EndReason, State};

@@ -65,7 +65,7 @@ fn yes_by(
 
 fn counted(request: &AccessRequest, who: &str, narrowing: &Narrowing, now: Timestamp) -> AccessRequest {
     match yes_by(request, &lead(who), &request.digest().short(), narrowing, now) {
-        Ok(Approved::Counted(next)) => next,
+        Ok(Approved::Counted(next)) => *next,
         other => panic!("{other:?}"),
     }
 }
@@ -144,7 +144,7 @@ fn a_role_that_needs_more_approvals_by_now_needs_them_for_waiting_requests_too()
         let (by, narrowing) = (lead(by), Narrowing::default());
         let yes = Yes { by: &by, approvers: &leads(), needed, seen: &seen, narrowing: &narrowing };
         match request.approve(&yes, at(1), ACTIVATE) {
-            Ok(Approved::Counted(next)) => next,
+            Ok(Approved::Counted(next)) => *next,
             other => panic!("{other:?}"),
         }
     };
@@ -306,7 +306,7 @@ fn take(request: &AccessRequest, step: &Step, now: Timestamp) -> Option<AccessRe
             let narrowing = Narrowing { targets, duration: seconds.map(Duration::from_secs) };
             let seen = if *wrong_digest { "0000".to_owned() } else { request.digest().short() };
             match yes_by(request, &lead(PEOPLE[*who]), &seen, &narrowing, now) {
-                Ok(Approved::Counted(next)) => Some(next),
+                Ok(Approved::Counted(next)) => Some(*next),
                 Ok(Approved::Repeated) | Err(_) => None,
             }
         }

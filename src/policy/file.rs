@@ -65,8 +65,7 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         Some(read) => Some(read?),
         None => None,
     };
-    let role =
-        Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
+    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
     examples(reader, &fields, &role);
     Some(role)
 }
@@ -115,13 +114,14 @@ fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
 fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
     let Some(table) = fields.value("examples").and_then(|value| reader.table(value, "`[examples]`")) else { return };
     let inner = reader.fields(table, fields.span_of("examples"), "`[examples]`", &["allow", "deny"], &[]);
-    let lines = |reader: &mut Reader, key| {
-        inner.value(key).and_then(|value| reader.texts(value, key)).unwrap_or_default()
-    };
+    let lines =
+        |reader: &mut Reader, key| inner.value(key).and_then(|value| reader.texts(value, key)).unwrap_or_default();
     for Text { value, span } in lines(reader, "allow") {
         match outcome(role, &value) {
             Ok(true) => {}
-            Ok(false) => reader.error(span, "this example should be allowed, and rules that run different things allow it"),
+            Ok(false) => {
+                reader.error(span, "this example should be allowed, and rules that run different things allow it")
+            }
             Err(why) => reader.error(span, format!("this example should be allowed, and is not: {why}")),
         }
     }

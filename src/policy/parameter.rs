@@ -68,7 +68,9 @@ impl ValuePattern {
             return Err("inline flags such as `(?i)` are not read; write out what may be typed".to_owned());
         }
         if !unicode && !written.is_ascii() {
-            return Err("the pattern has characters outside ASCII; add `unicode = true` to allow them in values".to_owned());
+            return Err(
+                "the pattern has characters outside ASCII; add `unicode = true` to allow them in values".to_owned()
+            );
         }
         let compile = |text: &str| {
             regex::bytes::RegexBuilder::new(text)
@@ -288,7 +290,9 @@ fn no_operators(value: &str) -> Result<(), Refusal> {
         return Err(Refusal::Operator("text here holds no `*`, `?`, brackets or braces, which some programs expand"));
     }
     if value.starts_with('@') {
-        return Err(Refusal::Operator("text here does not begin with `@`, which some programs read as `from this file`"));
+        return Err(Refusal::Operator(
+            "text here does not begin with `@`, which some programs read as `from this file`",
+        ));
     }
     let host_path = value.split_once(':').is_some_and(|(host, path)| {
         !host.is_empty() && !host.contains([' ', '/']) && !path.is_empty() && !path.starts_with(' ')

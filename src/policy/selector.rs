@@ -102,7 +102,9 @@ mod tests {
 
     #[test]
     fn what_names_no_target_is_refused() {
-        for entry in ["", "Web-1", "web-1,web-2", "web 1", "-x", "label:", "label:tier", "label:=x", "label:a=*", "web-?"] {
+        for entry in
+            ["", "Web-1", "web-1,web-2", "web 1", "-x", "label:", "label:tier", "label:=x", "label:a=*", "web-?"]
+        {
             assert!(TargetSelector::default().push(entry).is_err(), "{entry:?}");
         }
     }

@@ -81,3 +81,6 @@ pub async fn activate_approved(services: &Services, user: &UserName) -> Result<u
     }
     Ok(activated)
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,8 +100,7 @@ pub(super) async fn give<E: From<Unavailable>>(
     for _ in 0..ATTEMPTS {
         let Some(before) = current(services, id).await.map_err(Unavailable::from)? else { return Ok(None) };
         let Some((after, event)) = decide(&before.value, services.clock.now())? else { return Ok(Some(before.value)) };
-        let announced = Announced::before(services, &after);
-        let _ = services.audit.append(about(&after, event)).await.map_err(Unavailable::from)?;
+        let announced = Announced::write(services, &after, event).await?;
         match services.store.replace_request(&before, &after).await {
             Ok(()) => {
                 announced.kept();
@@ -119,24 +118,42 @@ pub(super) async fn give<E: From<Unavailable>>(
 /// store failed, when somebody was faster, and when the client went away in between and the future was dropped.
 pub(super) struct Announced<'a> {
     services: &'a Services,
-    correction: Option<AuditEvent>,
+    entry: AuditEvent,
+    about: RequestId,
+    sequence: Option<u64>,
+    kept: bool,
 }
 
 impl<'a> Announced<'a> {
-    pub(super) fn before(services: &'a Services, request: &AccessRequest) -> Self {
-        let message = format!("the entry before this about {} is of a change that was not stored", request.id);
-        Self { services, correction: Some(about(request, AuditEvent::of(What::Error { message }))) }
+    /// Writes `event`, which speaks of what `request` is about to become.
+    pub(super) async fn write(
+        services: &'a Services,
+        request: &AccessRequest,
+        event: AuditEvent,
+    ) -> Result<Self, Unavailable> {
+        let entry = about(request, event);
+        let about = request.id.clone();
+        // Before the entry is: a future dropped while the disk works may leave one behind as well.
+        let mut announced = Self { services, entry: entry.clone(), about, sequence: None, kept: false };
+        announced.sequence = Some(services.audit.append(entry).await?.sequence());
+        Ok(announced)
     }
 
     pub(super) fn kept(mut self) {
-        self.correction = None;
+        self.kept = true;
     }
 }
 
 impl Drop for Announced<'_> {
     fn drop(&mut self) {
-        if let Some(correction) = self.correction.take() {
-            self.services.audit.append_later(correction);
+        if self.kept {
+            return;
         }
+        let which = match self.sequence {
+            Some(sequence) => format!("entry {sequence}"),
+            None => "an entry of this session that may stand before".to_owned(),
+        };
+        let message = format!("{which} speaks of a change of {} that was not stored", self.about);
+        self.services.audit.append_later(AuditEvent { what: What::Error { message }, ..self.entry.clone() });
     }
 }

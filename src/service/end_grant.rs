@@ -144,3 +144,6 @@ fn ended(request: &AccessRequest) -> What {
         state => What::Error { message: format!("{} was to end and {state}", request.id) },
     }
 }
+
+#[cfg(test)]
+mod tests;

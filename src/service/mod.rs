@@ -27,6 +27,9 @@ pub mod session;
 pub mod settings;
 pub mod snapshot;
 
+#[cfg(test)]
+mod rehearsal;
+
 pub use approved_roles::ApprovedRoles;
 pub use failure::{Unavailable, UnseenRequest};
 pub use session::Session;

@@ -1,6 +1,5 @@
 //! Asking: file a request, look at it, wait for it, take it back.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -11,7 +10,7 @@ use crate::grant::activation::WrongState;
 use crate::grant::eligibility::{AskError, AskTerms, Wish, admit};
 use crate::grant::{AccessRequest, Filing, State};
 
-use super::change_request::{ATTEMPTS, Announced, about, current, matching, take};
+use super::change_request::{ATTEMPTS, Announced, current, matching, take};
 use super::ports::{RequestQuery, StoreError};
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Snapshot, Unavailable, UnseenRequest};
@@ -84,9 +83,7 @@ pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> R
         }
         let (lapse, activate_within) = (settings.lapse, settings.activate_within);
         let request = AccessRequest::file(id, filing.clone(), services.clock.now(), lapse, activate_within);
-        let announced = Announced::before(services, &request);
-        let event = about(&request, session.event(requested(&request)));
-        let _ = services.audit.append(event).await.map_err(Unavailable::from)?;
+        let announced = Announced::write(services, &request, session.event(requested(&request))).await?;
         match services.store.insert_request(&request).await {
             Ok(()) => {
                 announced.kept();
@@ -209,9 +206,8 @@ pub async fn await_change(
 ) -> Result<AccessRequest, RequestError> {
     let deadline = Instant::now().checked_add(within);
     loop {
-        let mut rung = pin!(services.changed.notified());
         // Listening begins before the request is read: a change in between is not slept through.
-        rung.as_mut().enable();
+        let rung = services.changed.notified();
         let found = current(services, &seen.id).await.map_err(Unavailable::from)?;
         let request = found.ok_or_else(|| unseen(&seen.id))?.value;
         let left = deadline.map_or(LOOK_AGAIN, |deadline| deadline.saturating_duration_since(Instant::now()));
@@ -222,3 +218,6 @@ pub async fn await_change(
         let _ = timeout(left.min(LOOK_AGAIN), rung).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -117,3 +117,6 @@ pub fn role_allowing(snapshot: &Snapshot, person: &Person, target: &TargetName, 
     let line = format!("ssh {alias} request {role} --on {target}{ticket}{reason}");
     Some(Suggestion { role: role.clone(), line })
 }
+
+#[cfg(test)]
+mod tests;

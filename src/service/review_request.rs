@@ -41,7 +41,7 @@ pub struct PendingRequest {
 pub struct History {
     /// How many (of the latest fifty).
     pub filed: usize,
-    /// How many of them were approved.
+    /// How many of them were approved (and not revoked).
     pub granted: usize,
     /// How many of them were denied.
     pub denied: usize,
@@ -196,7 +196,7 @@ impl Judge<'_> {
             let why = format!("{} may no longer ask for {}", request.user, request.role);
             return Err(ReviewError::Outdated { id: request.id.clone(), why });
         }
-        Ok(Some(after))
+        Ok(Some(*after))
     }
 
     fn no(&self, request: &AccessRequest, text: &str, now: Timestamp) -> Result<AccessRequest, ReviewError> {
@@ -254,3 +254,6 @@ pub fn possible_approvers(services: &Services, request: &AccessRequest) -> Vec<U
     let snapshot = services.snapshot.load();
     Approvers::of(services, &snapshot, request).left(&snapshot, request)
 }
+
+#[cfg(test)]
+mod tests;

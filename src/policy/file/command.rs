@@ -27,7 +27,8 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
     let sudo = reader.boolean(&fields, "sudo");
     let stdin = reader.boolean(&fields, "stdin");
     let timeout = reader.span_of_time(&fields, "timeout", LONGEST_TIMEOUT).unwrap_or(DEFAULT_TIMEOUT);
-    let max_output = fields.value("max_output").map_or(Some(DEFAULT_OUTPUT), |value| reader.number(value, "max_output"));
+    let max_output =
+        fields.value("max_output").map_or(Some(DEFAULT_OUTPUT), |value| reader.number(value, "max_output"));
     let env = environment::read(reader, &fields, sudo);
     let help = reader.text(&fields, "help", 200).map(|text| text.value).unwrap_or_default();
     let kinds = kinds(reader, &fields);
@@ -254,7 +255,10 @@ fn int(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
 
 fn path(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
     let text = reader.plain(value, "path", 1000)?;
-    PathPattern::new(&text.value).map(Kind::Path).map_err(|error| reader.error(text.span, format!("`path`: {error}"))).ok()
+    PathPattern::new(&text.value)
+        .map(Kind::Path)
+        .map_err(|error| reader.error(text.span, format!("`path`: {error}")))
+        .ok()
 }
 
 fn text(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
@@ -262,7 +266,10 @@ fn text(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
     match usize::try_from(longest) {
         Ok(longest) if (1..=LONGEST_VALUE).contains(&longest) => Some(Kind::Text { longest }),
         _ => {
-            reader.error(Some(value.span()), format!("`text` is the most characters, 1 to {LONGEST_VALUE}: `text = 200`"));
+            reader.error(
+                Some(value.span()),
+                format!("`text` is the most characters, 1 to {LONGEST_VALUE}: `text = 200`"),
+            );
             None
         }
     }

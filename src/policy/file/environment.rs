@@ -11,13 +11,38 @@ const LONGEST: usize = 1024;
 
 /// Names with a meaning to the loader, to shells, to interpreters or to programs that start others.
 const REFUSED: [&str; 27] = [
-    "PATH", "IFS", "ENV", "SHELL", "SHELLOPTS", "BASHOPTS", "CDPATH", "PS4", "PROMPT_COMMAND", "HOME", "USER", "LOGNAME", "EDITOR",
-    "VISUAL", "PAGER", "BROWSER", "LESS", "LESSOPEN", "LESSCLOSE", "MANPAGER", "GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH",
-    "HOSTALIASES", "RES_OPTIONS", "TMPDIR",
+    "PATH",
+    "IFS",
+    "ENV",
+    "SHELL",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "CDPATH",
+    "PS4",
+    "PROMPT_COMMAND",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "EDITOR",
+    "VISUAL",
+    "PAGER",
+    "BROWSER",
+    "LESS",
+    "LESSOPEN",
+    "LESSCLOSE",
+    "MANPAGER",
+    "GCONV_PATH",
+    "GLIBC_TUNABLES",
+    "LOCPATH",
+    "NLSPATH",
+    "HOSTALIASES",
+    "RES_OPTIONS",
+    "TMPDIR",
 ];
 /// Beginnings of such names.
 const REFUSED_PREFIXES: [&str; 15] = [
-    "LD_", "BASH_", "ZDOTDIR", "GIT_", "SSH_", "SUDO_", "SYSTEMD_", "PYTHON", "PERL", "RUBY", "NODE_", "JAVA", "_JAVA", "MALLOC_", "DYLD_",
+    "LD_", "BASH_", "ZDOTDIR", "GIT_", "SSH_", "SUDO_", "SYSTEMD_", "PYTHON", "PERL", "RUBY", "NODE_", "JAVA", "_JAVA",
+    "MALLOC_", "DYLD_",
 ];
 
 /// The variables, sorted by name.
@@ -25,7 +50,11 @@ pub(super) fn read(reader: &mut Reader, fields: &Fields<'_>, sudo: bool) -> Vec<
     let Some(table) = fields.value("env").and_then(|value| reader.table(value, "`env`")) else { return Vec::new() };
     if sudo {
         let help = "set the value in the program's own configuration on the target";
-        reader.error_with_help(fields.key_span("env"), "`env` has no effect together with `sudo`, which drops it", help);
+        reader.error_with_help(
+            fields.key_span("env"),
+            "`env` has no effect together with `sudo`, which drops it",
+            help,
+        );
     }
     if table.len() > MOST {
         reader.error(fields.key_span("env"), format!("`env` has at most {MOST} variables"));
@@ -45,7 +74,8 @@ pub(super) fn read(reader: &mut Reader, fields: &Fields<'_>, sudo: bool) -> Vec<
 
 fn refused(name: &str) -> Option<&'static str> {
     let capital = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
-    let plain = name.bytes().next().is_some_and(capital) && name.bytes().all(|byte| capital(byte) || byte.is_ascii_digit());
+    let plain =
+        name.bytes().next().is_some_and(capital) && name.bytes().all(|byte| capital(byte) || byte.is_ascii_digit());
     if !plain || name.len() > 64 {
         return Some("is no variable name; write capital letters, digits and `_`");
     }

@@ -112,7 +112,8 @@ impl Reader {
             if known.contains(&name) {
                 entries.push((name, span, value));
             } else if later.contains(&name) {
-                let help = "take it out, or wait for a build that enforces it; a role must not seem stricter than it is";
+                let help =
+                    "take it out, or wait for a build that enforces it; a role must not seem stricter than it is";
                 self.error_with_help(Some(span), format!("this build does not enforce `{name}` yet"), help);
             } else {
                 let message = format!("{what} has no key `{}`", excerpt(name, 40));
@@ -154,7 +155,10 @@ impl Reader {
             return None;
         };
         if text.len() > longest {
-            self.error(Some(value.span()), format!("`{what}` has at most {longest} bytes, and this has {}", text.len()));
+            self.error(
+                Some(value.span()),
+                format!("`{what}` has at most {longest} bytes, and this has {}", text.len()),
+            );
             return None;
         }
         if let Some(found) = text.chars().find(|c| !is_printable(*c)) {

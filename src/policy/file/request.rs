@@ -16,13 +16,16 @@ const MOST_APPROVALS: u64 = 10;
 
 pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<RequestTerms> {
     let table = reader.table(value, "`[request]`")?;
-    let known =
-        ["eligible", "approvers", "approvals", "max_duration", "default_duration", "reason", "ticket"];
+    let known = ["eligible", "approvers", "approvals", "max_duration", "default_duration", "reason", "ticket"];
     let fields = reader.fields(table, Some(value.span()), "`[request]`", &known, &["mfa", "approval", "when"]);
     let eligible = subjects(reader, &fields, "eligible");
     if fields.value("eligible").is_none() || fields.value("eligible").is_some() && eligible.is_empty() {
         let place = fields.key_span("eligible");
-        reader.error_with_help(place, "nobody may ask for this role", "write `eligible = [\"group:NAME\"]`, or take `[request]` out");
+        reader.error_with_help(
+            place,
+            "nobody may ask for this role",
+            "write `eligible = [\"group:NAME\"]`, or take `[request]` out",
+        );
     }
     let approvers = subjects(reader, &fields, "approvers");
     let approvals = approvals(reader, &fields, &approvers);

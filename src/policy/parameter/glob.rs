@@ -92,9 +92,8 @@ impl PathPattern {
 }
 
 fn all_fit(parts: &[String], names: &[&str]) -> bool {
-    let fits = |(part, name): (&String, &&str)| {
-        (part.starts_with('.') || !name.starts_with('.')) && matches_glob(part, name)
-    };
+    let fits =
+        |(part, name): (&String, &&str)| (part.starts_with('.') || !name.starts_with('.')) && matches_glob(part, name);
     parts.len() == names.len() && parts.iter().zip(names).all(fits)
 }
 

@@ -133,11 +133,15 @@ impl<'a> Parser<'a> {
             return Err(self.error(start, "this parameter is never closed with `}`"));
         };
         if let Some(one) = name.strip_suffix("...") {
-            let message = format!("this build does not read `{{{}...}}` yet; write each word as its own parameter", excerpt(one, 40));
+            let message = format!(
+                "this build does not read `{{{}...}}` yet; write each word as its own parameter",
+                excerpt(one, 40)
+            );
             return Err(self.error(start, message));
         }
         if !is_name(name) {
-            let message = format!("`{}` is no parameter name; write lower-case letters, digits and `_`", excerpt(name, 40));
+            let message =
+                format!("`{}` is no parameter name; write lower-case letters, digits and `_`", excerpt(name, 40));
             return Err(self.error(start + 1, message));
         }
         if self.names.iter().any(|(known, _)| known == name) {
@@ -146,7 +150,9 @@ impl<'a> Parser<'a> {
         if let Some((group, opened)) = self.group
             && self.steps.last().and_then(|step| step.group) != Some(group)
         {
-            return Err(self.error(opened, "a group begins with a literal word, so that it can be told from what follows"));
+            return Err(
+                self.error(opened, "a group begins with a literal word, so that it can be told from what follows")
+            );
         }
         self.at = start + name.len() + 2;
         self.word_ends()?;

@@ -51,7 +51,10 @@ fn a_miss_names_the_word_its_column_and_what_may_stand_there() {
     assert_eq!((miss.word, miss.column, miss.found.as_deref()), (3, 9, Some("--follow")));
     assert_eq!(miss.wanted, [Wanted::Literal("-n".to_owned()), Wanted::Literal("-f".to_owned()), Wanted::End]);
     let miss = read(pattern, &kinds, "j -u x -n 10").unwrap_err();
-    assert!(matches!(&miss.wanted[..], [Wanted::Parameter { name, refused: Some(_), .. }] if name == "lines"), "{miss:?}");
+    assert!(
+        matches!(&miss.wanted[..], [Wanted::Parameter { name, refused: Some(_), .. }] if name == "lines"),
+        "{miss:?}"
+    );
     let miss = read(pattern, &kinds, "j -u").unwrap_err();
     assert_eq!((miss.word, miss.column, miss.found.as_deref()), (2, 6, None));
 }

@@ -38,7 +38,10 @@ fn every_character_a_shell_would_act_on_is_named_with_its_column() {
         assert_eq!(words(&format!("x '{found}' \\{found}")), ["x".to_owned(), found.to_string(), found.to_string()]);
     }
     let shown = refused("a; id").to_string();
-    assert!(shown.contains("`;` at character 2 is shell syntax") && shown.contains("ssh removed the quotes"), "{shown}");
+    assert!(
+        shown.contains("`;` at character 2 is shell syntax") && shown.contains("ssh removed the quotes"),
+        "{shown}"
+    );
 }
 
 #[test]

@@ -1,0 +1,85 @@
+use std::sync::atomic::Ordering;
+
+use super::super::rehearsal::{ROLES, Rehearsal, name, role, user};
+use super::*;
+use crate::domain::Clock;
+use crate::identity::Directory;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[tokio::test]
+async fn time_counts_from_the_first_use() {
+    let stage = Rehearsal::new();
+    let request = stage.filed("web-look").await;
+    stage.clock.pass(3 * HOUR);
+    assert_eq!(activate_approved(&stage.services, &name("alice")).await.unwrap(), 1);
+    let active = stage.stored(&request.id);
+    let grant = active.active_grant(stage.clock.now()).unwrap();
+    assert_eq!(grant.ends(), stage.clock.now().after(HOUR / 2));
+    assert_eq!(stage.log.last(), What::Activated { ends: grant.ends() });
+    let entry = stage.log.entries().pop().unwrap();
+    assert_eq!((entry.user, entry.grant), (Some(name("alice")), Some(grant.id().clone())));
+    // Again is no second beginning.
+    stage.clock.pass(HOUR / 4);
+    assert_eq!(activate_approved(&stage.services, &name("alice")).await.unwrap(), 0);
+    assert_eq!(activate(&stage.services, &request.id).await.unwrap(), active);
+    assert_eq!(stage.log.kinds(), ["requested", "activated"]);
+}
+
+#[tokio::test]
+async fn two_first_uses_at_once_are_one() {
+    let stage = Rehearsal::new();
+    let request = stage.filed("web-look").await;
+    let (one, two) = tokio::join!(activate(&stage.services, &request.id), activate(&stage.services, &request.id));
+    assert_eq!(one.unwrap(), two.unwrap());
+}
+
+#[tokio::test]
+async fn nothing_begins_without_its_entry_nor_without_the_store() {
+    let stage = Rehearsal::new();
+    let request = stage.filed("web-look").await;
+    stage.log.broken.store(true, Ordering::SeqCst);
+    assert!(matches!(activate_approved(&stage.services, &name("alice")).await, Err(Unavailable::Log(_))));
+    assert_eq!(stage.stored(&request.id), request);
+    stage.log.mend();
+    stage.store.read_only.store(true, Ordering::SeqCst);
+    assert!(matches!(activate_approved(&stage.services, &name("alice")).await, Err(Unavailable::Store(_))));
+    assert_eq!(stage.stored(&request.id), request);
+    assert_eq!(stage.log.kinds(), ["requested", "error", "activated", "error"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_approval_or_too_long_or_lost_its_role_does_not_begin() {
+    let stage = Rehearsal::new();
+    let pending = stage.filed("web-restart").await;
+    let approved = stage.filed("web-look").await;
+    assert!(matches!(activate(&stage.services, &pending.id).await, Err(ActivateError::State(_))));
+    stage.reload(|now| drop(now.roles.remove(&approved.role)));
+    assert!(matches!(activate(&stage.services, &approved.id).await, Err(ActivateError::Outdated(_))));
+    assert_eq!(activate_approved(&stage.services, &name("alice")).await.unwrap(), 0);
+    let stage_of_others = Rehearsal::new();
+    let request = stage_of_others.filed("web-look").await;
+    stage_of_others.reload(|now| now.directory = Directory::new([user("alice", &["leads"])]));
+    assert!(matches!(activate(&stage_of_others.services, &request.id).await, Err(ActivateError::Outdated(_))));
+    assert_eq!(stage_of_others.log.kinds(), ["requested"]);
+
+    stage.clock.pass(4 * HOUR);
+    let error = activate(&stage.services, &approved.id).await.unwrap_err().to_string();
+    assert!(error.contains("cannot be activated: it expired at"), "{error}");
+    assert_eq!(stage.log.kinds(), ["requested", "requested", "ended"]);
+    assert!(matches!(activate(&stage.services, &RequestId::from_bits(1)).await, Err(ActivateError::Gone(_))));
+}
+
+#[tokio::test]
+async fn a_role_that_was_shortened_shortens_what_begins_and_one_that_was_widened_widens_nothing() {
+    for (now, minutes) in [("max_duration = \"10m\"", 10), ("max_duration = \"8h\"", 30)] {
+        let stage = Rehearsal::new();
+        let request = stage.filed("web-look").await;
+        let text = ROLES[2].1.replace("max_duration = \"30m\"", now).replace("web-1", "*");
+        stage.reload(|snapshot| drop(snapshot.roles.insert(request.role.clone(), role("web-look", &text))));
+        let active = activate(&stage.services, &request.id).await.unwrap();
+        let grant = active.active_grant(stage.clock.now()).unwrap();
+        assert_eq!(grant.ends(), stage.clock.now().after(Duration::from_secs(minutes * 60)));
+        assert_eq!((grant.targets().len(), grant.role_digest()), (1, request.role_digest));
+    }
+}
