@@ -234,7 +234,7 @@ async fn what_needs_no_approval_is_active_at_once() {
     assert_eq!((nothing.exit, nothing.err.as_str()), (3, "doorward: you hold nothing to give back\n"));
     let cert = world.types("alice", "cert").await;
     assert_eq!((cert.exit, cert.out.as_str()), (1, ""));
-    assert!(cert.err.contains("`ssh bastion roles` lists what you can ask for"), "{}", cert.err);
+    assert!(cert.err.contains("(you gave it back); `ssh bastion request look"), "{}", cert.err);
 }
 
 #[tokio::test]
@@ -351,7 +351,7 @@ async fn help_lists_what_is_yours_and_explains_one_verb() {
 }
 
 #[tokio::test]
-async fn who_presents_a_certificate_is_told_to_fetch_the_new_one() {
+async fn where_only_a_presented_certificate_counts_it_is_fetched_first() {
     let world = World::new();
     let mut settings = (*world.services.snapshot.load_full()).clone();
     settings.settings.require_presented_certificate = true;

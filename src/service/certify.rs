@@ -1,31 +1,44 @@
-//! Issues session certificates: one for the key a session proved, over every grant its user holds now.
+//! Issues session certificates: a serial, a signature, a log entry, a row, in this order, and only then the certificate.
 
 use std::collections::BTreeSet;
 
+use russh::keys::Certificate;
+
 use crate::audit::event::What;
 use crate::domain::{CertificateId, GrantId, Timestamp, Window};
+use crate::grant::ActiveGrant;
+use crate::identity::SessionCertificate;
+use crate::identity::certificate::{CertificateError, Presented};
 
 use super::activate_grant::activate_approved;
-use super::held::held_grants;
+use super::held::{NoGrant, active_grants};
 use super::ports::{AuthorityError, CertificateRecord, SessionCertificateRequest, StoreError};
-use super::{Services, Unavailable, session::Session};
+use super::{Services, Snapshot, Unavailable, session::Session};
 
-/// How often another identifier is drawn when one is taken.
-const DRAWS: usize = 4;
+/// How often an identifier that exists already is drawn again.
+const DRAWS: usize = 3;
 
 /// Why no certificate was issued. `Display` is shown to the user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertifyError {
     /// The user holds no grant.
-    #[error("you hold nothing that is active, so there is no certificate")]
-    NoGrant,
-    /// The user, or this key of theirs, is not enrolled any more.
-    #[error("you, or this key of yours, are not enrolled here any more; ask the operator")]
+    #[error(transparent)]
+    NoGrant(Box<NoGrant>),
+    /// The user or the key is not enrolled (any more).
+    #[error("this key is not enrolled any more; ask the operator to enroll the one you use")]
     NotEnrolled,
-    /// The authority does not sign this.
-    #[error("no certificate was issued: {0}")]
-    Refused(#[from] AuthorityError),
+    /// The certificate would not be believed, by the very check that it has to pass: the wrong network, most likely.
+    #[error("{}", why.for_client(alias))]
+    Unusable {
+        /// The check that fails.
+        why: CertificateError,
+        /// What people type after `ssh`.
+        alias: String,
+    },
+    /// The authority does not sign it. What it said is `source()`, for the operator.
+    #[error("the bastion could not sign a certificate, so no command can run; tell its operator")]
+    Authority(#[from] AuthorityError),
     /// Log or store.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -37,6 +50,13 @@ impl From<StoreError> for CertifyError {
     }
 }
 
+/// A certificate that was verified just now, with the row it came from.
+#[derive(Clone, Debug)]
+pub(super) struct Verified {
+    pub(super) record: CertificateRecord,
+    pub(super) certificate: SessionCertificate,
+}
+
 /// Activates what is approved for the session's user, and issues a certificate for the key this session proved that covers
 /// every grant they hold now. It is logged, then filed (superseding the key's earlier ones), then returned. If the one on
 /// file already covers exactly these grants with the same end, that one is returned.
@@ -45,87 +65,158 @@ impl From<StoreError> for CertifyError {
 /// [`CertifyError`].
 pub async fn certify(services: &Services, session: &Session) -> Result<CertificateRecord, CertifyError> {
     activate_approved(services, &session.user.name).await?;
-    let held = held_grants(services, &session.user.name).await?;
-    let ends = held.iter().map(|held| held.grant.ends()).max().ok_or(CertifyError::NoGrant)?;
-    let grants: BTreeSet<GrantId> = held.iter().map(|held| held.grant.id().clone()).collect();
-    match on_file(services, session).await? {
-        Some(record) if covers(&record, &grants, ends) => Ok(record),
-        _ => issue(services, session, grants, ends).await,
+    let snapshot = services.snapshot.load_full();
+    let held = active_grants(services, &session.user.name).await?;
+    let end = end_of(&held);
+    let exactly = |filed: &Verified| {
+        filed.certificate.grants == identifiers(&held)
+            && end.is_some_and(|end| filed.record.valid_before.secs() == end.secs())
+    };
+    Ok(file_or_issue(services, session, &snapshot, &held, exactly).await?.record)
+}
+
+/// The certificate on file for the session's key if it is `enough`, else a new one that covers `held`.
+pub(super) async fn file_or_issue(
+    services: &Services,
+    session: &Session,
+    snapshot: &Snapshot,
+    held: &[ActiveGrant],
+    enough: impl Fn(&Verified) -> bool + Send,
+) -> Result<Verified, CertifyError> {
+    let Some(end) = end_of(held) else {
+        return Err(CertifyError::NoGrant(Box::new(NoGrant::of(services, snapshot, &session.user.name).await?)));
+    };
+    match on_file(services, session, snapshot).await? {
+        Some(filed) if enough(&filed) => Ok(filed),
+        _ => issue(services, session, snapshot, held, end).await,
     }
 }
 
-/// The certificate on file for the key of this session, if it names this user.
-pub(super) async fn on_file(services: &Services, session: &Session) -> Result<Option<CertificateRecord>, StoreError> {
-    let record = services.store.certificate_of_key(&session.user.fingerprint.to_string()).await?;
-    Ok(record.filter(|record| record.user == session.user.name))
+/// Verifies a row's certificate as if it were presented now. It must be the one the row says, for the key this connection
+/// proved: the database is no authority.
+pub(super) fn verify_record(
+    services: &Services,
+    session: &Session,
+    snapshot: &Snapshot,
+    record: &CertificateRecord,
+) -> Result<SessionCertificate, NotBelieved> {
+    let certificate = Certificate::from_openssh(&record.text).map_err(|_| NotBelieved::Row)?;
+    let said = services.authority.verify(&certificate, &presented(services, session, snapshot))?;
+    let same = said.serial == record.serial
+        && said.id == record.id
+        && said.user == session.user.name
+        && certificate.public_key() == session.user.key.key_data();
+    if same { Ok(said) } else { Err(NotBelieved::Row) }
 }
 
-/// Whether `record` lists exactly these grants and ends with them. Certificates count whole seconds.
-fn covers(record: &CertificateRecord, grants: &BTreeSet<GrantId>, ends: Timestamp) -> bool {
-    let listed: BTreeSet<GrantId> = record.grants.iter().cloned().collect();
-    listed == *grants && record.valid_before.secs() == ends.secs()
+/// Why the certificate of a row is not believed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotBelieved {
+    /// A check failed.
+    #[error(transparent)]
+    Check(#[from] CertificateError),
+    /// The row does not hold the certificate it speaks of.
+    #[error("the row was changed")]
+    Row,
+}
+
+fn presented<'a>(services: &Services, session: &Session, snapshot: &'a Snapshot) -> Presented<'a> {
+    Presented {
+        bastion: &snapshot.settings.name,
+        now: services.clock.now(),
+        peer: session.peer.ip(),
+        directory: &snapshot.directory,
+    }
+}
+
+async fn on_file(services: &Services, session: &Session, snapshot: &Snapshot) -> Result<Option<Verified>, StoreError> {
+    let key = session.user.fingerprint.to_string();
+    let Some(record) = services.store.certificate_of_key(&key).await?.filter(|record| !record.superseded) else {
+        return Ok(None);
+    };
+    match verify_record(services, session, snapshot, &record) {
+        Ok(certificate) => Ok(Some(Verified { record, certificate })),
+        Err(NotBelieved::Check(CertificateError::Expired { .. })) => Ok(None),
+        Err(why) => {
+            tracing::warn!(serial = %record.serial, %why, "a certificate on file is not believed; another will be issued");
+            Ok(None)
+        }
+    }
 }
 
 async fn issue(
     services: &Services,
     session: &Session,
-    grants: BTreeSet<GrantId>,
-    ends: Timestamp,
-) -> Result<CertificateRecord, CertifyError> {
-    let networks = {
-        let snapshot = services.snapshot.load();
-        let user = snapshot.directory.owner_of(&session.user.fingerprint).ok_or(CertifyError::NotEnrolled)?;
-        if user.name != session.user.name {
-            return Err(CertifyError::NotEnrolled);
-        }
-        user.networks.clone()
-    };
-    let now = services.clock.now();
-    for _ in 0..DRAWS {
-        let serial = services.store.reserve_serials(1).await?;
-        let request = SessionCertificateRequest {
-            id: CertificateId::from_bits(services.random.bits()),
-            serial,
-            user: session.user.name.clone(),
-            key: session.user.key.clone(),
-            grants: grants.clone(),
-            validity: Window { start: now, end: ends },
-            networks: networks.clone(),
-        };
-        let id = request.id.clone();
-        let certificate = services.authority.issue(request).await?;
-        let text = certificate.to_openssh().map_err(|error| AuthorityError { reason: error.to_string() })?;
-        let record = CertificateRecord {
-            serial,
-            id,
-            user: session.user.name.clone(),
-            key: session.user.fingerprint.to_string(),
-            grants: grants.iter().cloned().collect(),
-            issued: now,
-            valid_before: Timestamp::from_secs(i64::try_from(certificate.valid_before()).unwrap_or(i64::MAX)),
-            text,
-            superseded: false,
-        };
-        log(services, session, &record).await?;
-        match services.store.file_certificate(&record).await {
-            Ok(()) => return Ok(record),
-            // Logged and never handed out: harmless, and another is drawn.
-            Err(StoreError::Taken) => {}
+    snapshot: &Snapshot,
+    held: &[ActiveGrant],
+    end: Timestamp,
+) -> Result<Verified, CertifyError> {
+    let mut draws = 1;
+    loop {
+        let made = sign(services, session, snapshot, held, end).await?;
+        let written = services.audit.append(session.event(What::CertificateIssued {
+            certificate: made.record.id.clone(),
+            serial: made.record.serial,
+            key: made.record.key.clone(),
+            grants: made.record.grants.clone(),
+            valid_before: made.record.valid_before,
+        }));
+        let _ = written.await.map_err(Unavailable::from)?;
+        match services.store.file_certificate(&made.record).await {
+            Ok(()) => return Ok(made),
+            Err(StoreError::Taken) if draws < DRAWS => draws += 1,
             Err(error) => return Err(error.into()),
         }
     }
-    Err(StoreError::Taken.into())
 }
 
-/// Before it is filed or handed out: no certificate that the log does not know.
-async fn log(services: &Services, session: &Session, record: &CertificateRecord) -> Result<(), CertifyError> {
-    let what = What::CertificateIssued {
-        certificate: record.id.clone(),
-        serial: record.serial,
-        key: record.key.clone(),
-        grants: record.grants.clone(),
-        valid_before: record.valid_before,
+/// A new certificate, that nobody has yet.
+async fn sign(
+    services: &Services,
+    session: &Session,
+    snapshot: &Snapshot,
+    held: &[ActiveGrant],
+    end: Timestamp,
+) -> Result<Verified, CertifyError> {
+    let user = snapshot.directory.owner_of(&session.user.fingerprint).ok_or(CertifyError::NotEnrolled)?;
+    if user.name != session.user.name {
+        return Err(CertifyError::NotEnrolled);
+    }
+    let serial = services.store.reserve_serials(1).await?;
+    let issued = services.clock.now();
+    let request = SessionCertificateRequest {
+        id: CertificateId::from_bits(services.random.bits()),
+        serial,
+        user: user.name.clone(),
+        key: session.user.key.clone(),
+        grants: identifiers(held),
+        validity: Window { start: issued, end },
+        networks: user.networks.clone(),
     };
-    let _written = services.audit.append(session.event(what)).await.map_err(Unavailable::from)?;
-    Ok(())
+    let signed = services.authority.issue(request).await?;
+    let unusable = |why| CertifyError::Unusable { why, alias: snapshot.settings.alias.clone() };
+    let certificate = services.authority.verify(&signed, &presented(services, session, snapshot)).map_err(unusable)?;
+    let text = signed.to_openssh().map_err(|error| AuthorityError { reason: error.to_string() })?;
+    let record = CertificateRecord {
+        serial,
+        id: certificate.id.clone(),
+        user: certificate.user.clone(),
+        key: session.user.fingerprint.to_string(),
+        grants: certificate.grants.iter().cloned().collect(),
+        issued,
+        valid_before: Timestamp::from_secs(i64::try_from(signed.valid_before()).unwrap_or(i64::MAX)),
+        text,
+        superseded: false,
+    };
+    Ok(Verified { record, certificate })
+}
+
+/// The identifiers of these grants.
+pub(super) fn identifiers(held: &[ActiveGrant]) -> BTreeSet<GrantId> {
+    held.iter().map(|grant| grant.id().clone()).collect()
+}
+
+/// The end of the last of these grants.
+fn end_of(held: &[ActiveGrant]) -> Option<Timestamp> {
+    held.iter().map(ActiveGrant::ends).max()
 }

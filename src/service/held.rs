@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use russh::keys::Certificate;
-
 use crate::domain::UserName;
-use crate::grant::{ActiveGrant, State};
-use crate::identity::certificate::{CertificateError, Presented};
+use crate::grant::{AccessRequest, ActiveGrant};
 use crate::identity::{Proof, SessionCertificate};
 use crate::policy::Role;
 
 use super::activate_grant::activate_approved;
 use super::approved_roles::approved_role;
-use super::certify::{CertifyError, certify, on_file};
-use super::change_request::matching;
-use super::ports::{CertificateRecord, RequestQuery, StoreError};
-use super::{Services, Unavailable, session::Session};
+use super::certify::{CertifyError, NotBelieved, file_or_issue, identifiers, verify_record};
+use super::ports::{RequestQuery, StoreError};
+use super::{Services, Snapshot, Unavailable, session::Session};
+
+mod no_grant;
+
+pub use no_grant::NoGrant;
 
 /// The certificate under which a session may run commands.
 #[derive(Clone, Debug)]
@@ -39,188 +39,141 @@ pub struct HeldGrant {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoCertificate {
-    /// Nothing is active.
-    #[error("denied: you hold no role that is active now; `ssh {alias} roles` lists what you can ask for")]
-    Nothing {
-        /// What people type after `ssh`.
-        alias: String,
-    },
-    /// A request waits.
-    #[error("denied: your request {id} still waits for approval; `ssh {alias} status` says for whom")]
-    Pending {
-        /// The request.
-        id: String,
-        /// What people type after `ssh`.
-        alias: String,
-    },
-    /// Grants are active, and there is no certificate for this key.
-    #[error("denied: there is no certificate for this key of yours; `ssh {alias} cert` issues one for what you hold")]
-    OtherKey {
-        /// What people type after `ssh`.
-        alias: String,
-    },
-    /// The configuration insists on a presented certificate.
+    /// The bastion insists on a presented certificate, and there is none that can be used.
     #[error(
-        "denied: this bastion wants the certificate presented: `ssh {alias} cert > ~/.ssh/doorward-cert.pub`, with \
-         `CertificateFile ~/.ssh/doorward-cert.pub` in your ssh configuration"
+        "{problem}; type `ssh {alias} cert > ~/.ssh/doorward-cert.pub` and have `CertificateFile ~/.ssh/doorward-cert.pub` \
+         in ~/.ssh/config for this bastion"
     )]
-    NotPresented {
+    PresentIt {
+        /// What is wrong with what was (not) presented.
+        problem: String,
         /// What people type after `ssh`.
         alias: String,
     },
-    /// The one on file does not pass.
-    #[error("denied: {0}")]
-    Refused(String),
-    /// The user, or this key of theirs, is not enrolled any more.
-    #[error("denied: you, or this key of yours, are not enrolled here any more; ask the operator")]
-    NotEnrolled,
-    /// Log, store or authority.
-    #[error("not run: {0}")]
-    Unavailable(String),
+    /// None on file, and none can be issued.
+    #[error(transparent)]
+    NotIssued(#[from] CertifyError),
+}
+
+impl NoCertificate {
+    /// Whether something of ours does not work (exit code 125), rather than the user holding nothing (126).
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::NotIssued(CertifyError::Unavailable(_) | CertifyError::Authority(_)))
+    }
 }
 
 impl From<Unavailable> for NoCertificate {
     fn from(error: Unavailable) -> Self {
-        Self::Unavailable(error.to_string())
+        Self::NotIssued(error.into())
     }
 }
 
 impl From<StoreError> for NoCertificate {
     fn from(error: StoreError) -> Self {
-        Unavailable::from(error).into()
+        Self::NotIssued(error.into())
     }
 }
 
-/// The certificate of `session`: the presented one, else the one on file for its key. Both pass the same verification and are
-/// then checked live: serial known and not superseded, key still enrolled for that user. Approved requests of the user are
-/// activated first, and a new certificate put on file if that changed anything.
+/// The certificate of `session` for one command, read live.
 ///
-/// A presented certificate that a newer one superseded does not count, and the newer one, on file for the same proved key,
-/// does. With `require_presented_certificate` only a presented one counts, and nothing is activated here: `cert` does both.
+/// With `require_presented_certificate` only the presented one counts, and nothing is activated or issued here: a new
+/// certificate would supersede the presented one, and a grant's time would run before it can be used.
+///
+/// Otherwise approved requests of the user are activated first. The presented certificate stands if it is current and covers
+/// every grant held now; if not (it ended, it was superseded, a grant came after it), the one on file for the same key stands,
+/// and a new one is issued when that does not cover them either. The connection proved the key in both cases, both pass the same
+/// verification, and `presented` tells the log which it was.
 ///
 /// # Errors
 /// [`NoCertificate`].
 pub async fn current_certificate(services: &Services, session: &Session) -> Result<CurrentCertificate, NoCertificate> {
-    let insists = services.snapshot.load().settings.require_presented_certificate;
-    still_enrolled(services, session)?;
-    let activated = if insists { 0 } else { activate_approved(services, &session.user.name).await? };
-    if activated == 0
-        && let Some(certificate) = presented(services, session).await?
-    {
-        return Ok(CurrentCertificate { certificate, presented: true });
+    let snapshot = services.snapshot.load_full();
+    let insist = snapshot.settings.require_presented_certificate;
+    if !insist {
+        activate_approved(services, &session.user.name).await?;
     }
-    if insists {
-        return Err(why_none(services, session, true).await);
-    }
-    let record = if activated > 0 {
-        certify(services, session).await.map_err(uncertified)?
-    } else {
-        match on_file(services, session).await? {
-            Some(record) if services.clock.now() < record.valid_before => record,
-            _ => return Err(why_none(services, session, false).await),
+    let held = active_grants(services, &session.user.name).await?;
+    let listed = identifiers(&held);
+    let shown = presented_now(services, session, &snapshot).await?;
+    if insist {
+        let alias = snapshot.settings.alias.clone();
+        let certificate = shown.map_err(|problem| NoCertificate::PresentIt { problem, alias: alias.clone() })?;
+        if !certificate.grants.is_disjoint(&listed) {
+            return Ok(CurrentCertificate { certificate, presented: true });
         }
-    };
-    let certificate = filed(services, session, &record)?;
-    Ok(CurrentCertificate { certificate, presented: false })
-}
-
-/// The key this session proved must be that user's now, and they must still be allowed to come from there.
-fn still_enrolled(services: &Services, session: &Session) -> Result<(), NoCertificate> {
-    let snapshot = services.snapshot.load();
-    let owner = snapshot.directory.owner_of(&session.user.fingerprint);
-    let peer = session.peer.ip().to_canonical();
-    let from_here = |user: &crate::identity::User| {
-        user.networks.is_empty() || user.networks.iter().any(|network| network.contains(&peer))
-    };
-    match owner {
-        Some(user) if user.name == session.user.name && from_here(user) => Ok(()),
-        _ => Err(NoCertificate::NotEnrolled),
+        if held.is_empty() {
+            let nothing = NoGrant::of(services, &snapshot, &session.user.name).await?;
+            return Err(CertifyError::NoGrant(Box::new(nothing)).into());
+        }
+        let problem = "your certificate does not cover the grants you hold now".to_owned();
+        return Err(NoCertificate::PresentIt { problem, alias });
+    }
+    match shown {
+        Ok(certificate) if !held.is_empty() && listed.is_subset(&certificate.grants) => {
+            Ok(CurrentCertificate { certificate, presented: true })
+        }
+        _ => {
+            let covers = |filed: &super::certify::Verified| listed.is_subset(&filed.certificate.grants);
+            let filed = file_or_issue(services, session, &snapshot, &held, covers).await?;
+            Ok(CurrentCertificate { certificate: filed.certificate, presented: false })
+        }
     }
 }
 
-/// The presented certificate, if it still counts. It was verified when it was presented; what can have changed since (its
-/// time, its being superseded) is asked of the store's copy, which was signed at the same moment.
-async fn presented(services: &Services, session: &Session) -> Result<Option<SessionCertificate>, NoCertificate> {
-    let Proof::Certificate(certificate) = &session.user.proof else { return Ok(None) };
-    let Some(record) = services.store.certificate(certificate.serial).await? else { return Ok(None) };
-    if record.superseded || services.clock.now() >= record.valid_before {
-        return Ok(None);
-    }
-    // The copy passes the same verification now, and must be the very certificate that was presented.
-    Ok(verified(services, session, &record).ok().filter(|copy| copy == certificate))
-}
-
-/// The certificate on file, verified as a presented one is.
-fn filed(
+/// What was presented when the session began, verified again now: dates, user, enrolment, networks, and its row, which must be
+/// there and not superseded. The inner error is for the user.
+async fn presented_now(
     services: &Services,
     session: &Session,
-    record: &CertificateRecord,
-) -> Result<SessionCertificate, NoCertificate> {
-    let alias = services.snapshot.load().settings.alias.clone();
-    let found = verified(services, session, record)
-        .map_err(|error| NoCertificate::Refused(error.for_client(&alias)))?;
-    if found.key == session.user.fingerprint && found.user == session.user.name && found.serial == record.serial {
-        Ok(found)
-    } else {
-        Err(NoCertificate::OtherKey { alias })
-    }
-}
-
-fn verified(
-    services: &Services,
-    session: &Session,
-    record: &CertificateRecord,
-) -> Result<SessionCertificate, CertificateError> {
-    let certificate = Certificate::from_openssh(&record.text).map_err(|_| CertificateError::BadSignature)?;
-    let snapshot = services.snapshot.load();
-    let circumstances = Presented {
-        bastion: &snapshot.settings.name,
-        now: services.clock.now(),
-        peer: session.peer.ip(),
-        directory: &snapshot.directory,
+    snapshot: &Snapshot,
+) -> Result<Result<SessionCertificate, String>, StoreError> {
+    let Proof::Certificate(shown) = &session.user.proof else {
+        return Ok(Err("this bastion wants a certificate to be presented with your key".to_owned()));
     };
-    services.authority.verify(&certificate, &circumstances)
-}
-
-/// What to tell somebody who has no certificate that counts.
-async fn why_none(services: &Services, session: &Session, insists: bool) -> NoCertificate {
-    let alias = services.snapshot.load().settings.alias.clone();
-    let query = RequestQuery { user: Some(session.user.name.clone()), open: true, ..RequestQuery::default() };
-    let requests = match matching(services, &query).await {
-        Ok(requests) => requests,
-        Err(error) => return error.into(),
+    let Some(record) = services.store.certificate(shown.serial).await? else {
+        return Ok(Err("your certificate is not on file here".to_owned()));
     };
-    let usable = |state: &State| matches!(state, State::Active { .. } | State::Approved { .. });
-    if requests.iter().any(|request| usable(&request.state)) {
-        return if insists { NoCertificate::NotPresented { alias } } else { NoCertificate::OtherKey { alias } };
+    if record.superseded {
+        return Ok(Err("a later certificate has taken the place of yours".to_owned()));
     }
-    match requests.first() {
-        Some(request) => NoCertificate::Pending { id: request.id.to_string(), alias },
-        None => NoCertificate::Nothing { alias },
-    }
+    Ok(match verify_record(services, session, snapshot, &record) {
+        Ok(filed) if filed == *shown => Ok(filed),
+        Ok(_) | Err(NotBelieved::Row) => Err("your certificate is not the one on file here".to_owned()),
+        Err(NotBelieved::Check(why)) => Err(why.for_client(&snapshot.settings.alias)),
+    })
 }
 
-fn uncertified(error: CertifyError) -> NoCertificate {
-    match error {
-        CertifyError::NotEnrolled => NoCertificate::NotEnrolled,
-        other => NoCertificate::Unavailable(other.to_string()),
-    }
-}
-
-/// Every grant of `user` that lives now, with its role as approved. One whose role text cannot be read gives nothing.
+/// Every grant of `user` that lives now, with its role as approved. A grant whose stored role cannot be read is left out: it
+/// gives nothing.
 ///
 /// # Errors
-/// The store's.
+/// The store's, in words.
 pub async fn held_grants(services: &Services, user: &UserName) -> Result<Vec<HeldGrant>, StoreError> {
-    let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
     let now = services.clock.now();
     let mut held = Vec::new();
-    for request in matching(services, &query).await? {
+    for request in open_requests(services, user).await? {
         let Some(grant) = request.active_grant(now) else { continue };
         match approved_role(services, &request) {
             Ok(role) => held.push(HeldGrant { grant, role }),
-            Err(error) => tracing::error!(%error, "a grant gives nothing"),
+            Err(error) => tracing::warn!(grant = %grant.id(), %error, "a grant gives nothing, its role cannot be read"),
         }
     }
     Ok(held)
 }
+
+/// Every grant of `user` that lives now.
+pub(super) async fn active_grants(services: &Services, user: &UserName) -> Result<Vec<ActiveGrant>, StoreError> {
+    let now = services.clock.now();
+    Ok(open_requests(services, user).await?.iter().filter_map(|request| request.active_grant(now)).collect())
+}
+
+async fn open_requests(services: &Services, user: &UserName) -> Result<Vec<AccessRequest>, StoreError> {
+    let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
+    // The store is asked for this user's; what it gives is checked, because grants of another would be theirs to use.
+    let found = services.store.requests(&query).await?.into_iter().map(|stored| stored.value);
+    Ok(found.filter(|request| request.user == *user).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,8 @@ use crate::policy::Role;
 
 mod memory;
 
-use memory::{Dice, MemoryLog, MemoryStore, NotOnStage, SetClock};
+pub(in crate::service) use memory::MemoryStore;
+use memory::{Dice, MemoryLog, NotOnStage, SetClock};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKsbsWSuSVy2/MYbjko8E3mNghJpTGdpgUP3FVP/3f3l";
 

@@ -32,7 +32,7 @@ impl World {
         for name in ["ca", "foreign_ca", "alice", "bob", "stranger"] {
             new_key(&dir.path().join(name));
         }
-        let read = |name: &str| PublicKey::read_openssh_file(&dir.path().join(name)).expect("a public key");
+        let read = |name: &str| PublicKey::read_openssh_file(dir.path().join(name)).expect("a public key");
         let user = |name: &str, networks: &[&str]| User {
             name: name.parse().expect("a user name"),
             keys: vec![read(&format!("{name}.pub"))],
@@ -130,7 +130,7 @@ fn a_certificate_of_the_session_ca_says_who_holds_which_grants() {
     assert_eq!((said.user.as_str(), said.serial.get()), ("alice", 7));
     assert_eq!(said.id.to_string(), "k-7K2Q4M9D");
     assert_eq!(write_grants(&said.grants), "g-000001,g-7K2Q4M");
-    let key = PublicKey::read_openssh_file(&world.path("alice.pub")).expect("a key");
+    let key = PublicKey::read_openssh_file(world.path("alice.pub")).expect("a key");
     assert_eq!(said.key, key.fingerprint(HashAlg::Sha256));
 }
 

@@ -24,7 +24,7 @@ fn now() -> Timestamp {
 }
 
 fn public(key: &Path) -> PublicKey {
-    PublicKey::read_openssh_file(&key.with_extension("pub")).expect("a public key")
+    PublicKey::read_openssh_file(key.with_extension("pub")).expect("a public key")
 }
 
 /// Puts a certificate beside its key, where `ssh -i KEY` finds it.

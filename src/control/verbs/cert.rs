@@ -7,7 +7,7 @@ use crate::service::certify::{CertifyError, certify};
 
 pub(super) async fn run(caller: &Caller<'_>) -> Result<Answer, Failure> {
     let alias = caller.alias();
-    let record = certify(caller.services, caller.session).await.map_err(|error| failure(&error, alias))?;
+    let record = certify(caller.services, caller.session).await.map_err(|error| failure(&error))?;
     let left = show::roughly(caller.services.clock.now().until(record.valid_before));
     let grants: Vec<String> = record.grants.iter().map(ToString::to_string).collect();
     let note = format!(
@@ -18,14 +18,12 @@ pub(super) async fn run(caller: &Caller<'_>) -> Result<Answer, Failure> {
     Ok(Answer::out(format!("{}\n", record.text.trim())).saying(note))
 }
 
-pub(super) fn failure(error: &CertifyError, alias: &str) -> Failure {
-    match error {
-        CertifyError::NoGrant => {
-            let advice = "you hold nothing that is approved, so there is no certificate";
-            Failure::new(Exit::Refused, advice).and(&format!(
-                "`ssh {alias} roles` lists what you can ask for, `ssh {alias} status` what you have asked"
-            ))
-        }
-        other => Failure::new(Exit::Unavailable, other.to_string()),
-    }
+/// A certificate that nobody is entitled to is refused; one that could not be made or kept is a fault of ours. Both say what
+/// to type.
+pub(super) fn failure(error: &CertifyError) -> Failure {
+    let exit = match error {
+        CertifyError::NoGrant(_) | CertifyError::NotEnrolled | CertifyError::Unusable { .. } => Exit::Refused,
+        CertifyError::Authority(_) | CertifyError::Unavailable(_) => Exit::Unavailable,
+    };
+    Failure::new(exit, error.to_string())
 }

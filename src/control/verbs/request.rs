@@ -10,7 +10,6 @@ use crate::domain::text::escape;
 use crate::domain::time::for_people;
 use crate::grant::approval::any_of;
 use crate::grant::{AccessRequest, State};
-use crate::identity::Proof;
 use crate::service::approved_roles::approved_role;
 use crate::service::certify::certify;
 use crate::service::request_access::{Ask, await_change, file_request, status_of};
@@ -149,7 +148,7 @@ async fn begin(caller: &Caller<'_>, approved: &AccessRequest) -> Result<Answer, 
     let (alias, id) = (caller.alias(), &approved.id);
     certify(caller.services, caller.session).await.map_err(|error| {
         let retry = format!("{id} is approved all the same; `ssh {alias} cert` tries again");
-        cert::failure(&error, alias).and(&retry)
+        cert::failure(&error).and(&retry)
     })?;
     let active = status_of(caller.services, caller.session, id).await?;
     let now = caller.services.clock.now();
@@ -159,9 +158,9 @@ async fn begin(caller: &Caller<'_>, approved: &AccessRequest) -> Result<Answer, 
     let (on, until) = (show::names(grant.targets().keys()), grant.ends().time_of_day());
     let left = show::roughly(now.until(grant.ends()));
     let mut said = format!("{} is active on {on} until {until} ({left}); now you can type:\n", grant.role());
-    if must_fetch(caller) {
+    if caller.snapshot.settings.require_presented_certificate {
         let fetch =
-            format!("    ssh {alias} cert > ~/.ssh/doorward-cert.pub   # first: what you present does not cover it\n");
+            format!("    ssh {alias} cert > ~/.ssh/doorward-cert.pub   # first: only a presented one counts here\n");
         said.push_str(&fetch);
     }
     if let Ok(role) = approved_role(caller.services, &active) {
@@ -169,10 +168,4 @@ async fn begin(caller: &Caller<'_>, approved: &AccessRequest) -> Result<Answer, 
     }
     said.push_str(&format!("`ssh {alias} done {}` gives it back", grant.id()));
     Ok(Answer::default().saying(said))
-}
-
-/// Whether the new certificate must be in the client's hands: it presented an older one, or only a presented one counts.
-fn must_fetch(caller: &Caller<'_>) -> bool {
-    let presented = matches!(caller.session.user.proof, Proof::Certificate(_));
-    presented || caller.snapshot.settings.require_presented_certificate
 }

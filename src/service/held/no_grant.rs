@@ -1,0 +1,144 @@
+//! What to tell somebody who holds no grant: what they wait for, what they had, or what they can ask for.
+
+use std::fmt;
+
+use crate::domain::{GrantId, RequestId, RoleName, Subject, Timestamp, UserName};
+use crate::grant::{AccessRequest, EndReason, State};
+
+use super::super::ports::{RequestQuery, StoreError};
+use super::super::{Services, Snapshot};
+
+/// So many names are listed before `…`.
+const LISTED: usize = 6;
+
+/// Why a user holds no grant. `Display` is one line for them: what is so, and what to type.
+#[derive(Debug)]
+pub struct NoGrant {
+    alias: String,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// Asked for, and not decided.
+    Pending { request: RequestId, role: RoleName, approvers: Vec<UserName> },
+    /// Approved, and not begun, because only `cert` begins it here.
+    Approved { role: RoleName },
+    /// The last one is over.
+    Over { grant: GrantId, role: RoleName, at: Timestamp, why: &'static str },
+    /// Nothing at all.
+    Nothing { askable: Vec<RoleName> },
+}
+
+impl NoGrant {
+    /// Looks why `user` holds nothing, who was found to hold nothing.
+    pub(crate) async fn of(services: &Services, snapshot: &Snapshot, user: &UserName) -> Result<Self, StoreError> {
+        let query = RequestQuery { user: Some(user.clone()), limit: 50, ..RequestQuery::default() };
+        let newest: Vec<AccessRequest> =
+            services.store.requests(&query).await?.into_iter().map(|row| row.value).collect();
+        let what = newest.iter().find_map(|request| waiting(snapshot, request));
+        let what = what.or_else(|| newest.first().and_then(over)).unwrap_or_else(|| nothing(snapshot, user));
+        Ok(Self { alias: snapshot.settings.alias.clone(), what })
+    }
+
+    /// The request that waits for approvers, if that is why.
+    #[must_use]
+    pub fn pending(&self) -> Option<&RequestId> {
+        match &self.what {
+            What::Pending { request, .. } => Some(request),
+            What::Approved { .. } | What::Over { .. } | What::Nothing { .. } => None,
+        }
+    }
+}
+
+fn waiting(snapshot: &Snapshot, request: &AccessRequest) -> Option<What> {
+    let role = request.role.clone();
+    match &request.state {
+        State::Pending { .. } => {
+            let approvers = approvers(snapshot, request);
+            Some(What::Pending { request: request.id.clone(), role, approvers })
+        }
+        // Elsewhere a command begins what is approved; if that did not happen the role is not theirs any more.
+        State::Approved { .. } if snapshot.settings.require_presented_certificate => Some(What::Approved { role }),
+        _ => None,
+    }
+}
+
+fn over(request: &AccessRequest) -> Option<What> {
+    let (at, why) = match &request.state {
+        State::Ended { at, why } => match why {
+            EndReason::Expired => (*at, "its time was up"),
+            EndReason::GivenBack => (*at, "you gave it back"),
+            EndReason::Revoked { .. } => (*at, "it was revoked"),
+        },
+        // Nobody may have written the end down yet.
+        State::Active { window } => (window.end, "its time was up"),
+        _ => return None,
+    };
+    Some(What::Over { grant: request.grant_id(), role: request.role.clone(), at, why })
+}
+
+fn nothing(snapshot: &Snapshot, user: &UserName) -> What {
+    let person = snapshot.person(user);
+    let may = |role: &crate::policy::Role| person.as_ref().is_some_and(|person| snapshot.may_ask(person, role));
+    let askable = snapshot.roles.iter().filter(|(_, role)| may(role)).map(|(name, _)| name.clone()).collect();
+    What::Nothing { askable }
+}
+
+/// Everybody who could still say yes.
+fn approvers(snapshot: &Snapshot, request: &AccessRequest) -> Vec<UserName> {
+    let named: &[Subject] =
+        snapshot.roles.get(&request.role).and_then(|role| role.request()).map_or(&[], |terms| &terms.approvers);
+    let said = |name: &UserName| request.approvals.iter().any(|approval| approval.by == *name);
+    let people = snapshot.directory.iter().filter(|user| user.name != request.user && !said(&user.name));
+    let may = people.filter(|user| named.iter().any(|subject| subject.covers(&user.person())));
+    may.map(|user| user.name.clone()).collect()
+}
+
+/// `a, b or c`, or the first few of many.
+fn listed<T: fmt::Display>(names: &[T]) -> String {
+    let shown: Vec<String> = names.iter().take(LISTED).map(T::to_string).collect();
+    match shown.split_last() {
+        Some((_, before)) if names.len() > LISTED => format!("{}, …", before.join(", ")),
+        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
+        _ => shown.concat(),
+    }
+}
+
+impl fmt::Display for NoGrant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let alias = &self.alias;
+        match &self.what {
+            What::Pending { request, role, approvers } if approvers.is_empty() => {
+                write!(f, "your request {request} for {role} waits, and nobody can approve it now; tell the operator")
+            }
+            What::Pending { request, role, approvers } => write!(
+                f,
+                "your request {request} for {role} waits until {} says yes; `ssh {alias} status {request}` shows it",
+                listed(approvers)
+            ),
+            What::Approved { role } => write!(
+                f,
+                "your request for {role} is approved; `ssh {alias} cert > ~/.ssh/doorward-cert.pub` begins it"
+            ),
+            What::Over { grant, role, at, why } => write!(
+                f,
+                "your grant {grant} of {role} ended at {} ({why}); `ssh {alias} request {role} --reason WHY` asks again",
+                at.to_the_second()
+            ),
+            What::Nothing { askable } if askable.is_empty() => {
+                write!(
+                    f,
+                    "no role of yours is active, and there is none that you may ask for; tell the operator what you need"
+                )
+            }
+            What::Nothing { askable } => write!(
+                f,
+                "no role of yours is active; `ssh {alias} request ROLE --reason WHY` asks for one; you may ask for {}",
+                listed(askable)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for NoGrant {}
