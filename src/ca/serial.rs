@@ -46,3 +46,77 @@ impl SerialSource {
         self.left.lock().unwrap_or_else(PoisonError::into_inner).next().and_then(Serial::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::domain::{RequestId, Timestamp};
+    use crate::grant::AccessRequest;
+    use crate::service::ports::{CertificateRecord, RequestQuery, Stored};
+
+    /// Counts on; 0 is broken.
+    struct Counter(AtomicU64);
+
+    fn not_here<T>() -> Result<T, StoreError> {
+        Err(StoreError::Unavailable("only numbers here".to_owned()))
+    }
+
+    #[async_trait]
+    impl Store for Counter {
+        async fn reserve_serials(&self, count: u32) -> Result<Serial, StoreError> {
+            tokio::task::yield_now().await;
+            Serial::new(self.0.fetch_add(u64::from(count), Ordering::SeqCst)).map_or_else(not_here, Ok)
+        }
+        async fn insert_request(&self, _: &AccessRequest) -> Result<(), StoreError> {
+            not_here()
+        }
+        async fn request(&self, _: &RequestId) -> Result<Option<Stored<AccessRequest>>, StoreError> {
+            not_here()
+        }
+        async fn replace_request(&self, _: &Stored<AccessRequest>, _: &AccessRequest) -> Result<(), StoreError> {
+            not_here()
+        }
+        async fn requests(&self, _: &RequestQuery) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
+            not_here()
+        }
+        async fn file_certificate(&self, _: &CertificateRecord) -> Result<(), StoreError> {
+            not_here()
+        }
+        async fn certificate(&self, _: Serial) -> Result<Option<CertificateRecord>, StoreError> {
+            not_here()
+        }
+        async fn certificate_of_key(&self, _: &str) -> Result<Option<CertificateRecord>, StoreError> {
+            not_here()
+        }
+        async fn witness_time(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+            Ok(now)
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_number_is_given_once_also_to_many_at_once_and_after_a_restart() {
+        let store = Arc::new(Counter(AtomicU64::new(1)));
+        let mut given = BTreeSet::new();
+        for _restart in 0..3 {
+            let source = Arc::new(SerialSource::new(store.clone()));
+            let mut callers = tokio::task::JoinSet::new();
+            for _ in 0..300 {
+                let source = source.clone();
+                callers.spawn(async move { source.next().await.unwrap() });
+            }
+            for serial in callers.join_all().await {
+                assert!(given.insert(serial), "{serial} twice");
+            }
+        }
+        assert_eq!(given.len(), 900);
+        let used = store.0.load(Ordering::SeqCst);
+        assert!(used < 900 * 64, "blocks are used up, not one for each number: {used}");
+        let broken = SerialSource::new(Arc::new(Counter(AtomicU64::new(0))));
+        assert!(broken.next().await.is_err());
+    }
+}
