@@ -124,6 +124,7 @@ impl Rehearsal {
             random: dice.clone(),
             changed: Notify::new(),
             approved_roles: ApprovedRoles::default(),
+            stopping: tokio_util::sync::CancellationToken::new(),
         };
         Self { services, store, log, clock, dice }
     }

@@ -376,7 +376,8 @@ async fn what_is_taken_away_while_it_runs_ends_it_within_seconds() {
 
 #[tokio::test]
 async fn its_time_limit_the_client_and_the_stopping_bastion_end_it() {
-    let cases: [(&str, fn(&World, &CancellationToken)); 3] = [
+    type Act = fn(&World, &CancellationToken);
+    let cases: [(&str, Act); 3] = [
         ("time-limit", |world, _| world.clock.set(NOW.after(Duration::from_secs(301)))),
         ("client-gone", |_, gone| gone.cancel()),
         ("bastion-stopping", |world, _| world.services.stopping.cancel()),
