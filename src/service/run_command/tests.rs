@@ -445,3 +445,12 @@ async fn what_is_no_plain_words_or_comes_too_late_is_refused_first() {
     assert!(client.said().contains("stopping"));
     assert_eq!(world.diary.only(&["target", "recorder"]), [""; 0]);
 }
+
+#[test]
+fn a_command_can_change_threads() {
+    fn takes<T: Send>(
+        _: impl FnOnce(&'static Services, &'static Session, CommandAsk, &'static mut dyn ClientSide) -> T,
+    ) {
+    }
+    takes(run_command);
+}
