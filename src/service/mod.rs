@@ -15,7 +15,6 @@ pub mod activate_grant;
 pub mod approved_roles;
 pub mod certify;
 mod change_request;
-pub mod denial;
 pub mod end_grant;
 mod ending;
 pub mod failure;

@@ -11,9 +11,8 @@ use crate::audit::event::{AllowedCommand, AuditEvent, What};
 use crate::domain::limits::{EXCERPT, LINE};
 use crate::domain::text::{escape, excerpt_bytes};
 use crate::domain::{CommandId, Digest, RoleName, TargetName};
-use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide};
+use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 
-use super::denial::in_words;
 use super::ending::{COULD_NOT_RUN, DENIED};
 use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
 use super::ports::{ClientSide, Committed};
@@ -132,14 +131,18 @@ impl Attempt<'_> {
         let roles: Vec<HeldRole<'_>> = held.iter().map(|held| self.as_configured(held, &snapshot)).collect();
         let request = CommandRequest { target: &self.ask.target, words, role: self.ask.role.as_ref() };
         let now = self.services.clock.now();
-        let (reason, hint) = match decide(&request, &roles, now) {
+        let mut lines = match decide(&request, &roles, now) {
             Decision::Allow(permit) if now.until(permit.deadline()) >= LEAST_TIME => {
                 return Ok((permit, snapshot.digest));
             }
-            Decision::Allow(_) => ("your grant ends within a second".to_owned(), None),
-            Decision::Deny(denial) => (in_words(&denial, &roles, &self.ask.target), self.suggestion(words)),
+            Decision::Allow(_) => vec!["your grant ends within a second".to_owned()],
+            Decision::Deny(denial) => explain::denial(&denial, &self.ask.target, &snapshot.settings.alias),
         };
-        let lines = [Some(format!("denied: {reason}")), hint].into_iter().flatten().collect();
+        let reason = lines.join("; ");
+        if let Some(first) = lines.first_mut() {
+            first.insert_str(0, "denied: ");
+        }
+        lines.extend(self.suggestion(words));
         Err(self.deny(&reason, lines).await)
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 /// The client's channel, already drained by its own task (russh's rule: the client's side is always drained).
 #[async_trait]
 pub trait ClientSide: Send + Sync {
-    /// The next piece of standard input; `None` at its end. Cancel-safe.
+    /// The next piece of standard input; `None` at its end, after an overflow, and soon after the client is gone. Cancel-safe.
     async fn input(&mut self) -> Option<Bytes>;
 
     /// Resolves when the client is gone (channel closed or connection lost). Cancel-safe.

@@ -376,7 +376,8 @@ async fn what_is_taken_away_while_it_runs_ends_it_within_seconds() {
 
 #[tokio::test]
 async fn its_time_limit_the_client_and_the_stopping_bastion_end_it() {
-    let cases: [(&str, fn(&World, &CancellationToken)); 3] = [
+    type Act = fn(&World, &CancellationToken);
+    let cases: [(&str, Act); 3] = [
         ("time-limit", |world, _| world.clock.set(NOW.after(Duration::from_secs(301)))),
         ("client-gone", |_, gone| gone.cancel()),
         ("bastion-stopping", |world, _| world.services.stopping.cancel()),
@@ -443,4 +444,13 @@ async fn what_is_no_plain_words_or_comes_too_late_is_refused_first() {
     assert_eq!(run_command(&world.services, &world.session, ask(b"echo hello"), &mut client).await, 125);
     assert!(client.said().contains("stopping"));
     assert_eq!(world.diary.only(&["target", "recorder"]), [""; 0]);
+}
+
+#[test]
+fn a_command_can_change_threads() {
+    fn takes<T: Send>(
+        _: impl FnOnce(&'static Services, &'static Session, CommandAsk, &'static mut dyn ClientSide) -> T,
+    ) {
+    }
+    takes(run_command);
 }
