@@ -14,7 +14,7 @@ use crate::domain::{CommandId, Digest, RoleName, TargetName};
 use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 
 use super::ending::{COULD_NOT_RUN, DENIED};
-use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
+use super::held::{CurrentCertificate, HeldGrant, current_certificate, held_grants};
 use super::ports::{ClientSide, Committed};
 use super::{Services, Snapshot, requestable, session::Session};
 
@@ -106,9 +106,9 @@ impl Attempt<'_> {
     async fn certificate(&self, words: &Words) -> Result<CurrentCertificate, Stop> {
         match current_certificate(self.services, self.session).await {
             Ok(certificate) => Ok(certificate),
-            Err(NoCertificate::Unavailable(why)) => Err(Stop::could_not_run(format!("not run: {why}"))),
+            Err(none) if none.is_outage() => Err(Stop::could_not_run(format!("not run: {none}"))),
             Err(none) => {
-                let mut lines = vec![none.to_string()];
+                let mut lines = vec![format!("denied: {none}")];
                 lines.extend(self.suggestion(words));
                 Err(self.deny(&none.to_string(), lines).await)
             }
