@@ -33,6 +33,9 @@ pub use targets::Address;
 
 use source::Source;
 
+/// The most findings that one run reports, errors before warnings.
+pub const MOST_FINDINGS: usize = 100;
+
 /// A configuration without errors.
 #[derive(Debug)]
 pub struct Loaded {
@@ -94,6 +97,8 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
     consistency::check(&files, &snapshot, &mut out);
 
     out.sort_by_key(|finding| finding.severity);
+    // Each is shown with its line: without an end, one hostile file would keep a reload busy for hours.
+    out.truncate(MOST_FINDINGS);
     match profiles {
         Some(profiles) if out.iter().all(|finding| finding.severity == Severity::Warning) => {
             Ok(Loaded { snapshot, listen: read_settings.listen, profiles, demo: read_settings.demo, warnings: out })
