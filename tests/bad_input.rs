@@ -50,12 +50,13 @@ fn any_login_name_is_only_a_name() {
     let bastion = Bastion::start();
     for login in ["root", "-oProxyCommand=x", "a+b+c", "+", "web-9", "ops+web-9", "ä", "x\u{202e}y", &"l".repeat(5000)]
     {
-        let came = bastion.run("alice", &["-l", login, "bastion", "whoami"]);
+        let user = format!("User={login}");
+        let came = bastion.run("alice", &["-o", &user, "bastion", "whoami"]);
         assert_eq!(came.code, 0, "{login:?}: {came:?}");
         assert!(came.out.contains("alice") && !came.out.contains('\u{202e}'), "{came:?}");
     }
-    let mut raw = bastion.ssh("alice", &["-l"]);
-    raw.arg(OsStr::from_bytes(b"\xff\xfe")).args(["bastion", "whoami"]);
+    let mut raw = bastion.ssh("alice", &["-o"]);
+    raw.arg(OsStr::from_bytes(b"User=\xff\xfe")).args(["bastion", "whoami"]);
     let refused = came(raw.output().expect("ssh"));
     assert_eq!(refused.code, 255, "not UTF-8 (RFC 4252 5): {refused:?}");
     assert_eq!(bastion.run("alice", &["bastion", "whoami"]).code, 0);
