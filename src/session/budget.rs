@@ -1,7 +1,39 @@
 //! Caps on waiting bytes that several commands share.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::domain::UserName;
+
+/// One budget a user under one budget of all: nobody can use up the place of others.
+#[derive(Debug)]
+pub struct UserBudgets {
+    all: Arc<Budget>,
+    each: u64,
+    users: Mutex<HashMap<UserName, Weak<Budget>>>,
+}
+
+impl UserBudgets {
+    /// Budgets of `each` bytes a user and `all` bytes together.
+    #[must_use]
+    pub fn new(each: u64, all: u64) -> Self {
+        Self { all: Budget::new(all, None), each, users: Mutex::default() }
+    }
+
+    /// The budget of `user`, shared by everything of theirs that runs.
+    #[must_use]
+    pub fn of(&self, user: &UserName) -> Arc<Budget> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = users.get(user).and_then(Weak::upgrade) {
+            return budget;
+        }
+        users.retain(|_, budget| budget.strong_count() > 0);
+        let budget = Budget::new(self.each, Some(Arc::clone(&self.all)));
+        users.insert(user.clone(), Arc::downgrade(&budget));
+        budget
+    }
+}
 
 /// A cap: of one user over all their commands, with the cap of all users as its parent.
 #[derive(Debug)]
@@ -88,6 +120,19 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_user_cannot_take_the_place_of_others() {
+        let budgets = UserBudgets::new(6, 10);
+        let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+        let mut first = Share::new(budgets.of(&alice), 100);
+        let mut second = Share::new(budgets.of(&alice), 100);
+        assert!(first.take(4) && !second.take(3) && second.take(2), "six bytes for all of alice's commands");
+        let mut other = Share::new(budgets.of(&bob), 100);
+        assert!(other.take(4) && !other.take(1), "ten for everybody");
+        drop((first, second));
+        assert!(Share::new(budgets.of(&alice), 100).take(6), "given back");
+    }
 
     #[test]
     fn a_share_counts_in_every_cap_above_it_and_is_given_back() {

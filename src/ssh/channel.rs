@@ -47,7 +47,7 @@ pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
         return;
     };
     let gone = conversation.front.cut.child_token();
-    let (writer, reader) = spool(conversation.front.spool.clone());
+    let (writer, reader) = spool(conversation.front.spool_limits(&conversation.session.user.name));
     let draining = tokio::spawn(drain(read, writer, gone.clone(), terminal));
     let mut client = Client { write: Arc::clone(&write), input: reader, gone: gone.clone(), terminal };
     // Its own task, so that a panic in it ends this channel with an exit code instead of leaving the client to wait.

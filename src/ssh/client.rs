@@ -51,7 +51,11 @@ impl Client {
 #[async_trait]
 impl ClientSide for Client {
     async fn input(&mut self) -> Option<Bytes> {
-        self.input.next().await
+        tokio::select! {
+            biased;
+            () = self.gone.cancelled() => None,
+            data = self.input.next() => data,
+        }
     }
 
     async fn gone(&self) {
