@@ -18,6 +18,7 @@ use crate::service::Services;
 use crate::session::SpoolLimits;
 
 mod algorithms;
+mod arrivals;
 mod channel;
 mod client;
 mod cutoff;
