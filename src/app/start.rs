@@ -20,7 +20,7 @@ use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
 use crate::service::ports::{AuditError, AuditLog, Random, Store, StoreError};
 use crate::service::{ApprovedRoles, Services};
-use crate::session::{Budget, SpoolLimits};
+use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
 use crate::store::{self, SqliteStore};
 use crate::target::{Deadlines, TargetRouter};
@@ -31,6 +31,8 @@ use super::reader::LogFiles;
 
 /// How many bytes of input may wait for all targets together.
 const SPILL_IN_ALL: u64 = 4 * 1024 * 1024 * 1024;
+/// How many of them may be one user's.
+const SPILL_PER_USER: u64 = 1024 * 1024 * 1024;
 
 /// Why the bastion does not start. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +129,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         control,
         limits,
         spool,
+        waiting: Budgets::new(SPILL_PER_USER, SPILL_IN_ALL),
         config: ArcSwap::from_pointee(config),
         cut: CancellationToken::new(),
         connections: TaskTracker::new(),
