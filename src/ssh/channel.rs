@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::error;
 
 use crate::control::{self, console};
@@ -29,6 +30,8 @@ pub(super) struct Conversation {
     pub(super) session: Arc<Session>,
     /// Why a presented certificate did not count.
     pub(super) certificate_refused: Option<String>,
+    /// Its place among the connection's conversations.
+    pub(super) _place: OwnedSemaphorePermit,
 }
 
 /// What a channel asks for.
