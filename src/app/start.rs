@@ -20,7 +20,7 @@ use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
 use crate::service::ports::{AuditError, AuditLog, Random, Store, StoreError};
 use crate::service::{ApprovedRoles, Services};
-use crate::session::UserBudgets;
+use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
 use crate::store::{self, SqliteStore};
 use crate::target::{Deadlines, TargetRouter};
@@ -29,10 +29,10 @@ use super::certifier::Certifier;
 use super::clock::{SystemRandom, WallClock};
 use super::reader::LogFiles;
 
-/// How many bytes of one user's input may wait for targets.
-const WAITING_PER_USER: u64 = 512 * 1024 * 1024;
-/// How many bytes of everybody's.
-const WAITING_IN_ALL: u64 = 2 * 1024 * 1024 * 1024;
+/// How many bytes of input may wait for all targets together.
+const SPILL_IN_ALL: u64 = 4 * 1024 * 1024 * 1024;
+/// How many of them may be one user's.
+const SPILL_PER_USER: u64 = 1024 * 1024 * 1024;
 
 /// Why the bastion does not start. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -123,12 +123,13 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     };
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
     let services = services(&paths, loaded, &store, &log, &clock)?;
+    let spool = SpoolLimits::usual(paths.state(), Budget::new(SPILL_IN_ALL, None));
     let front = Arc::new(FrontDoor {
         services: Arc::new(services),
         control,
         limits,
-        waiting: UserBudgets::new(WAITING_PER_USER, WAITING_IN_ALL),
-        spool_folder: paths.state(),
+        spool,
+        waiting: Budgets::new(SPILL_PER_USER, SPILL_IN_ALL),
         config: ArcSwap::from_pointee(config),
         cut: CancellationToken::new(),
         connections: TaskTracker::new(),

@@ -95,8 +95,11 @@ pub(super) async fn drain(mut read: ChannelReadHalf, mut spool: SpoolWriter, gon
     while let Some(message) = read.wait().await {
         match message {
             ChannelMsg::Data { data } => match terminal.then(|| terminal::key_in(&data)).flatten() {
-                Some(Key::Interrupt) => gone.cancel(),
-                Some(Key::EndOfFile) => spool.finish(),
+                Some((_, Key::Interrupt)) => gone.cancel(),
+                Some((before, Key::EndOfFile)) => {
+                    spool.push(before).await;
+                    spool.finish();
+                }
                 None => spool.push(data).await,
             },
             ChannelMsg::Eof => spool.finish(),

@@ -11,6 +11,7 @@ use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session as Wire, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
+use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::audit::event::{AuditEvent, What};
@@ -54,6 +55,8 @@ pub(super) struct Connection {
     /// Why a presented certificate did not count, for the user to read when they run something.
     certificate_refused: Option<String>,
     channels: HashMap<ChannelId, Asked>,
+    /// Room for conversations. One may outlive its channel: a client that closes at once has not undone what it asked for.
+    room: Arc<Semaphore>,
     dropped_env: u64,
     refusals: u64,
     began: Instant,
@@ -61,8 +64,10 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(admission: Admission) -> Self {
+        let room = Arc::new(Semaphore::new(admission.front.limits.channels));
         Self {
             admission,
+            room,
             phase: Phase::Unproven(Attempts::default()),
             certificate_refused: None,
             channels: HashMap::new(),
@@ -255,15 +260,19 @@ impl Handler for Connection {
         let Phase::Proven(session) = &self.phase else {
             return Ok(()); // dropping the handle refuses
         };
-        if self.channels.len() >= self.admission.front.limits.channels {
-            self.refused(format!("session channel {} of this connection", self.channels.len() + 1));
+        let session = Arc::clone(session);
+        let most = self.admission.front.limits.channels;
+        let place = Arc::clone(&self.room).try_acquire_owned().ok().filter(|_| self.channels.len() < most);
+        let Some(place) = place else {
+            self.refused(format!("more than {most} session channels at once"));
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
-        }
+        };
         let conversation = Conversation {
             front: Arc::clone(&self.admission.front),
-            session: Arc::clone(session),
+            session,
             certificate_refused: self.certificate_refused.clone(),
+            _place: place,
         };
         self.channels.insert(channel.id(), Asked::default());
         reply.accept().await;

@@ -4,7 +4,6 @@
 //! name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the client's side of it.
 //! Refuses to know roles, grants and SQL; decides nothing.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -15,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::control::ControlContext;
-use crate::domain::UserName;
 use crate::service::Services;
-use crate::session::{SpoolLimits, UserBudgets};
+use crate::session::{Budgets, SpoolLimits};
 
 mod algorithms;
+mod arrivals;
 mod channel;
 mod client;
 mod cutoff;
@@ -38,10 +37,10 @@ pub struct FrontDoor {
     pub control: ControlContext,
     /// What bounds connections.
     pub limits: Limits,
-    /// What bounds input that waits for targets.
-    pub waiting: UserBudgets,
-    /// Where input waits that is too much for memory.
-    pub spool_folder: PathBuf,
+    /// What bounds input that waits for a target.
+    pub spool: SpoolLimits,
+    /// How much of it may wait for each user and for all.
+    pub waiting: Budgets,
     /// russh's configuration; replaced when the host certificate is renewed.
     pub config: ArcSwap<ServerConfig>,
     /// Cancelled to cut every connection at once.
@@ -53,11 +52,6 @@ pub struct FrontDoor {
 }
 
 impl FrontDoor {
-    /// The bounds for input of `user` that waits.
-    fn spool_limits(&self, user: &UserName) -> SpoolLimits {
-        SpoolLimits::usual(self.spool_folder.clone(), self.waiting.of(user))
-    }
-
     /// Serves `listener` until `services.stopping` is cancelled.
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         listener::accept(self, listener).await;
