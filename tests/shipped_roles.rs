@@ -27,7 +27,8 @@ fn every_shipped_role_loads_without_a_finding() {
         for rule in role.rules() {
             assert!(!rule.help().is_empty(), "{}: {}", role.name(), rule.usage());
             let lines = sudoers_lines(rule, role.run_as());
-            assert!(lines.iter().all(|line| !line.starts_with('#')), "{lines:?}");
+            // Neither comments nor expressions, so that a sudo of any age takes them.
+            assert!(lines.iter().all(|line| !line.starts_with('#') && !line.contains('^')), "{lines:?}");
         }
         seen += 1;
     }
