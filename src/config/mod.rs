@@ -21,7 +21,6 @@ mod roles;
 mod settings;
 pub mod shipped;
 mod source;
-pub mod sudoers;
 mod table;
 mod targets;
 mod users;
