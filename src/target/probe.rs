@@ -118,9 +118,15 @@ impl Probe<'_> {
         // spoil it later.
         let mut opened = Vec::new();
         for account in self.accounts {
-            let check =
-                format!("{account}: a certificate for it is accepted, and runs its own command whatever is asked");
-            if report.add(check, self.runs_the_certified_command(account).await) {
+            let tried = self.runs_the_certified_command(account).await;
+            let (accepted, runs) = match tried {
+                Ok(runs) => (Ok(()), Some(runs)),
+                Err(failure) => (Err(failure), None),
+            };
+            report.add(format!("{account}: a certificate for it is accepted"), accepted);
+            // Where nothing is accepted, a refusal shows nothing.
+            if let Some(runs) = runs {
+                report.add(format!("{account}: it runs the certified command, whatever is asked"), runs);
                 opened.push(account);
             }
         }
