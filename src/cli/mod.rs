@@ -13,7 +13,6 @@ mod demo;
 mod enroll;
 mod error;
 mod handout;
-mod hooks;
 mod init;
 mod input;
 mod reload;

@@ -96,6 +96,26 @@ pub(super) fn render(execution: &Execution<'_>) -> Result<Rendered, RenderError>
     Ok(Rendered { command, argv, line })
 }
 
+/// A line as commands get it, for `doorward target test`.
+#[derive(Clone, Debug)]
+pub struct TestLine {
+    /// What the target's shell reads.
+    pub line: String,
+    /// The whole environment of the program: `NAME=value`.
+    pub environment: Vec<String>,
+}
+
+/// The line of a rule that runs `vector`, without sudo and without an environment of its own. No role is asked: what is not
+/// a command of a user needs none.
+///
+/// # Errors
+/// [`RenderError`].
+pub fn test_line(vector: &[String], stdin: bool, longest: Duration) -> Result<TestLine, RenderError> {
+    let Rendered { argv, line, .. } = render(&Execution { vector, sudo: false, environment: &[], stdin, longest })?;
+    let environment = argv.into_iter().skip(2).take_while(|word| word.contains('=')).collect();
+    Ok(TestLine { line, environment })
+}
+
 /// Rounded up, and at least one: `timeout` reads 0 as "for ever".
 fn whole_seconds(span: Duration) -> u64 {
     let up = u64::from(span.subsec_nanos() > 0);
