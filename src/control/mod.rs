@@ -17,8 +17,6 @@ pub mod line;
 mod nearest;
 mod outcome;
 mod show;
-#[cfg(test)]
-mod testing;
 mod usage;
 pub mod verb;
 mod verbs;
