@@ -131,7 +131,7 @@ fn somebody_unknown_gets_nothing_and_the_operator_gets_the_line_to_paste() {
 fn every_other_kind_of_channel_and_request_is_refused_by_name_and_logged() {
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "10m");
-    let forward = format!("127.0.0.1:{}:127.0.0.1:{}", support::bastion::free_port(), bastion.sshd.port);
+    let forward = format!("127.0.0.1:{}:127.0.0.1:{}", support::sshd::free_port(), bastion.sshd.port);
     for arguments in [
         vec!["-W", "127.0.0.1:22", "bastion"],
         vec!["-o", "ExitOnForwardFailure=yes", "-R", forward.as_str(), "bastion", "whoami"],

@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, PrivateKey, PublicKey};
+use russh::keys::PublicKey;
 
+use crate::ca::signer::generate_key_file;
 use crate::cli::{self, Screen};
 use crate::config::Paths;
 use crate::config::enroll::{EnrollFacts, Places, snippet};
@@ -290,13 +290,9 @@ fn own_account() -> Result<AccountName, DemoError> {
 
 /// A new ed25519 key pair in OpenSSH's format: `path` and `path.pub`.
 fn write_key(path: &Path, comment: &str) -> Result<(), DemoError> {
-    let setup = |error: russh::keys::ssh_key::Error| DemoError::Setup(error.to_string());
-    let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).map_err(setup)?;
-    key.set_comment(comment);
-    fs::write(path, "")?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    fs::write(path, key.to_openssh(LineEnding::LF).map_err(setup)?.as_bytes())?;
-    fs::write(path.with_extension("pub"), key.public_key().to_openssh().map_err(setup)?)?;
+    let public = generate_key_file(path, comment).map_err(|error| DemoError::Setup(error.to_string()))?;
+    let public = public.to_openssh().map_err(|error| DemoError::Setup(error.to_string()))?;
+    fs::write(path.with_extension("pub"), public)?;
     Ok(())
 }
 

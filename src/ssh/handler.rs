@@ -77,8 +77,7 @@ impl Connection {
         let snapshot = self.admission.front.services.snapshot.load();
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         let user = snapshot.directory.owner_of(&fingerprint).ok_or("the key is not enrolled")?;
-        let peer = self.admission.peer.ip().to_canonical();
-        if user.networks.is_empty() || user.networks.iter().any(|network| network.contains(&peer)) {
+        if user.may_come_from(self.admission.peer.ip()) {
             Ok(user.name.clone())
         } else {
             Err("the user may not come from this address")

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::*;
 use crate::domain::Digest;
+use crate::service::ports::{AuditQuery, AuditReadError, FoundEntry, Verdict};
 use crate::service::rehearsal::{MemoryLog, NOW, People, Rehearsal, key_of};
 
 const PEOPLE: &People<'static> = &[
@@ -68,7 +69,7 @@ impl AuditReader for MemoryLog {
         let entries = self.entries();
         let found = entries.iter().enumerate().filter(|(_, event)| query.user.is_none() || query.user == event.user);
         let found = found.map(|(at, event)| FoundEntry { sequence: at as u64, time: NOW, event: event.clone() });
-        Ok(found.take(query.limit).collect())
+        Ok(found.take(query.limit.unwrap_or(usize::MAX)).collect())
     }
 
     async fn verify(&self) -> Result<Verdict, AuditReadError> {

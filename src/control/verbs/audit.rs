@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::audit::event::AuditEvent;
+use crate::control::Caller;
 use crate::control::arguments::{Arguments, When};
 use crate::control::console::json_line;
 use crate::control::outcome::{Answer, Exit, Failure};
-use crate::control::{AuditQuery, AuditReadError, Caller, FoundEntry, Verdict};
 use crate::domain::text::{escape, excerpt};
 use crate::domain::{GrantId, Timestamp};
+use crate::service::ports::{AuditQuery, AuditReadError, FoundEntry, Verdict};
 
 const USUAL: usize = 100;
 const MOST: usize = 1000;
@@ -50,7 +51,7 @@ fn query(arguments: &Arguments, now: Timestamp) -> AuditQuery {
         since: instant("since"),
         until: instant("until"),
         text: arguments.text("text").ok().map(str::to_owned),
-        limit: arguments.number("limit").map_or(USUAL, |&limit| limit.clamp(1, MOST)),
+        limit: Some(arguments.number("limit").map_or(USUAL, |&limit| limit.clamp(1, MOST))),
     }
 }
 
