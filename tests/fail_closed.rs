@@ -1,5 +1,6 @@
 //! No record, no command: a full disk, a log that cannot be written, a recorder that fails, a database that is gone or newer,
 //! a second `serve`, root. Taking power away works all the same.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod support;
 

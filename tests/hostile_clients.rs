@@ -85,7 +85,7 @@ fn what_is_sent_to_a_waiting_verb_is_kept_nowhere() {
     assert_eq!(spilled, 0, "bytes wait in files for a verb that reads nothing");
     assert!(asking.try_wait().expect("its status").is_none(), "it still waits for an approver");
     let _ = asking.kill();
-    let _ = came(asking.wait_with_output().expect("ssh"));
+    let _ = came(&asking.wait_with_output().expect("ssh"));
 }
 
 /// A client that trusts anybody.

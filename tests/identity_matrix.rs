@@ -1,5 +1,6 @@
 //! Which identity each way of showing a key or certificate gives, at the control door and at the target door, and what the
 //! user reads. The stock `ssh` offers them all.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -23,7 +24,7 @@ fn ssh(bastion: &Bastion, host: &str, line: &str, options: &[String]) -> Came {
     ssh.args(["-o", "LogLevel=ERROR", "-o", "StrictHostKeyChecking=yes", "-o", "IdentitiesOnly=yes"]);
     ssh.arg("-o").arg(format!("UserKnownHostsFile={home}/known_hosts"));
     ssh.env_remove("SSH_AUTH_SOCK").arg(format!("{host}@127.0.0.1")).arg(line);
-    came(ssh.output().expect("ssh"))
+    came(&ssh.output().expect("ssh"))
 }
 
 fn option(name: &str, path: &Path) -> String {

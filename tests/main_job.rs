@@ -1,4 +1,5 @@
 //! The main job with the stock `ssh` and a stock `sshd`: asked for, approved, certified, run, denied, logged.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -56,7 +57,7 @@ fn output_exit_code_and_errors_are_the_programs_own() {
         let writer = std::thread::spawn(move || stdin.write_all(&sent));
         let output = cat.wait_with_output().expect("ssh");
         writer.join().expect("the writer").expect("all of it written");
-        assert!(output.stdout == bytes, "{target}: {} bytes came back: {:?}", output.stdout.len(), came(output));
+        assert!(output.stdout == bytes, "{target}: {} bytes came back: {:?}", output.stdout.len(), came(&output));
     }
 }
 
@@ -130,7 +131,7 @@ fn somebody_unknown_gets_nothing_and_the_operator_gets_the_line_to_paste() {
 fn every_other_kind_of_channel_and_request_is_refused_by_name_and_logged() {
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "10m");
-    let forward = format!("127.0.0.1:{}:127.0.0.1:{}", support::bastion::free_port(), bastion.sshd.port);
+    let forward = format!("127.0.0.1:{}:127.0.0.1:{}", support::sshd::free_port(), bastion.sshd.port);
     for arguments in [
         vec!["-W", "127.0.0.1:22", "bastion"],
         vec!["-o", "ExitOnForwardFailure=yes", "-R", forward.as_str(), "bastion", "whoami"],

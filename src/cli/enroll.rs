@@ -9,11 +9,11 @@ use clap::Args;
 
 use crate::config::enroll::{EnrollFacts, EnrollFile, OpenSsh, Places, account_commands, snippet};
 use crate::config::{Loaded, Paths, load};
+use crate::domain::text::shell_word;
 use crate::domain::{AccountName, TargetName};
 use crate::inventory::{Reach, SshReach, Target};
 use crate::policy::sudoers_lines;
 
-use super::init::shell_word;
 use super::input::read_key;
 use super::{CliError, Dir, Screen};
 

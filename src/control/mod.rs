@@ -9,22 +9,20 @@ use std::sync::Arc;
 use crate::audit::event::What;
 use crate::domain::{Person, TargetName, limits};
 use crate::identity::User;
+use crate::service::ports::AuditReader;
 use crate::service::{Services, Session, Snapshot, requestable};
 
 pub mod arguments;
-pub mod audit_reader;
 pub mod console;
+pub mod handout;
 pub mod line;
 mod nearest;
 mod outcome;
 mod show;
-#[cfg(test)]
-mod testing;
 mod usage;
 pub mod verb;
 mod verbs;
 
-pub use audit_reader::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
 pub use console::Console;
 pub use outcome::Exit;
 

@@ -82,8 +82,7 @@ impl Connection {
         let snapshot = self.admission.front.services.snapshot.load();
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         let user = snapshot.directory.owner_of(&fingerprint).ok_or("the key is not enrolled")?;
-        let peer = self.admission.peer.ip().to_canonical();
-        if user.networks.is_empty() || user.networks.iter().any(|network| network.contains(&peer)) {
+        if user.may_come_from(self.admission.peer.ip()) {
             Ok(user.name.clone())
         } else {
             Err("the user may not come from this address")
@@ -117,10 +116,10 @@ impl Connection {
     }
 
     /// Logs that something was asked for which we do not serve.
-    fn refused(&mut self, what: String) {
+    fn refused(&mut self, what: &str) {
         self.refusals += 1;
         if self.refusals <= REFUSALS_LOGGED {
-            let event = self.event(What::Refused { what: text::excerpt(&what, limits::EXCERPT) });
+            let event = self.event(What::Refused { what: text::excerpt(what, limits::EXCERPT) });
             self.admission.front.services.audit.append_later(event);
         }
     }
@@ -264,7 +263,7 @@ impl Handler for Connection {
         let most = self.admission.front.limits.channels;
         let place = Arc::clone(&self.room).try_acquire_owned().ok().filter(|_| self.channels.len() < most);
         let Some(place) = place else {
-            self.refused(format!("more than {most} session channels at once"));
+            self.refused(&format!("more than {most} session channels at once"));
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
@@ -294,7 +293,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused("x11".to_owned());
+        self.refused("x11");
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         Ok(())
     }
@@ -309,7 +308,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused(format!("direct-tcpip to {}:{port}", text::excerpt(host, 80)));
+        self.refused(&format!("direct-tcpip to {}:{port}", text::excerpt(host, 80)));
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         Ok(())
     }
@@ -324,7 +323,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused(format!("forwarded-tcpip to {}:{port}", text::excerpt(host, 80)));
+        self.refused(&format!("forwarded-tcpip to {}:{port}", text::excerpt(host, 80)));
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         Ok(())
     }
@@ -336,13 +335,13 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused(format!("direct-streamlocal to {}", text::excerpt(path, 80)));
+        self.refused(&format!("direct-streamlocal to {}", text::excerpt(path, 80)));
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         Ok(())
     }
 
     async fn tcpip_forward(&mut self, address: &str, port: &mut u32, _wire: &mut Wire) -> Result<bool, Self::Error> {
-        self.refused(format!("tcpip-forward of {}:{port}", text::excerpt(address, 80)));
+        self.refused(&format!("tcpip-forward of {}:{port}", text::excerpt(address, 80)));
         Ok(false)
     }
 
@@ -356,7 +355,7 @@ impl Handler for Connection {
     }
 
     async fn streamlocal_forward(&mut self, path: &str, _wire: &mut Wire) -> Result<bool, Self::Error> {
-        self.refused(format!("streamlocal-forward of {}", text::excerpt(path, 80)));
+        self.refused(&format!("streamlocal-forward of {}", text::excerpt(path, 80)));
         Ok(false)
     }
 
@@ -404,7 +403,7 @@ impl Handler for Connection {
         _screen: u32,
         wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused("x11-req".to_owned());
+        self.refused("x11-req");
         wire.channel_failure(channel)
     }
 
@@ -429,12 +428,12 @@ impl Handler for Connection {
     }
 
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, wire: &mut Wire) -> Result<(), Self::Error> {
-        self.refused(format!("subsystem {}", text::excerpt(name, 80)));
+        self.refused(&format!("subsystem {}", text::excerpt(name, 80)));
         wire.channel_failure(channel)
     }
 
     async fn agent_request(&mut self, _channel: ChannelId, _wire: &mut Wire) -> Result<bool, Self::Error> {
-        self.refused("auth-agent-req@openssh.com".to_owned());
+        self.refused("auth-agent-req@openssh.com");
         Ok(false)
     }
 
@@ -452,7 +451,7 @@ impl Connection {
                 wire.channel_success(channel)
             }
             _ => {
-                self.refused(format!("second {what} on a channel"));
+                self.refused(&format!("second {what} on a channel"));
                 wire.channel_failure(channel)
             }
         }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::sshd::{Sshd, keygen, own_account, shown, text};
+use super::sshd::{Sshd, free_port, keygen, own_account, shown, text};
 
 /// The program under test.
 pub const DOORWARD: &str = env!("CARGO_BIN_EXE_doorward");
@@ -233,7 +233,7 @@ impl Bastion {
 
     /// Runs that, and gives exit code, standard output, standard error.
     pub fn run(&self, who: &str, arguments: &[&str]) -> Came {
-        came(self.ssh(who, arguments).output().expect("ssh"))
+        came(&self.ssh(who, arguments).output().expect("ssh"))
     }
 
     /// A grant of `role` on `target` for alice, approved by bob; its identifier (`g-…`).
@@ -305,7 +305,7 @@ pub struct Came {
 }
 
 /// `output` as text.
-pub fn came(output: Output) -> Came {
+pub fn came(output: &Output) -> Came {
     Came {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -325,11 +325,6 @@ pub fn eventually(what: &str, holds: impl Fn() -> bool) {
 /// Whether the tests run as root.
 pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
-}
-
-/// A port that nobody listens on now.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
 fn init(home: &Path, port: u16) {

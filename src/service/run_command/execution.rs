@@ -111,7 +111,7 @@ impl Attempt<'_> {
             session: self.session.id.clone(),
             command: self.command.clone(),
         };
-        let terms = permit.terms().clone();
+        let terms = *permit.terms();
         let cleared = Cleared::new(permit, identity, now, written, recorder);
         let mut supervisor = std::pin::pin!(supervise(self.services, &footing));
         let started = tokio::select! {
