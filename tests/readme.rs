@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::bastion::{DOORWARD, free_port};
-use support::sshd::{Sshd, new_key, shown, text};
+use support::bastion::DOORWARD;
+use support::sshd::{Sshd, free_port, new_key, shown, text};
 
 /// The commands of every `sh` block, continuation lines joined.
 fn commands() -> Vec<String> {
