@@ -283,7 +283,7 @@ async fn why_says_what_would_happen_and_what_to_ask_for() {
         (why.exit, why.out.as_str()),
         (
             0,
-            "allowed: rule 1 of web-restart, under g-000001\n  runs      /usr/bin/systemctl restart nginx\n  on        web-1 as ops, for at most 30m\n"
+            "allowed by rule 1 of web-restart (g-000001)\n  runs on web-1 as ops: /usr/bin/systemctl restart nginx\n  until 14:30:00Z at the latest, 1 GiB of output, standard input closed\n"
         )
     );
     let why = world.types("alice", "why web-1 systemctl restart sshd").await;

@@ -71,24 +71,52 @@ impl Diagnostic {
     }
 }
 
-/// `FILE:LINE:COLUMN: error: MESSAGE`, the line itself with a caret, and the suggestion.
+/// The longest piece of a file that is shown as it is, in bytes. Of anything longer only what stands around the place is shown:
+/// a file from outside may be one line of a megabyte, and there may be a hundred findings in it.
+const SHOWN: usize = 1000;
+/// What is shown before and after the beginning of the place then, in bytes.
+const AROUND: (usize, usize) = (60, 120);
+
+impl Diagnostic {
+    /// The part of the source that is shown, where it begins, and the place within it; always bounded.
+    fn shown(&self) -> Option<(&str, Range<usize>)> {
+        let span = self.span.clone()?;
+        let (before, _) = self.source.get(..span.end)?.split_at_checked(span.start)?;
+        let rest = self.source.get(span.start..)?;
+        let whole_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let length = span.end - span.start;
+        let whole_end = span.end + rest.get(length..)?.find('\n').unwrap_or(rest.len() - length);
+        let (start, end) = if whole_end - whole_start <= SHOWN {
+            (whole_start, whole_end)
+        } else {
+            let line_end = span.start + rest.find('\n').unwrap_or(rest.len());
+            let start = self.source.floor_char_boundary(span.start.saturating_sub(AROUND.0)).max(whole_start);
+            (start, self.source.floor_char_boundary(span.start + AROUND.1).min(line_end))
+        };
+        let within = span.start - start..span.end.min(end) - start;
+        Some((self.source.get(start..end)?, within))
+    }
+}
+
+/// `error: MESSAGE`, `FILE:LINE:COLUMN`, the line itself with a caret (of a very long one, a piece), and the suggestion.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+        use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let message = super::text::escape(&self.message);
         let help = self.help.as_deref().map(super::text::escape);
+        let origin = Origin::path(self.file.as_ref());
         let mut group = Group::with_title(level.primary_title(message.as_ref()));
-        if let Some(span) = self.span.clone().filter(|span| self.source.get(span.clone()).is_some()) {
-            let snippet = Snippet::source(self.source.as_ref())
-                .path(self.file.as_ref())
-                .annotation(AnnotationKind::Primary.span(span));
-            group = group.element(snippet);
+        if let (Some((text, place)), Some((line, column))) = (self.shown(), self.line_column()) {
+            // The place is said by us: of a piece of a line the column could not be told.
+            group = group.element(origin.line(line).char_column(column));
+            group =
+                group.element(Snippet::source(text).line_start(line).annotation(AnnotationKind::Primary.span(place)));
         } else {
-            group = group.element(annotate_snippets::Origin::path(self.file.as_ref()));
+            group = group.element(origin);
         }
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help.as_ref()));
@@ -109,6 +137,32 @@ mod tests {
         assert_eq!(finding.line_column(), Some((2, 1)));
         for part in ["error: unknown key `run_az`", "roles/a.toml:2:1", "run_az = \"x\"", "^^^^^^", "write `run_as`"] {
             assert!(shown.contains(part), "{part} in:\n{shown}");
+        }
+    }
+    /// However long the line or the place, what is shown is short and says where it is.
+    #[test]
+    fn a_hostile_line_costs_no_more_than_any_other() {
+        let long: Arc<str> =
+            Arc::from(format!("a = 1\n{}\u{fc}b = 2{}\nc = 3", "x".repeat(200_000), "\u{fc}".repeat(200_000)));
+        let file: Arc<str> = Arc::from("roles/a.toml");
+        let at = 6 + 200_000;
+        for span in [at..at + 3, at..at + 300_001, 6..long.len(), 0..long.len(), at + 2..at + 2] {
+            let started = std::time::Instant::now();
+            let finding = Diagnostic::error(&file, &long, "no").at(span.clone());
+            let shown = finding.to_string();
+            let (line, column) = finding.line_column().unwrap();
+            assert!(
+                shown.contains(&format!("roles/a.toml:{line}:{column}")) && shown.contains('^'),
+                "{span:?}:\n{shown}"
+            );
+            assert!(shown.len() < 4_000, "{span:?}: {} bytes", shown.len());
+            // A debug build under load needs a few milliseconds; rendering the whole line took tens of them.
+            assert!(started.elapsed() < std::time::Duration::from_millis(500), "{:?}", started.elapsed());
+        }
+        // Nothing is shown of a place that is none.
+        for span in [at + 1..at + 1, 0..usize::MAX, long.len() + 1..long.len() + 1] {
+            let shown = Diagnostic::error(&file, &long, "no").at(span).to_string();
+            assert!(shown.contains("roles/a.toml") && !shown.contains('^'), "{shown}");
         }
     }
 }

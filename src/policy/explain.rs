@@ -8,6 +8,9 @@ use super::decide::{Denial, Permit};
 use super::pattern::{Miss, Wanted};
 use super::role::Rule;
 
+/// So much is shown of an allowed command, in characters: a person decides by it.
+const LINE_SHOWN: usize = 1000;
+
 /// Why a line was denied, in lines for the user; `target` as they know it, `bastion` what they type after `ssh`.
 ///
 /// All foreign text in it is escaped and cut.
@@ -54,14 +57,10 @@ fn ambiguous(roles: &[RoleName], target: &TargetName, bastion: &str) -> Vec<Stri
 pub fn allowed(permit: &Permit) -> Vec<String> {
     let terms = permit.terms();
     let grants: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
+    let command: Vec<String> = permit.command().iter().map(|word| quoted(word)).collect();
     vec![
         format!("allowed by rule {} of {} ({})", permit.rule(), permit.role(), grants.join(", ")),
-        format!(
-            "runs on {} as {}: {}",
-            permit.target(),
-            permit.account(),
-            excerpt(&permit.command().join(" "), EXCERPT)
-        ),
+        format!("runs on {} as {}: {}", permit.target(), permit.account(), excerpt(&command.join(" "), LINE_SHOWN)),
         format!(
             "until {} at the latest, {} of output, standard input {}",
             permit.deadline().time_of_day(),
@@ -69,6 +68,13 @@ pub fn allowed(permit: &Permit) -> Vec<String> {
             if terms.stdin { "open" } else { "closed" }
         ),
     ]
+}
+
+/// For people: quotes where a word would not stand alone.
+fn quoted(word: &str) -> String {
+    let plain =
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
+    if plain { word.to_owned() } else { format!("'{word}'") }
 }
 
 /// `1 GiB`, `64 KiB`, `1000 bytes`.

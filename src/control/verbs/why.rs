@@ -1,12 +1,12 @@
 //! `why TARGET COMMAND…`: the decision without the command. Nothing runs, and nothing is logged as a command.
 
+use crate::control::Caller;
 use crate::control::arguments::Arguments;
 use crate::control::outcome::{Answer, Exit, Failure};
-use crate::control::{Caller, show};
 use crate::domain::text::escape;
 use crate::domain::{Person, TargetName, UserName};
 use crate::grant::State;
-use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
+use crate::policy::{CommandRequest, Decision, HeldRole, Words, decide, explain};
 use crate::service::held::held_grants;
 use crate::service::ports::RequestQuery;
 use crate::service::requestable::{Suggestion, role_allowing, targets_for};
@@ -40,7 +40,7 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
         .collect();
     let now = caller.services.clock.now();
     Ok(match decide(&request, &held, now) {
-        Decision::Allow(permit) => Answer::out(allowed(&permit, &show::roughly(now.until(permit.deadline())))),
+        Decision::Allow(permit) => Answer::out(format!("{}\n", explain::allowed(&permit).join("\n  "))),
         Decision::Deny(denial) => {
             let said = explain::denial(&denial, target, caller.alias());
             let mut out = format!("denied: {}\n", said.join("\n  "));
@@ -60,22 +60,6 @@ fn somebody_else(caller: &Caller<'_>, name: &UserName) -> Result<Person, Failure
 
 fn whom(caller: &Caller<'_>, person: &Person) -> String {
     if caller.person.name == person.name { "you".to_owned() } else { person.name.to_string() }
-}
-
-fn allowed(permit: &Permit, longest: &str) -> String {
-    let grants: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
-    let command: Vec<String> = permit.command().iter().map(|word| quoted(word)).collect();
-    let mut out = format!("allowed: rule {} of {}, under {}\n", permit.rule(), permit.role(), grants.join(", "));
-    out.push_str(&show::field("runs", &command.join(" ")));
-    out.push_str(&show::field("on", &format!("{} as {}, for at most {longest}", permit.target(), permit.account())));
-    out
-}
-
-/// For people: quotes where a word would not stand alone.
-fn quoted(word: &str) -> String {
-    let plain =
-        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
-    if plain { word.to_owned() } else { format!("'{}'", escape(word)) }
 }
 
 /// The request to type, unless it has been typed already.
