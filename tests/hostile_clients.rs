@@ -133,3 +133,60 @@ async fn closing_a_channel_at_once_makes_no_room_for_more_than_the_cap() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_user_leaves_room_for_whoever_stops_them() {
+    let bastion = Bastion::with(Setup { tables: "[limits]\nmax_sessions = 4\n".to_owned(), ..Setup::default() });
+    let (first, second) = (connected(&bastion, "alice").await, connected(&bastion, "alice").await);
+    let third = bastion.run("alice", &["bastion", "whoami"]);
+    assert_eq!(third.code, 255, "{third:?}");
+    assert_eq!(bastion.run("bob", &["bastion", "whoami"]).code, 0);
+    let told = |entry: &serde_json::Value| entry.to_string().contains("too many connections");
+    eventually("an entry", || bastion.entries("authentication-failed").iter().any(told));
+    drop((first, second));
+    eventually("room again", || bastion.run("alice", &["bastion", "whoami"]).code == 0);
+}
+
+/// `yes`, which writes for ever.
+const FLOOD: &str = r#"
+description = "Writes for ever"
+targets     = ["web-1", "here"]
+run_as      = "ops"
+[request]
+eligible     = ["user:alice"]
+approvers    = ["user:bob"]
+max_duration = "1h"
+[[command]]
+run = "/usr/bin/yes {word}"
+where.word = { pattern = '[a-z0-9]+' }
+max_output = 1073741824
+"#;
+
+#[test]
+fn a_client_that_reads_nothing_does_not_keep_its_command() {
+    let roles = vec![("ops".to_owned(), FLOOD.to_owned())];
+    let bastion = Bastion::with(Setup { roles, ..Setup::default() });
+    for target in ["web-1", "here"] {
+        let grant = bastion.grant("ops", target, "30m");
+        let word = format!("flood{}{}", std::process::id(), target.len());
+        let running = || {
+            let output = std::process::Command::new("pgrep").args(["-fx", &format!("/usr/bin/yes {word}")]).output();
+            output.expect("pgrep").status.success()
+        };
+        let mut ssh = bastion.ssh("alice", &[&format!("{target}@bastion"), &format!("yes {word}")]);
+        let mut ssh = ssh.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
+        eventually("the flood", running);
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(ssh.id()).expect("a number"));
+        nix::sys::signal::kill(pid, nix::sys::signal::SIGSTOP).expect("stopped");
+        // Every window on the way is full by now, or soon.
+        std::thread::sleep(Duration::from_secs(1));
+        let before = bastion.entries("command-finished").len();
+        let revoked = bastion.run("bob", &["bastion", "revoke", &grant, "flood"]);
+        assert_eq!(revoked.code, 0, "{revoked:?}");
+        eventually("its end on the target", || !running());
+        eventually("its entry", || bastion.entries("command-finished").len() > before);
+        let _ = ssh.kill();
+        let _ = ssh.wait();
+    }
+    bastion.verify();
+}

@@ -14,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::control::ControlContext;
+use crate::domain::UserName;
 use crate::service::Services;
 use crate::session::{Budgets, SpoolLimits};
 
 mod algorithms;
-mod arrivals;
 mod channel;
 mod client;
+mod crowd;
 mod cutoff;
 mod door;
 mod handler;
@@ -45,11 +46,17 @@ pub struct FrontDoor {
     pub config: ArcSwap<ServerConfig>,
     /// Cancelled to cut every connection at once.
     pub cut: CancellationToken,
+    /// How many connections each user has.
+    pub users: Users,
     /// Every connection's task.
     pub connections: TaskTracker,
     /// Every channel's task: who still has something running.
     pub conversations: TaskTracker,
 }
+
+/// How many connections each user has.
+#[derive(Debug, Default)]
+pub struct Users(crowd::Crowd<UserName>);
 
 impl FrontDoor {
     /// Serves `listener` until `services.stopping` is cancelled.
