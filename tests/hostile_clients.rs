@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use russh::client::{self, Handle};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelOpenFailure, Error};
+use russh::{Channel, ChannelMsg, ChannelOpenFailure, Error};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use support::bastion::{Bastion, Setup, came, eventually};
 
@@ -100,11 +100,15 @@ impl client::Handler for Trusting {
 }
 
 async fn connected(bastion: &Bastion, who: &str) -> Handle<Trusting> {
+    connected_as(bastion, who, who).await
+}
+
+async fn connected_as(bastion: &Bastion, who: &str, login: &str) -> Handle<Trusting> {
     let key = russh::keys::load_secret_key(bastion.home().join(who), None).expect("a key");
     let config = Arc::new(client::Config::default());
     let mut handle = client::connect(config, ("127.0.0.1", bastion.port), Trusting).await.expect("connect");
     let proof = PrivateKeyWithHashAlg::new(Arc::new(key), None);
-    assert!(handle.authenticate_publickey(who, proof).await.expect("an answer").success());
+    assert!(handle.authenticate_publickey(login, proof).await.expect("an answer").success());
     handle
 }
 
@@ -188,5 +192,64 @@ fn a_client_that_reads_nothing_does_not_keep_its_command() {
         let _ = ssh.kill();
         let _ = ssh.wait();
     }
+    bastion.verify();
+}
+
+/// What the server says of a channel until it closes it, at most ten seconds: replies, exit code.
+async fn said(channel: &mut Channel<client::Msg>) -> (Vec<bool>, Option<u32>) {
+    let (mut replies, mut exit) = (Vec::new(), None);
+    let all = async {
+        while let Some(message) = channel.wait().await {
+            match message {
+                ChannelMsg::Success => replies.push(true),
+                ChannelMsg::Failure => replies.push(false),
+                ChannelMsg::ExitStatus { exit_status } => exit = Some(exit_status),
+                ChannelMsg::Close => break,
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all).await.expect("the channel is closed");
+    (replies, exit)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_odd_orders_end_with_an_exit_code() {
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    let control = connected(&bastion, "alice").await;
+    let target = connected_as(&bastion, "alice", "web-1").await;
+
+    // The end of the input before the command that reads it.
+    let mut channel = target.channel_open_session().await.expect("a channel");
+    channel.eof().await.expect("sent");
+    channel.exec(true, "cat").await.expect("sent");
+    assert_eq!(said(&mut channel).await, (vec![true], Some(0)));
+
+    // A second program, a terminal after the first one, things that are not served, input for a verb.
+    for handle in [&control, &target] {
+        let mut channel = handle.channel_open_session().await.expect("a channel");
+        channel.request_subsystem(true, "sftp").await.expect("sent");
+        channel.set_env(true, "LD_PRELOAD", "/tmp/x.so").await.expect("sent");
+        channel.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.expect("sent");
+        channel.exec(true, "id -un").await.expect("sent");
+        channel.exec(true, "sleep 600").await.expect("sent");
+        channel.request_shell(true).await.expect("sent");
+        channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.expect("sent");
+        let (replies, exit) = said(&mut channel).await;
+        // The later ones may meet a channel that is closed already.
+        assert_eq!(replies.get(..4), Some(&[false, false, false, true][..]), "{replies:?}");
+        assert!(replies.iter().skip(4).all(|granted| !granted), "{replies:?}");
+        assert!(exit == Some(0) || exit == Some(2), "{exit:?}");
+    }
+    assert_eq!(bastion.entries("command-allowed").len(), 2, "cat and id, and nothing else");
+
+    // No other kind of channel.
+    let refused = control.channel_open_direct_tcpip("127.0.0.1", u32::from(bastion.sshd.port), "127.0.0.1", 1).await;
+    assert!(matches!(refused.map(|_| ()), Err(Error::ChannelOpenFailure(_))));
+    let refused = control.channel_open_direct_streamlocal("/run/x").await;
+    assert!(matches!(refused.map(|_| ()), Err(Error::ChannelOpenFailure(_))));
+    assert!(control.tcpip_forward("0.0.0.0", 0).await.is_err());
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
     bastion.verify();
 }
