@@ -253,3 +253,20 @@ async fn requests_in_odd_orders_end_with_an_exit_code() {
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
     bastion.verify();
 }
+
+#[test]
+fn strangers_do_not_fill_the_log() {
+    let bastion = Bastion::start();
+    let before = bastion.entries("authentication-failed").len();
+    for _ in 0..40 {
+        let knocks: Vec<TcpStream> =
+            (0..10).map(|_| TcpStream::connect(("127.0.0.1", bastion.port)).expect("connect")).collect();
+        std::thread::sleep(Duration::from_millis(5));
+        drop(knocks);
+    }
+    assert_eq!(bastion.run("alice", &["bastion", "whoami"]).code, 0);
+    eventually("their entries", || bastion.entries("authentication-failed").len() - before >= 100);
+    let entries = bastion.entries("authentication-failed").len() - before;
+    assert!(entries <= 130, "{entries} entries of 400 strangers");
+    bastion.verify();
+}

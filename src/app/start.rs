@@ -133,6 +133,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         config: ArcSwap::from_pointee(config),
         cut: CancellationToken::new(),
         users: ssh::Users::default(),
+        failures: ssh::Failures::default(),
         connections: TaskTracker::new(),
         conversations: TaskTracker::new(),
     });

@@ -154,7 +154,11 @@ impl Connection {
     }
 
     fn log_failure(&self, attempts: &Attempts) {
-        let reason = attempts.reason.clone().unwrap_or_else(|| "nothing was proved".to_owned());
+        let Some(left_out) = self.admission.front.failures.count(Instant::now()) else { return };
+        let mut reason = attempts.reason.clone().unwrap_or_else(|| "nothing was proved".to_owned());
+        if left_out > 0 {
+            reason.push_str(&format!("; {left_out} more before this one were not written one by one"));
+        }
         let key = attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string());
         if let Some(line) = attempts.key.as_ref().and_then(|key| key.to_openssh().ok()) {
             info!(peer = %self.admission.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");

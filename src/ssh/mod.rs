@@ -24,10 +24,12 @@ mod client;
 mod crowd;
 mod cutoff;
 mod door;
+mod failures;
 mod handler;
 mod listener;
 mod terminal;
 
+pub use failures::Failures;
 pub use listener::Limits;
 
 /// What every connection shares.
@@ -48,6 +50,8 @@ pub struct FrontDoor {
     pub cut: CancellationToken,
     /// How many connections each user has.
     pub users: Users,
+    /// The authentication failures, so that strangers do not fill the log.
+    pub failures: Failures,
     /// Every connection's task.
     pub connections: TaskTracker,
     /// Every channel's task: who still has something running.
