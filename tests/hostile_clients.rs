@@ -270,3 +270,18 @@ fn strangers_do_not_fill_the_log() {
     assert!(entries <= 130, "{entries} entries of 400 strangers");
     bastion.verify();
 }
+
+#[test]
+fn who_waits_for_an_approver_does_not_hold_up_the_end() {
+    let mut bastion = Bastion::start();
+    let mut asking = bastion.ssh("alice", &["bastion", "request ops --on web-1 --reason INC-1 wait"]);
+    let asking = asking.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
+    eventually("the request", || bastion.entries("requested").len() == 1);
+    let began = std::time::Instant::now();
+    bastion.stop();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let came = came(asking.wait_with_output().expect("ssh"));
+    assert_eq!(came.code, 4, "{came:?}");
+    assert!(came.err.contains("still waits"), "{came:?}");
+    bastion.verify();
+}
