@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use russh::client::{self, Handle};
 use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{ChannelOpenFailure, Error};
+use russh::{Channel, ChannelMsg, ChannelOpenFailure, Error};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use support::bastion::{Bastion, Setup, came, eventually};
 
@@ -100,11 +100,15 @@ impl client::Handler for Trusting {
 }
 
 async fn connected(bastion: &Bastion, who: &str) -> Handle<Trusting> {
+    connected_as(bastion, who, who).await
+}
+
+async fn connected_as(bastion: &Bastion, who: &str, login: &str) -> Handle<Trusting> {
     let key = russh::keys::load_secret_key(bastion.home().join(who), None).expect("a key");
     let config = Arc::new(client::Config::default());
     let mut handle = client::connect(config, ("127.0.0.1", bastion.port), Trusting).await.expect("connect");
     let proof = PrivateKeyWithHashAlg::new(Arc::new(key), None);
-    assert!(handle.authenticate_publickey(who, proof).await.expect("an answer").success());
+    assert!(handle.authenticate_publickey(login, proof).await.expect("an answer").success());
     handle
 }
 
@@ -132,4 +136,152 @@ async fn closing_a_channel_at_once_makes_no_room_for_more_than_the_cap() {
         assert!(attempt < 100, "its room was never given back");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_user_leaves_room_for_whoever_stops_them() {
+    let bastion = Bastion::with(Setup { tables: "[limits]\nmax_sessions = 4\n".to_owned(), ..Setup::default() });
+    let (first, second) = (connected(&bastion, "alice").await, connected(&bastion, "alice").await);
+    let third = bastion.run("alice", &["bastion", "whoami"]);
+    assert_eq!(third.code, 255, "{third:?}");
+    assert_eq!(bastion.run("bob", &["bastion", "whoami"]).code, 0);
+    let told = |entry: &serde_json::Value| entry.to_string().contains("too many connections");
+    eventually("an entry", || bastion.entries("authentication-failed").iter().any(told));
+    drop((first, second));
+    eventually("room again", || bastion.run("alice", &["bastion", "whoami"]).code == 0);
+}
+
+/// `yes`, which writes for ever.
+const FLOOD: &str = r#"
+description = "Writes for ever"
+targets     = ["web-1", "here"]
+run_as      = "ops"
+[request]
+eligible     = ["user:alice"]
+approvers    = ["user:bob"]
+max_duration = "1h"
+[[command]]
+run = "/usr/bin/yes {word}"
+where.word = { pattern = '[a-z0-9]+' }
+max_output = 1073741824
+"#;
+
+#[test]
+fn a_client_that_reads_nothing_does_not_keep_its_command() {
+    let roles = vec![("ops".to_owned(), FLOOD.to_owned())];
+    let bastion = Bastion::with(Setup { roles, ..Setup::default() });
+    for target in ["web-1", "here"] {
+        let grant = bastion.grant("ops", target, "30m");
+        let word = format!("flood{}{}", std::process::id(), target.len());
+        let running = || {
+            let output = std::process::Command::new("pgrep").args(["-fx", &format!("/usr/bin/yes {word}")]).output();
+            output.expect("pgrep").status.success()
+        };
+        let mut ssh = bastion.ssh("alice", &[&format!("{target}@bastion"), &format!("yes {word}")]);
+        let mut ssh = ssh.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
+        eventually("the flood", running);
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(ssh.id()).expect("a number"));
+        nix::sys::signal::kill(pid, nix::sys::signal::SIGSTOP).expect("stopped");
+        // Every window on the way is full by now, or soon.
+        std::thread::sleep(Duration::from_secs(1));
+        let before = bastion.entries("command-finished").len();
+        let revoked = bastion.run("bob", &["bastion", "revoke", &grant, "flood"]);
+        assert_eq!(revoked.code, 0, "{revoked:?}");
+        eventually("its end on the target", || !running());
+        eventually("its entry", || bastion.entries("command-finished").len() > before);
+        let _ = ssh.kill();
+        let _ = ssh.wait();
+    }
+    bastion.verify();
+}
+
+/// What the server says of a channel until it closes it, at most ten seconds: replies, exit code.
+async fn said(channel: &mut Channel<client::Msg>) -> (Vec<bool>, Option<u32>) {
+    let (mut replies, mut exit) = (Vec::new(), None);
+    let all = async {
+        while let Some(message) = channel.wait().await {
+            match message {
+                ChannelMsg::Success => replies.push(true),
+                ChannelMsg::Failure => replies.push(false),
+                ChannelMsg::ExitStatus { exit_status } => exit = Some(exit_status),
+                ChannelMsg::Close => break,
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), all).await.expect("the channel is closed");
+    (replies, exit)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_in_odd_orders_end_with_an_exit_code() {
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    let control = connected(&bastion, "alice").await;
+    let target = connected_as(&bastion, "alice", "web-1").await;
+
+    // The end of the input before the command that reads it.
+    let mut channel = target.channel_open_session().await.expect("a channel");
+    channel.eof().await.expect("sent");
+    channel.exec(true, "cat").await.expect("sent");
+    assert_eq!(said(&mut channel).await, (vec![true], Some(0)));
+
+    // A second program, a terminal after the first one, things that are not served, input for a verb.
+    for handle in [&control, &target] {
+        let mut channel = handle.channel_open_session().await.expect("a channel");
+        channel.request_subsystem(true, "sftp").await.expect("sent");
+        channel.set_env(true, "LD_PRELOAD", "/tmp/x.so").await.expect("sent");
+        channel.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.expect("sent");
+        channel.exec(true, "id -un").await.expect("sent");
+        channel.exec(true, "sleep 600").await.expect("sent");
+        channel.request_shell(true).await.expect("sent");
+        channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.expect("sent");
+        let (replies, exit) = said(&mut channel).await;
+        // The later ones may meet a channel that is closed already.
+        assert_eq!(replies.get(..4), Some(&[false, false, false, true][..]), "{replies:?}");
+        assert!(replies.iter().skip(4).all(|granted| !granted), "{replies:?}");
+        assert!(exit == Some(0) || exit == Some(2), "{exit:?}");
+    }
+    assert_eq!(bastion.entries("command-allowed").len(), 2, "cat and id, and nothing else");
+
+    // No other kind of channel.
+    let refused = control.channel_open_direct_tcpip("127.0.0.1", u32::from(bastion.sshd.port), "127.0.0.1", 1).await;
+    assert!(matches!(refused.map(|_| ()), Err(Error::ChannelOpenFailure(_))));
+    let refused = control.channel_open_direct_streamlocal("/run/x").await;
+    assert!(matches!(refused.map(|_| ()), Err(Error::ChannelOpenFailure(_))));
+    assert!(control.tcpip_forward("0.0.0.0", 0).await.is_err());
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+    bastion.verify();
+}
+
+#[test]
+fn strangers_do_not_fill_the_log() {
+    let bastion = Bastion::start();
+    let before = bastion.entries("authentication-failed").len();
+    for _ in 0..40 {
+        let knocks: Vec<TcpStream> =
+            (0..10).map(|_| TcpStream::connect(("127.0.0.1", bastion.port)).expect("connect")).collect();
+        std::thread::sleep(Duration::from_millis(5));
+        drop(knocks);
+    }
+    assert_eq!(bastion.run("alice", &["bastion", "whoami"]).code, 0);
+    eventually("their entries", || bastion.entries("authentication-failed").len() - before >= 100);
+    let entries = bastion.entries("authentication-failed").len() - before;
+    assert!(entries <= 130, "{entries} entries of 400 strangers");
+    bastion.verify();
+}
+
+#[test]
+fn who_waits_for_an_approver_does_not_hold_up_the_end() {
+    let mut bastion = Bastion::start();
+    let mut asking = bastion.ssh("alice", &["bastion", "request ops --on web-1 --reason INC-1 wait"]);
+    let asking = asking.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
+    eventually("the request", || bastion.entries("requested").len() == 1);
+    let began = std::time::Instant::now();
+    bastion.stop();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let came = came(asking.wait_with_output().expect("ssh"));
+    assert_eq!(came.code, 4, "{came:?}");
+    assert!(came.err.contains("still waits"), "{came:?}");
+    bastion.verify();
 }

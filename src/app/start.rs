@@ -132,6 +132,8 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         waiting: Budgets::new(SPILL_PER_USER, SPILL_IN_ALL),
         config: ArcSwap::from_pointee(config),
         cut: CancellationToken::new(),
+        users: ssh::Users::default(),
+        failures: ssh::Failures::default(),
         connections: TaskTracker::new(),
         conversations: TaskTracker::new(),
     });
@@ -235,6 +237,7 @@ fn limits(listen: &ListenSettings) -> ssh::Limits {
     ssh::Limits {
         grace: listen.handshake_deadline,
         connections: listen.max_sessions,
+        connections_per_user: listen.max_sessions.div_ceil(2),
         channels: listen.max_channels,
         ..ssh::Limits::default()
     }

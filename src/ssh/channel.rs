@@ -40,18 +40,31 @@ enum Ask {
     Shell,
 }
 
+/// What came before it.
+#[derive(Clone, Copy, Default)]
+struct Before {
+    /// A terminal was asked for.
+    terminal: bool,
+    /// The client sends nothing: a program that reads must not wait for it.
+    ended: bool,
+}
+
 /// Runs one channel.
 pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
     let (mut read, write) = channel.split();
     let write = Arc::new(write);
     let asked = tokio::time::timeout(ASK_WITHIN, first_ask(&mut read)).await.ok().flatten();
-    let Some((ask, terminal)) = asked else {
+    let Some((ask, before)) = asked else {
         let _ = write.close().await;
         return;
     };
     let gone = conversation.front.cut.child_token();
     let budget = conversation.front.waiting.of(&conversation.session.user.name);
-    let (writer, reader) = spool(SpoolLimits { budget, ..conversation.front.spool.clone() });
+    let (mut writer, reader) = spool(SpoolLimits { budget, ..conversation.front.spool.clone() });
+    if before.ended {
+        writer.finish();
+    }
+    let terminal = before.terminal;
     let draining = tokio::spawn(drain(read, writer, gone.clone(), terminal));
     let mut client = Client { write: Arc::clone(&write), input: reader, gone: gone.clone(), terminal };
     // Its own task, so that a panic in it ends this channel with an exit code instead of leaving the client to wait.
@@ -67,14 +80,15 @@ pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
     let _ = tokio::time::timeout(Duration::from_secs(10), draining).await;
 }
 
-/// Waits for the request that starts something, and notes whether a terminal was asked for before.
-async fn first_ask(read: &mut ChannelReadHalf) -> Option<(Ask, bool)> {
-    let mut terminal = false;
+/// Waits for the request that starts something, and notes what came before it.
+async fn first_ask(read: &mut ChannelReadHalf) -> Option<(Ask, Before)> {
+    let mut before = Before::default();
     loop {
         match read.wait().await? {
-            ChannelMsg::RequestPty { .. } => terminal = true,
-            ChannelMsg::Exec { command, .. } => return Some((Ask::Exec(command), terminal)),
-            ChannelMsg::RequestShell { .. } => return Some((Ask::Shell, terminal)),
+            ChannelMsg::RequestPty { .. } => before.terminal = true,
+            ChannelMsg::Eof => before.ended = true,
+            ChannelMsg::Exec { command, .. } => return Some((Ask::Exec(command), before)),
+            ChannelMsg::RequestShell { .. } => return Some((Ask::Shell, before)),
             ChannelMsg::Close => return None,
             _ => {}
         }

@@ -15,12 +15,13 @@ use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::audit::event::{AuditEvent, What};
-use crate::domain::{limits, text};
+use crate::domain::{UserName, limits, text};
 use crate::identity::certificate::Presented;
 use crate::identity::{Proof, VerifiedUser};
 use crate::service::Session;
 
 use super::channel::{self, Conversation};
+use super::crowd::Member;
 use super::listener::Admission;
 
 /// Most refusals of one connection that get an entry each; the rest are counted.
@@ -59,6 +60,8 @@ pub(super) struct Connection {
     room: Arc<Semaphore>,
     dropped_env: u64,
     refusals: u64,
+    /// Its place among the user's connections.
+    member: Option<Member<UserName>>,
     began: Instant,
 }
 
@@ -73,12 +76,13 @@ impl Connection {
             channels: HashMap::new(),
             dropped_env: 0,
             refusals: 0,
+            member: None,
             began: Instant::now(),
         }
     }
 
     /// The key's owner, if they may come from this address.
-    fn owner(&self, key: &PublicKey) -> Result<crate::domain::UserName, &'static str> {
+    fn owner(&self, key: &PublicKey) -> Result<UserName, &'static str> {
         let snapshot = self.admission.front.services.snapshot.load();
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         let user = snapshot.directory.owner_of(&fingerprint).ok_or("the key is not enrolled")?;
@@ -96,7 +100,12 @@ impl Connection {
         only_public_keys()
     }
 
-    fn accept(&mut self, login: &str, key: PublicKey, name: crate::domain::UserName, proof: Proof) -> Auth {
+    fn accept(&mut self, login: &str, key: PublicKey, name: UserName, proof: Proof) -> Auth {
+        let front = &self.admission.front;
+        let Some(member) = front.users.0.enter(name.clone(), front.limits.connections_per_user) else {
+            return self.refuse(login, &key, "the user has too many connections");
+        };
+        self.member = Some(member);
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         let session = Session {
             id: self.admission.session.clone(),
@@ -144,7 +153,11 @@ impl Connection {
     }
 
     fn log_failure(&self, attempts: &Attempts) {
-        let reason = attempts.reason.clone().unwrap_or_else(|| "nothing was proved".to_owned());
+        let Some(left_out) = self.admission.front.failures.count(Instant::now()) else { return };
+        let mut reason = attempts.reason.clone().unwrap_or_else(|| "nothing was proved".to_owned());
+        if left_out > 0 {
+            reason.push_str(&format!("; {left_out} more before this one were not written one by one"));
+        }
         let key = attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string());
         if let Some(line) = attempts.key.as_ref().and_then(|key| key.to_openssh().ok()) {
             info!(peer = %self.admission.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");

@@ -1,6 +1,6 @@
 //! Accepts connections, bounds them, cuts them. Nothing here reads SSH.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tracing::{debug, warn};
 use crate::domain::SessionId;
 
 use super::FrontDoor;
-use super::arrivals::{Arrival, Arrivals};
+use super::crowd::{Crowd, Member, source_of};
 use super::cutoff::Severable;
 use super::handler::Connection;
 
@@ -27,6 +27,8 @@ pub struct Limits {
     pub unproven_per_source: usize,
     /// How many connections there may be in all.
     pub connections: usize,
+    /// How many of those may be one user's, so that whoever could stop them still comes in.
+    pub connections_per_user: usize,
     /// How many channels one connection may have open.
     pub channels: usize,
     /// How often a key may be refused before the connection ends.
@@ -40,6 +42,7 @@ impl Default for Limits {
             unproven: 100,
             unproven_per_source: 40,
             connections: 1000,
+            connections_per_user: 500,
             channels: 50,
             attempts: 20,
         }
@@ -51,7 +54,7 @@ pub(super) struct Admission {
     pub(super) front: Arc<FrontDoor>,
     pub(super) session: SessionId,
     pub(super) peer: SocketAddr,
-    unproven: Option<(OwnedSemaphorePermit, Arrival)>,
+    unproven: Option<(OwnedSemaphorePermit, Member<IpAddr>)>,
     proven: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
@@ -68,7 +71,7 @@ impl Admission {
 pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
     let unproven = Arc::new(Semaphore::new(front.limits.unproven));
     let places = Arc::new(Semaphore::new(front.limits.connections));
-    let arrivals = Arrivals::default();
+    let arrivals = Crowd::default();
     loop {
         let accepted = tokio::select! {
             () = front.services.stopping.cancelled() => return,
@@ -84,7 +87,7 @@ pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
             }
         };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let arrival = arrivals.arrive(peer.ip(), front.limits.unproven_per_source);
+        let arrival = arrivals.enter(source_of(peer.ip()), front.limits.unproven_per_source);
         let permits = (arrival, Arc::clone(&unproven).try_acquire_owned(), Arc::clone(&places).try_acquire_owned());
         let (Some(arrival), Ok(permit), Ok(place)) = permits else {
             warn!(%peer, "too many connections; this one is closed");

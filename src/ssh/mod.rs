@@ -14,19 +14,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::control::ControlContext;
+use crate::domain::UserName;
 use crate::service::Services;
 use crate::session::{Budgets, SpoolLimits};
 
 mod algorithms;
-mod arrivals;
 mod channel;
 mod client;
+mod crowd;
 mod cutoff;
 mod door;
+mod failures;
 mod handler;
 mod listener;
 mod terminal;
 
+pub use failures::Failures;
 pub use listener::Limits;
 
 /// What every connection shares.
@@ -45,11 +48,19 @@ pub struct FrontDoor {
     pub config: ArcSwap<ServerConfig>,
     /// Cancelled to cut every connection at once.
     pub cut: CancellationToken,
+    /// How many connections each user has.
+    pub users: Users,
+    /// The authentication failures, so that strangers do not fill the log.
+    pub failures: Failures,
     /// Every connection's task.
     pub connections: TaskTracker,
     /// Every channel's task: who still has something running.
     pub conversations: TaskTracker,
 }
+
+/// How many connections each user has.
+#[derive(Debug, Default)]
+pub struct Users(crowd::Crowd<UserName>);
 
 impl FrontDoor {
     /// Serves `listener` until `services.stopping` is cancelled.

@@ -105,6 +105,8 @@ async fn wait(caller: &Caller<'_>, filed: AccessRequest, console: &mut dyn Conso
         let changed = tokio::select! {
             biased;
             () = console.gone() => return Err(left_waiting(caller, &seen)),
+            // Who waits for an approver must not hold up the end.
+            () = caller.services.stopping.cancelled() => return Err(stopping(caller, &seen)),
             changed = await_change(caller.services, &seen, REFRESH) => changed,
         };
         let now = changed.map_err(|error| {
@@ -141,6 +143,13 @@ fn left_waiting(caller: &Caller<'_>, request: &AccessRequest) -> Failure {
         Exit::Refused,
         format!("{id} still waits; `ssh {alias} status {id}` looks again, `ssh {alias} withdraw {id}` stops it"),
     )
+}
+
+/// The request outlives the bastion's restart.
+fn stopping(caller: &Caller<'_>, request: &AccessRequest) -> Failure {
+    let (alias, id) = (caller.alias(), &request.id);
+    let message = format!("the bastion is stopping; {id} still waits, and `ssh {alias} status {id}` looks again later");
+    Failure::new(Exit::Unavailable, message)
 }
 
 /// Approved: activates, certifies this connection's key, and says what can be typed now and until when.
