@@ -6,9 +6,11 @@
 pub mod clock;
 pub mod run;
 pub mod start;
+pub mod target_test;
 
 mod certifier;
 mod reader;
 
 pub use run::serve;
 pub use start::{Bastion, StartError, start};
+pub use target_test::target_test;

@@ -144,6 +144,29 @@ pub struct TargetFacts<'a> {
     pub pty: bool,
 }
 
+/// The facts of one certificate of `target test`: as for a command, but nobody's.
+#[derive(Debug)]
+pub struct TestFacts<'a> {
+    /// The bastion's name.
+    pub bastion: &'a str,
+    /// Its number.
+    pub serial: Serial,
+    /// The target of the principal.
+    pub target: &'a TargetName,
+    /// The account of the principal.
+    pub account: &'a AccountName,
+    /// The new key.
+    pub key: &'a PublicKey,
+    /// The line of the test, exactly.
+    pub force_command: &'a str,
+    /// The one address it may be used from.
+    pub source_address: IpAddr,
+    /// Its validity counts from here.
+    pub at: Timestamp,
+    /// Whether it permits forwarding, as no other certificate of ours does: to see that the target refuses all the same.
+    pub forwarding: bool,
+}
+
 /// The facts of one host certificate.
 #[derive(Debug)]
 pub struct HostFacts<'a> {
@@ -155,6 +178,18 @@ pub struct HostFacts<'a> {
     pub names: &'a [String],
     /// From now on, for how long.
     pub validity: Window,
+}
+
+/// What the certificate of a command and that of a test have in common.
+struct OneCommand<'a> {
+    key_id: String,
+    serial: Serial,
+    principal: String,
+    key: &'a PublicKey,
+    force_command: &'a str,
+    source_address: IpAddr,
+    at: Timestamp,
+    extensions: BTreeSet<String>,
 }
 
 impl Profile {
@@ -197,26 +232,59 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`] names what is not signed.
     pub fn target(&self, facts: &TargetFacts<'_>) -> Result<Fields, ProfileError> {
+        let TargetFacts { user, grant, session, command: id, .. } = facts;
+        self.for_one_command(OneCommand {
+            key_id: format!("doorward:{user}:{grant}:{session}:{id}"),
+            serial: facts.serial,
+            principal: bound_principal(&format!("{}/{}", facts.target, facts.account), facts.bastion)?,
+            key: facts.key,
+            force_command: facts.force_command,
+            source_address: facts.source_address,
+            at: facts.at,
+            extensions: if facts.pty { self.extensions.clone() } else { BTreeSet::new() },
+        })
+    }
+
+    /// A certificate of `target test`. Its key ID, `doorward-target-test:TARGET/ACCOUNT`, can be no user's: theirs begin with
+    /// `doorward:`.
+    ///
+    /// # Errors
+    /// [`ProfileError`] names what is not signed.
+    pub fn target_test(&self, facts: &TestFacts<'_>) -> Result<Fields, ProfileError> {
+        let at = format!("{}/{}", facts.target, facts.account);
+        let forwarding = facts.forwarding.then(|| "permit-port-forwarding".to_owned());
+        self.for_one_command(OneCommand {
+            key_id: format!("doorward-target-test:{at}"),
+            serial: facts.serial,
+            principal: bound_principal(&at, facts.bastion)?,
+            key: facts.key,
+            force_command: facts.force_command,
+            source_address: facts.source_address,
+            at: facts.at,
+            extensions: forwarding.into_iter().collect(),
+        })
+    }
+
+    fn for_one_command(&self, one: OneCommand<'_>) -> Result<Fields, ProfileError> {
         self.is_for(Kind::Target)?;
-        let command = facts.force_command;
+        let command = one.force_command;
         if command.is_empty() || command.len() > COMMAND_LENGTH || command.chars().any(char::is_control) {
             return Err(ProfileError::Command);
         }
-        let validity = Window { start: facts.at, end: facts.at.after(self.validity) };
-        let TargetFacts { user, grant, session, command: id, .. } = facts;
+        let validity = Window { start: one.at, end: one.at.after(self.validity) };
         self.checked(Fields {
             cert_type: CertType::User,
-            key: facts.key.clone(),
-            serial: facts.serial,
-            key_id: format!("doorward:{user}:{grant}:{session}:{id}"),
-            principals: vec![bound_principal(&format!("{}/{}", facts.target, facts.account), facts.bastion)?],
+            key: one.key.clone(),
+            serial: one.serial,
+            key_id: one.key_id,
+            principals: vec![one.principal],
             valid_after: self.valid_after(validity)?,
             valid_before: self.valid_before(validity)?,
             critical_options: BTreeMap::from([
                 ("force-command", command.to_owned()),
-                ("source-address", IpNet::from(facts.source_address.to_canonical()).to_string()),
+                ("source-address", IpNet::from(one.source_address.to_canonical()).to_string()),
             ]),
-            extensions: if facts.pty { self.extensions.clone() } else { BTreeSet::new() },
+            extensions: one.extensions,
         })
     }
 

@@ -16,7 +16,7 @@ use crate::identity::SessionCertificate;
 use crate::identity::certificate::{CertificateError, Presented, verify_session_certificate, write_grants};
 use crate::service::ports::{AuthorityError, CommandIdentity, SessionAuthority, SessionCertificateRequest};
 
-use super::profile::{Fields, HostFacts, Profile, ProfileError, SessionFacts, TargetFacts};
+use super::profile::{Fields, HostFacts, Profile, ProfileError, SessionFacts, TargetFacts, TestFacts};
 
 mod key_file;
 
@@ -195,6 +195,22 @@ impl TargetCa {
             pty: request.pty,
         })?;
         make(self.signer.as_ref(), fields)
+    }
+}
+
+impl TargetCa {
+    /// Signs a certificate of `target test`.
+    ///
+    /// # Errors
+    /// As [`Self::issue`].
+    pub fn issue_test(&self, facts: &TestFacts<'_>) -> Result<Certificate, AuthorityError> {
+        make(self.signer.as_ref(), self.profile.target_test(facts)?)
+    }
+
+    /// How long a certificate is valid after it was signed.
+    #[must_use]
+    pub fn validity(&self) -> std::time::Duration {
+        self.profile.validity()
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use clap::{Args, Subcommand};
 use russh::keys::{HashAlg, PublicKey};
 
+use crate::app::{StartError, target_test};
 use crate::config::edit::{self, NewTarget};
 use crate::config::{Address, Paths, load, shipped};
 use crate::domain::text::shell_word;
@@ -13,7 +14,7 @@ use crate::inventory::Reach;
 
 use super::enroll::Enroll;
 use super::input::{key_line, pair, read_key};
-use super::{CliError, Dir, Screen, hooks};
+use super::{CliError, Dir, Screen};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Target {
@@ -65,11 +66,25 @@ impl Target {
         match self {
             Self::Add(add) => add.run(screen),
             Self::Enroll(enroll) => enroll.run(screen),
-            Self::Test(test) => {
-                let loaded = load(&test.dir.dir).map_err(CliError::Findings)?;
-                hooks::target_test(&test.dir.dir, &loaded, &test.name, screen)
-            }
+            Self::Test(test) => test.run(screen),
             Self::List(dir) => list(dir, screen),
+        }
+    }
+}
+
+impl Test {
+    fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
+        match target_test(&self.dir.dir, &self.name, screen.out()) {
+            Ok(true) => {
+                screen.say(format_args!("{} holds what was enrolled", self.name));
+                Ok(())
+            }
+            Ok(false) => {
+                screen.say(format_args!("{} does not hold what was enrolled: no role should reach it yet", self.name));
+                Err(CliError::Reported)
+            }
+            Err(StartError::Configuration(findings)) => Err(CliError::Findings(findings)),
+            Err(error) => Err(CliError::failed(error.to_string())),
         }
     }
 }

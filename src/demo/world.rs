@@ -131,7 +131,7 @@ impl World {
             let key = self.dir.path().join("keys").join(format!("{who}.pub"));
             words.extend([option.to_owned(), format!("{who}={}", key.display())]);
         }
-        run_cli(words)
+        run_cli(&words)
     }
 
     /// An `sshd` with the snippet of `target enroll`, under paths of the demo's own.
@@ -274,7 +274,8 @@ impl World {
         screen.flush()?;
         let words = ["doorward", "audit", "verify"].map(str::to_owned).to_vec();
         let more = [dir.display().to_string(), "--key".to_owned(), key.display().to_string()];
-        let said = run_cli_showing(words.into_iter().chain(more).collect())?;
+        let words: Vec<String> = words.into_iter().chain(more).collect();
+        let said = run_cli_showing(&words)?;
         said.lines().try_for_each(|line| writeln!(screen, "  {line}"))?;
         writeln!(screen, "\nThe tour is over: every step came out as it should.")?;
         Ok(())
@@ -296,12 +297,12 @@ fn write_key(path: &Path, comment: &str) -> Result<(), DemoError> {
     Ok(())
 }
 
-fn run_cli(words: Vec<String>) -> Result<(), DemoError> {
+fn run_cli(words: &[String]) -> Result<(), DemoError> {
     run_cli_showing(words).map(drop)
 }
 
 /// Runs a `doorward` command in this process and gives what it said.
-fn run_cli_showing(words: Vec<String>) -> Result<String, DemoError> {
+fn run_cli_showing(words: &[String]) -> Result<String, DemoError> {
     let (screen, said) = Screen::collecting();
     let code = cli::run_on(words.iter().map(Into::into), screen);
     let said = said.text();

@@ -18,6 +18,7 @@ use crate::service::ports::{Cleared, Running, TargetError, Targets};
 mod connect;
 mod host_key;
 mod local;
+pub mod probe;
 mod relay;
 mod ssh;
 mod wire;
@@ -40,7 +41,7 @@ pub trait CommandCertifier: Send + Sync {
 pub struct Deadlines {
     /// Name lookup and TCP handshake.
     pub connect: Duration,
-    /// Identification, key exchange and login, together.
+    /// Identification, key exchange and login, together: one deadline that begins with the open connection.
     pub login: Duration,
     /// Opening the channel and answering `exec`.
     pub exec: Duration,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use russh::client::{AuthResult, Handle, Msg};
 use russh::keys::{Algorithm, Certificate, PrivateKey};
 use russh::{Channel, ChannelMsg};
+use tokio::time::Instant;
 
 use crate::domain::{AccountName, TargetName};
 use crate::inventory::SshReach;
@@ -39,16 +40,24 @@ impl SshTargets {
             .map_err(|error| TargetError::Internal { reason: format!("no new key: {error}") })?;
         let source = reach.from.unwrap_or(connection.local);
         let certificate = self.certifier.certify(cleared, key.public_key(), source).await?;
-        connection.login(permit.account(), key, certificate, self.deadlines.login).await?;
+        connection.login(permit.account(), key, certificate).await?;
         let channel = connection.exec(permit.line(), self.deadlines.exec).await?;
         Ok(relay::spawn(connection, channel, self.deadlines.tail))
     }
 }
 
+/// When something must be over, and how long that was at its beginning.
+#[derive(Clone, Copy)]
+struct Deadline {
+    at: Instant,
+    limit: Duration,
+}
+
 /// One connection to a target, which carries one command. Dropping it cuts it.
 pub(super) struct Connection {
     target: TargetName,
-    handle: Handle<Watch>,
+    pub(super) handle: Handle<Watch>,
+    login: Deadline,
     ended: Arc<OnceLock<String>>,
     /// The address the target sees.
     pub(super) local: IpAddr,
@@ -63,34 +72,35 @@ impl Connection {
         deadlines: &Deadlines,
     ) -> Result<Self, TargetError> {
         let opened = connect::open(reach, deadlines.connect).await.map_err(|reason| unreachable(target, reason))?;
+        let login = Deadline { at: Instant::now() + deadlines.login, limit: deadlines.login };
         let (watch, ended) = Watch::new(reach.host_key.clone());
         let handshake = russh::client::connect_stream(config(&reach.host_key), opened.stream, watch);
-        let handle = match within(deadlines.login, handshake).await {
+        let handle = match tokio::time::timeout_at(login.at, handshake).await.ok() {
             Some(Ok(handle)) => handle,
             Some(Err(Fault::HostKey(shown))) => {
                 return Err(TargetError::HostKey { target: target.to_string(), shown });
             }
             Some(Err(fault)) => return Err(unreachable(target, format!("the key exchange failed: {fault}"))),
-            None => return Err(unreachable(target, silent(deadlines.login, "the key exchange"))),
+            None => return Err(unreachable(target, silent(login.limit, "the key exchange"))),
         };
-        Ok(Self { target: target.clone(), handle, ended, local: opened.local, _lifeline: opened.lifeline })
+        Ok(Self { target: target.clone(), handle, login, ended, local: opened.local, _lifeline: opened.lifeline })
     }
 
-    /// Logs in as `account`. Prompts of the target are never answered: they run into the deadline.
+    /// Logs in as `account`, within what the key exchange left of the deadline. Prompts of the target are never answered: they
+    /// run into it.
     pub(super) async fn login(
         &mut self,
         account: &AccountName,
         key: PrivateKey,
         certificate: Certificate,
-        limit: Duration,
     ) -> Result<(), TargetError> {
         let login = self.handle.authenticate_openssh_cert(account.as_str(), Arc::new(key), certificate);
-        match within(limit, login).await {
+        match tokio::time::timeout_at(self.login.at, login).await.ok() {
             Some(Ok(AuthResult::Success)) => Ok(()),
             Some(Ok(AuthResult::Failure { .. })) if self.handle.is_closed() => Err(self.lost("the login")),
             Some(Ok(AuthResult::Failure { .. })) => Err(TargetError::Refused { target: self.target.to_string() }),
             Some(Err(_)) => Err(self.lost("the login")),
-            None => Err(unreachable(&self.target, silent(limit, "the login"))),
+            None => Err(unreachable(&self.target, silent(self.login.limit, "the key exchange and the login"))),
         }
     }
 

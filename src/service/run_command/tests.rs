@@ -12,6 +12,7 @@ use crate::grant::request::Filing;
 use crate::grant::{AccessRequest, Scope};
 use crate::identity::{Directory, Proof, SessionCertificate};
 use crate::inventory::Inventory;
+use crate::policy::Role;
 use crate::service::ports::{Output, Running, TargetError};
 use crate::service::rehearsal::{Diary, FakeClient, FakeRecorders, FakeTargets, Mood, NOW, Rehearsal, target};
 
@@ -259,11 +260,37 @@ async fn what_was_taken_away_while_the_log_was_written_starts_nothing() {
         let (written, ()) = tokio::join!(attempt.log(&permit, &world.certificate, policy), changing);
         let Ok(written) = written else { panic!("{name}: not logged") };
         change(&world);
-        let stop = attempt.execute(permit, written, &mut client).await.err();
+        let stop = attempt.execute(permit, policy, written, &mut client).await.err();
         assert_eq!(stop.map(|stop| stop.code), Some(126), "{name}");
         assert_eq!(world.diary().only(&["target"]), [""; 0], "{name}");
         assert_eq!(world.diary().only(&["log: command-failed"]).len(), 1, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_rule_that_was_narrowed_while_the_log_was_written_starts_nothing() {
+    let world = World::new(WHOLE);
+    let (mut client, _typist) = FakeClient::new(world.diary());
+    let ask = CommandAsk { target: "web-1".parse().expect("a name"), role: None, line: b"echo hello".to_vec() };
+    let attempt = Attempt {
+        services: &world.stage.services,
+        session: &world.session,
+        ask: &ask,
+        command: CommandId::from_bits(1),
+        typed: String::new(),
+    };
+    let words = Words::split(&ask.line).expect("words");
+    let Ok((permit, policy)) = attempt.decide(&words, &world.held).await else { panic!("denied") };
+    let Ok(written) = attempt.log(&permit, &world.certificate, policy).await else { panic!("not logged") };
+    let narrower = ROLE.replace("\"hello\", \"world\"", "\"world\"");
+    let (role, _) = Role::parse("talk".parse().expect("a name"), "talk.toml", &narrower).expect("a role");
+    let roles = [(role.name().clone(), Arc::new(role))].into();
+    let now = Snapshot { roles, digest: Digest::of(b"narrower"), ..(**world.stage.services.snapshot.load()).clone() };
+    world.stage.services.snapshot.store(Arc::new(now));
+    let stop = attempt.execute(permit, policy, written, &mut client).await.err();
+    assert_eq!(stop.map(|stop| stop.code), Some(125));
+    assert_eq!(world.diary().only(&["target"]), [""; 0]);
+    assert_eq!(world.diary().only(&["log: command-failed"]).len(), 1);
 }
 
 #[tokio::test]
