@@ -12,15 +12,17 @@ use crate::policy::Role;
 /// Longest reason or description in a table, in characters.
 pub(super) const CELL: usize = 40;
 
-/// `2d`, `3h 5m`, `12m`, `40s`: as exact as a person wants it.
+/// `2d`, `3h 5m`, `12m`, `40s`: as exact as a person wants it, to the nearest minute or day. A moment after four hours were
+/// given they are still called `4h`.
 pub(super) fn roughly(span: Duration) -> String {
     let seconds = span.as_secs();
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
-        3600..172_800 if (seconds / 60).is_multiple_of(60) => format!("{}h", seconds / 3600),
-        3600..172_800 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
-        _ => format!("{}d", seconds / 86400),
+    let minutes = seconds.saturating_add(30) / 60;
+    match minutes {
+        _ if seconds < 60 => format!("{seconds}s"),
+        0..60 => format!("{minutes}m"),
+        60..2880 if minutes.is_multiple_of(60) => format!("{}h", minutes / 60),
+        60..2880 => format!("{}h {}m", minutes / 60, minutes % 60),
+        _ => format!("{}d", minutes.saturating_add(720) / 1440),
     }
 }
 
@@ -158,8 +160,18 @@ mod tests {
 
     #[test]
     fn spans_are_as_exact_as_people_want_them() {
-        let rows =
-            [(0, "0s"), (59, "59s"), (61, "1m"), (3600, "1h"), (3660, "1h 1m"), (172_799, "47h 59m"), (200_000, "2d")];
+        let rows = [
+            (0, "0s"),
+            (59, "59s"),
+            (61, "1m"),
+            (599, "10m"),
+            (3600, "1h"),
+            (3660, "1h 1m"),
+            (14_399, "4h"),
+            (172_700, "47h 58m"),
+            (172_799, "2d"),
+            (200_000, "2d"),
+        ];
         for (seconds, shown) in rows {
             assert_eq!(roughly(Duration::from_secs(seconds)), shown);
         }

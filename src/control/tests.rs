@@ -516,7 +516,7 @@ async fn a_shell_request_is_greeted() {
         "\nActive:\n  g-000001 look on web-1, 1h left\n    ssh web-1@bastion uptime\n",
         "\nYou can ask for: look, web-restart, web-stop\n",
         "\nRequests of others that wait: 0\n",
-        "ssh bastion help lists everything you can type.\n",
+        "`ssh bastion help` lists everything you can type.\n",
     ] {
         assert!(greeting.contains(part), "{part} in\n{greeting}");
     }

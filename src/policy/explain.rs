@@ -27,11 +27,12 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("to have {role} as it is now, ask for it again"),
         ],
         Denial::Ambiguous { roles } => ambiguous(roles, target, bastion),
-        Denial::NotInRole { nearest: None } => vec![format!("no rule of what you hold for {target} allows this")],
+        Denial::NotInRole { nearest: None } => vec![format!("no role that you hold on {target} allows this")],
         Denial::NotInRole { nearest: Some(nearest) } => vec![
-            format!("no rule of what you hold for {target} allows this"),
-            format!("nearest, rule {} of {}: {}", nearest.rule, nearest.role, excerpt(&nearest.usage, EXCERPT)),
-            format!("{}; what may stand there: {}", place(&nearest.miss), wanted_there(&nearest.miss)),
+            format!("no role that you hold on {target} allows this"),
+            format!("  nearest: {} (rule {} of {})", excerpt(&nearest.usage, EXCERPT), nearest.rule, nearest.role),
+            format!("  {}", place(&nearest.miss)),
+            format!("  allowed there: {}", wanted_there(&nearest.miss)),
         ],
         Denial::TooLong => vec!["the line would be too long for the target; shorten it".to_owned()],
     }
@@ -89,15 +90,21 @@ fn bytes(number: u64) -> String {
 #[must_use]
 pub fn miss(rule: &Rule, miss: &Miss) -> String {
     let usage = excerpt(rule.usage(), EXCERPT);
-    format!("the nearest rule is `{usage}`; {}; what may stand there: {}", place(miss), wanted_there(miss))
+    format!("the nearest rule is `{usage}`; {}; allowed there: {}", place(miss), wanted_there(miss))
 }
 
+/// Where it stopped fitting, and what was wrong with the word, if one parameter could say.
 fn place(miss: &Miss) -> String {
-    match &miss.found {
-        Some(found) => {
-            format!("word {} (`{}`, column {}) does not fit", miss.word + 1, excerpt(found, EXCERPT), miss.column)
-        }
-        None => format!("the line ends after word {}", miss.word),
+    let Some(found) = &miss.found else { return format!("the line ends after word {}", miss.word) };
+    let refusals: Vec<String> = miss.wanted.iter().filter_map(refusal).collect();
+    let why = if refusals.is_empty() { String::new() } else { format!(": {}", refusals.join(", ")) };
+    format!("word {} (`{}`, column {}) does not fit{why}", miss.word + 1, excerpt(found, EXCERPT), miss.column)
+}
+
+fn refusal(wanted: &Wanted) -> Option<String> {
+    match wanted {
+        Wanted::Parameter { refused, .. } => refused.as_ref().map(ToString::to_string),
+        Wanted::Literal(_) | Wanted::End | Wanted::NoSudo => None,
     }
 }
 
@@ -109,10 +116,7 @@ fn wanted_there(miss: &Miss) -> String {
 fn wanted(wanted: &Wanted) -> String {
     match wanted {
         Wanted::Literal(word) => format!("`{}`", excerpt(word, EXCERPT)),
-        Wanted::Parameter { name, allowed, refused } => {
-            let why = refused.as_ref().map(|refusal| format!(" ({refusal})")).unwrap_or_default();
-            format!("{{{name}}}: {}{why}", excerpt(allowed, 300))
-        }
+        Wanted::Parameter { name, allowed, .. } => format!("{{{name}}}, {}", excerpt(allowed, 300)),
         Wanted::End => "nothing more".to_owned(),
         Wanted::NoSudo => "the program itself, because this rule runs without sudo".to_owned(),
     }

@@ -14,16 +14,16 @@ const ENDED_BY_US: u8 = 124;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum End {
     /// It ran as long as its role allows.
-    #[error("its time limit is over")]
+    #[error("it ran for as long as its role allows")]
     TimeLimit,
     /// A grant it needs is over.
-    #[error("grant {0} has expired")]
+    #[error("the time of your grant {0} is up; ask again for more")]
     Expired(GrantId),
     /// A grant it needs was given back.
-    #[error("grant {0} was given back")]
+    #[error("you gave grant {0} back")]
     GivenBack(GrantId),
     /// A grant it needs was taken away.
-    #[error("grant {grant} was revoked by {by}")]
+    #[error("{by} revoked your grant {grant}")]
     Revoked {
         /// Which.
         grant: GrantId,
@@ -37,7 +37,7 @@ pub(super) enum End {
     #[error("the connection to you was lost")]
     ClientGone,
     /// More output than its role allows.
-    #[error("its output reached the limit of {0} bytes")]
+    #[error("its output reached the {0} bytes that its role allows; ask for less at a time")]
     OutputLimit(u64),
     /// Input was lost on its way.
     #[error("more input is waiting than the bastion keeps; the command took it too slowly")]
@@ -46,7 +46,7 @@ pub(super) enum End {
     #[error("what passes cannot be recorded; tell the operator of the bastion")]
     Recording,
     /// The bastion stops.
-    #[error("the bastion is stopping")]
+    #[error("the bastion is stopping; try again in a moment")]
     Stopping,
     /// Whether the grants still live could not be asked for too long.
     #[error("the bastion could not check your grant any more; tell its operator")]

@@ -61,6 +61,15 @@ impl NoCertificate {
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::NotIssued(CertifyError::Unavailable(_) | CertifyError::Authority(_)))
     }
+
+    /// Why they hold nothing, if that is it.
+    #[must_use]
+    pub fn no_grant(&self) -> Option<&NoGrant> {
+        match self {
+            Self::NotIssued(CertifyError::NoGrant(nothing)) => Some(nothing),
+            Self::NotIssued(_) | Self::PresentIt { .. } => None,
+        }
+    }
 }
 
 impl From<Unavailable> for NoCertificate {

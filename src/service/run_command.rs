@@ -14,8 +14,9 @@ use crate::domain::{CommandId, Digest, RoleName, TargetName};
 use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 
 use super::ending::{COULD_NOT_RUN, DENIED};
-use super::held::{CurrentCertificate, HeldGrant, current_certificate, held_grants};
+use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
 use super::ports::{ClientSide, Committed};
+use super::requestable::Suggestion;
 use super::{Services, Snapshot, requestable, session::Session};
 
 mod execution;
@@ -108,11 +109,20 @@ impl Attempt<'_> {
             Ok(certificate) => Ok(certificate),
             Err(none) if none.is_outage() => Err(Stop::could_not_run(format!("not run: {none}"))),
             Err(none) => {
-                let mut lines = vec![format!("denied: {none}")];
-                lines.extend(self.suggestion(words));
+                let lines = self.without_certificate(&none, words);
                 Err(self.deny(&none.to_string(), lines).await)
             }
         }
+    }
+
+    /// Why they have none and what to type: the line that gets them this very command, where there is one.
+    fn without_certificate(&self, none: &NoCertificate, words: &Words) -> Vec<String> {
+        let suggestion = self.suggestion(words);
+        let Some(nothing) = none.no_grant() else {
+            return std::iter::once(format!("denied: {none}")).chain(suggestion.map(|found| to_ask(&found))).collect();
+        };
+        let helps = suggestion.filter(|found| nothing.helped_by(&found.role));
+        vec![format!("denied: {}", nothing.fact()), helps.map_or_else(|| nothing.advice(), |found| to_ask(&found))]
     }
 
     /// The grants that live now and that the certificate covers.
@@ -138,11 +148,11 @@ impl Attempt<'_> {
             Decision::Allow(_) => vec!["your grant ends within a second".to_owned()],
             Decision::Deny(denial) => explain::denial(&denial, &self.ask.target, &snapshot.settings.alias),
         };
-        let reason = lines.join("; ");
+        let reason = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("; ");
         if let Some(first) = lines.first_mut() {
             first.insert_str(0, "denied: ");
         }
-        lines.extend(self.suggestion(words));
+        lines.extend(self.suggestion(words).map(|found| to_ask(&found)));
         Err(self.deny(&reason, lines).await)
     }
 
@@ -166,11 +176,10 @@ impl Attempt<'_> {
     }
 
     /// What to type to get this very command, where there is a way.
-    fn suggestion(&self, words: &Words) -> Option<String> {
+    fn suggestion(&self, words: &Words) -> Option<Suggestion> {
         let snapshot = self.services.snapshot.load();
         let person = snapshot.person(&self.session.user.name)?;
-        let found = requestable::role_allowing(&snapshot, &person, &self.ask.target, words)?;
-        Some(format!("to ask for it: {}", found.line))
+        requestable::role_allowing(&snapshot, &person, &self.ask.target, words)
     }
 
     /// Invariant 2: the decision is on disk before anything else happens.
@@ -199,6 +208,10 @@ impl Attempt<'_> {
     fn event(&self, what: What) -> AuditEvent {
         AuditEvent { target: Some(self.ask.target.clone()), ..self.session.event(what) }
     }
+}
+
+fn to_ask(found: &Suggestion) -> String {
+    format!("to ask for it: {}", found.line)
 }
 
 /// The line for log and recording: as typed, or an escaped excerpt of what is no text or too long to keep.

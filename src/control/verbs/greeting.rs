@@ -47,7 +47,7 @@ pub(in crate::control) async fn greeting(caller: &Caller<'_>) -> Result<Answer, 
         let pending = review_request::pending(caller.services, caller.session).await?;
         out.push_str(&format!("\nRequests of others that wait: {}\n  ssh {alias} pending\n", pending.len()));
     }
-    out.push_str(&format!("\nssh {alias} help lists everything you can type.\n"));
+    out.push_str(&format!("\n`ssh {alias} help` lists everything you can type.\n"));
     Ok(Answer::out(out))
 }
 

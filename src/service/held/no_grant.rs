@@ -41,6 +41,51 @@ impl NoGrant {
         Ok(Self { alias: snapshot.settings.alias.clone(), what })
     }
 
+    /// What is so.
+    #[must_use]
+    pub fn fact(&self) -> String {
+        match &self.what {
+            What::Pending { request, role, approvers } if approvers.is_empty() => {
+                format!("your request {request} for {role} waits, and nobody can approve it now")
+            }
+            What::Pending { request, role, approvers } => {
+                format!("your request {request} for {role} waits until {} says yes", listed(approvers))
+            }
+            What::Approved { role } => format!("your request for {role} is approved and has not begun"),
+            What::Over { grant, role, at, why } => {
+                format!("your grant {grant} of {role} ended at {} ({why})", at.to_the_second())
+            }
+            What::Nothing { .. } => "no role of yours is active".to_owned(),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let alias = &self.alias;
+        match &self.what {
+            What::Pending { approvers, .. } if approvers.is_empty() => "tell the operator".to_owned(),
+            What::Pending { request, .. } => format!("`ssh {alias} status {request}` shows it"),
+            What::Approved { .. } => format!("`ssh {alias} cert > ~/.ssh/doorward-cert.pub` begins it"),
+            What::Over { role, .. } => format!("`ssh {alias} request {role} --reason WHY` asks again"),
+            What::Nothing { askable } if askable.is_empty() => {
+                "there is none that you may ask for; tell the operator what you need".to_owned()
+            }
+            What::Nothing { askable } => {
+                format!("`ssh {alias} request ROLE --reason WHY` asks for one; you may ask for {}", listed(askable))
+            }
+        }
+    }
+
+    /// Whether asking for `role` would get them on: not while they wait for that very role.
+    #[must_use]
+    pub fn helped_by(&self, role: &RoleName) -> bool {
+        match &self.what {
+            What::Pending { role: asked, .. } | What::Approved { role: asked } => asked != role,
+            What::Over { .. } | What::Nothing { .. } => true,
+        }
+    }
+
     /// The request that waits for approvers, if that is why.
     #[must_use]
     pub fn pending(&self) -> Option<&RequestId> {
@@ -105,39 +150,10 @@ fn listed<T: fmt::Display>(names: &[T]) -> String {
     }
 }
 
+/// What is so, and what to type: one line.
 impl fmt::Display for NoGrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let alias = &self.alias;
-        match &self.what {
-            What::Pending { request, role, approvers } if approvers.is_empty() => {
-                write!(f, "your request {request} for {role} waits, and nobody can approve it now; tell the operator")
-            }
-            What::Pending { request, role, approvers } => write!(
-                f,
-                "your request {request} for {role} waits until {} says yes; `ssh {alias} status {request}` shows it",
-                listed(approvers)
-            ),
-            What::Approved { role } => write!(
-                f,
-                "your request for {role} is approved; `ssh {alias} cert > ~/.ssh/doorward-cert.pub` begins it"
-            ),
-            What::Over { grant, role, at, why } => write!(
-                f,
-                "your grant {grant} of {role} ended at {} ({why}); `ssh {alias} request {role} --reason WHY` asks again",
-                at.to_the_second()
-            ),
-            What::Nothing { askable } if askable.is_empty() => {
-                write!(
-                    f,
-                    "no role of yours is active, and there is none that you may ask for; tell the operator what you need"
-                )
-            }
-            What::Nothing { askable } => write!(
-                f,
-                "no role of yours is active; `ssh {alias} request ROLE --reason WHY` asks for one; you may ask for {}",
-                listed(askable)
-            ),
-        }
+        write!(f, "{}; {}", self.fact(), self.advice())
     }
 }
 
