@@ -35,7 +35,7 @@ enum Wrong<'a> {
 
 /// With what a login is tried.
 enum Credential {
-    Certificate(PrivateKey, Box<Certificate>),
+    Certificate(Box<(PrivateKey, Certificate)>),
     /// Shown and not proved: the answer says already whether it would be accepted.
     Key(Box<PublicKey>),
 }
@@ -99,8 +99,7 @@ impl Probe<'_> {
                 Wrong::Source => wish.source = ELSEWHERE,
                 Wrong::Expired => wish.expired = true,
             }
-            let (key, certificate) = self.certified(&wish)?;
-            Ok(Credential::Certificate(key, Box::new(certificate)))
+            Ok(Credential::Certificate(Box::new(self.certified(&wish)?)))
         };
         let principals = "its AuthorizedPrincipalsFile must hold the one principal of this target and account";
         let (found, advice) = match wrong {
@@ -241,8 +240,9 @@ impl Probe<'_> {
 async fn login(connection: &mut Connection, account: &AccountName, credential: Credential) -> Answer {
     let handle = &mut connection.handle;
     let result = match credential {
-        Credential::Certificate(key, certificate) => {
-            let login = handle.authenticate_openssh_cert(account.as_str(), Arc::new(key), *certificate);
+        Credential::Certificate(certified) => {
+            let (key, certificate) = *certified;
+            let login = handle.authenticate_openssh_cert(account.as_str(), Arc::new(key), certificate);
             login.await.map_err(|_| Unsigned::Lost)
         }
         Credential::Key(key) => {
