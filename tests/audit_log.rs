@@ -12,10 +12,10 @@ use std::time::Duration;
 use doorward::audit::event::{AuditEvent, What};
 use doorward::audit::log::{self, Condition, Log, LogOptions, OpenError, Opened};
 use doorward::audit::note::VerifierKey;
-use doorward::audit::search::{Filter, SearchError, search};
+use doorward::audit::search::{SearchError, search};
 use doorward::audit::verify::{Problem, verify};
 use doorward::domain::{Clock, Timestamp};
-use doorward::service::ports::AuditLog as _;
+use doorward::service::ports::{AuditLog as _, AuditQuery};
 use ed25519_dalek::SigningKey;
 
 const ORIGIN: &str = "bastion.example.com/audit";
@@ -262,14 +262,14 @@ async fn an_older_checkpoint_shows_entries_it_does_not_cover() {
     let report = verify(dir.path(), &verifier(1)).unwrap();
     assert_eq!(report.entries, 10);
     assert!(report.uncovered > 0, "verify cannot prove it, but it says so");
-    let found = search(dir.path(), &verifier(1), &Filter::default()).unwrap();
+    let found = search(dir.path(), &verifier(1), &AuditQuery::default()).unwrap();
     assert_eq!(found.len(), 10, "what is not under the checkpoint is not shown as the log");
     // The next start keeps those bytes and says where.
     let (log, opened) = open(dir.path(), 1).unwrap();
     log.close();
     let aside = std::fs::read_to_string(dir.path().join(&opened.moved_aside[0])).unwrap();
     assert!(aside.contains("to be unsaid"));
-    let last = search(dir.path(), &verifier(1), &Filter::default()).unwrap().pop().unwrap();
+    let last = search(dir.path(), &verifier(1), &AuditQuery::default()).unwrap().pop().unwrap();
     assert!(matches!(last.event.what, What::LogRepaired { moved_to, bytes }
         if moved_to == opened.moved_aside[0] && bytes == aside.len() as u64));
 }
@@ -381,23 +381,23 @@ async fn search_finds_what_is_asked_for_newest_last() {
         put(&log, event).await;
     }
     let at = |second: i64| Some(Timestamp::from_secs(START + second));
-    let all = Filter::default;
-    let cases: Vec<(&str, Filter, &[u64])> = vec![
+    let all = AuditQuery::default;
+    let cases: Vec<(&str, AuditQuery, &[u64])> = vec![
         ("all", all(), &[0, 1, 2, 3, 4, 5]),
-        ("user", Filter { user: Some("alice".parse().unwrap()), ..all() }, &[0, 3, 4]),
-        ("user in text only", Filter { user: Some("bob".parse().unwrap()), ..all() }, &[1]),
-        ("target", Filter { target: Some("web-1".parse().unwrap()), ..all() }, &[3]),
-        ("grant", Filter { grant: Some("g-7K2Q4M".parse().unwrap()), ..all() }, &[2]),
-        ("request and its grant", Filter { request: Some("r-7K2Q4M".parse().unwrap()), ..all() }, &[1, 2]),
-        ("session", Filter { session: Some("s-7K2Q4M9D".parse().unwrap()), ..all() }, &[4]),
-        ("kind", Filter { kind: Some("denied".to_owned()), ..all() }, &[1]),
-        ("text as said, not as escaped", Filter { text: Some("\"é\u{202e}\"".to_owned()), ..all() }, &[0]),
-        ("limit", Filter { limit: Some(2), ..all() }, &[4, 5]),
-        ("limit of one user", Filter { user: Some("alice".parse().unwrap()), limit: Some(1), ..all() }, &[4]),
-        ("since", Filter { since: at(4), ..all() }, &[4, 5]),
-        ("until", Filter { until: at(2), ..all() }, &[0, 1]),
-        ("between", Filter { since: at(1), until: at(3), ..all() }, &[1, 2]),
-        ("none", Filter { since: at(100), ..all() }, &[]),
+        ("user", AuditQuery { user: Some("alice".parse().unwrap()), ..all() }, &[0, 3, 4]),
+        ("user in text only", AuditQuery { user: Some("bob".parse().unwrap()), ..all() }, &[1]),
+        ("target", AuditQuery { target: Some("web-1".parse().unwrap()), ..all() }, &[3]),
+        ("grant", AuditQuery { grant: Some("g-7K2Q4M".parse().unwrap()), ..all() }, &[2]),
+        ("request and its grant", AuditQuery { request: Some("r-7K2Q4M".parse().unwrap()), ..all() }, &[1, 2]),
+        ("session", AuditQuery { session: Some("s-7K2Q4M9D".parse().unwrap()), ..all() }, &[4]),
+        ("kind", AuditQuery { kind: Some("denied".to_owned()), ..all() }, &[1]),
+        ("text as said, not as escaped", AuditQuery { text: Some("\"é\u{202e}\"".to_owned()), ..all() }, &[0]),
+        ("limit", AuditQuery { limit: Some(2), ..all() }, &[4, 5]),
+        ("limit of one user", AuditQuery { user: Some("alice".parse().unwrap()), limit: Some(1), ..all() }, &[4]),
+        ("since", AuditQuery { since: at(4), ..all() }, &[4, 5]),
+        ("until", AuditQuery { until: at(2), ..all() }, &[0, 1]),
+        ("between", AuditQuery { since: at(1), until: at(3), ..all() }, &[1, 2]),
+        ("none", AuditQuery { since: at(100), ..all() }, &[]),
     ];
     for (what, filter, wanted) in cases {
         // The log is being written meanwhile; readers do not mind.
@@ -406,7 +406,7 @@ async fn search_finds_what_is_asked_for_newest_last() {
     }
     drop(log);
     std::fs::remove_file(&segments(dir.path())[0]).unwrap();
-    assert!(matches!(search(dir.path(), &verifier(1), &Filter::default()), Err(SearchError::Log(_))));
+    assert!(matches!(search(dir.path(), &verifier(1), &AuditQuery::default()), Err(SearchError::Log(_))));
 }
 
 /// A file system of so many bytes; unmounted in the end. Needs root, as the CI of this project has in its container.
@@ -476,7 +476,8 @@ async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
         }
     };
     waited(|log| log.health().waiting == 0 && log.health().condition == Condition::EndingsOnly).await;
-    let found = search(&dir, &verifier(1), &Filter { text: Some("revoked".to_owned()), ..Filter::default() }).unwrap();
+    let found =
+        search(&dir, &verifier(1), &AuditQuery { text: Some("revoked".to_owned()), ..AuditQuery::default() }).unwrap();
     assert_eq!(found.len(), 1, "the ending is on the full disk");
     log.append(said("refused")).await.unwrap_err();
     std::fs::remove_file(&ballast).unwrap();

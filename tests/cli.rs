@@ -112,7 +112,7 @@ fn init_leaves_a_set_that_check_finds_clean_and_says_what_comes_next() {
     }
     let check = host.run(&["check", "b"]);
     assert_eq!(check.code, 0, "{check:?}");
-    assert!(check.out.starts_with("0 errors, 0 warnings: 3 users, 0 targets, 2 roles"), "{check:?}");
+    assert!(check.out.starts_with("0 errors, 0 warnings: 3 users, 0 targets, 5 roles"), "{check:?}");
     let json: serde_json::Value = serde_json::from_str(&host.run(&["check", "b", "--json"]).out).expect("JSON");
     assert_eq!((&json["ok"], &json["errors"]), (&true.into(), &0.into()));
     assert!(host.read("b/.gitignore").contains("/keys/\n/state/\n"));

@@ -1,5 +1,6 @@
 //! When a grant ends, its running commands end, on the target too: expiry, give back, revocation, the client killed, the
 //! bastion killed, the bastion stopped.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -58,7 +59,7 @@ fn what_runs_ends_when_the_grant_is_given_back_or_revoked() {
             };
             assert_eq!(ended.code, 0, "{ended:?}");
             gone(seconds, Duration::from_secs(9));
-            let came = came(child.wait_with_output().expect("ssh"));
+            let came = came(&child.wait_with_output().expect("ssh"));
             assert_eq!(came.code, 124, "{end} on {target}: {came:?}");
             assert!(came.err.starts_with("doorward:"), "{came:?}");
             assert_eq!(bastion.run("alice", &[&format!("{target}@bastion"), "id -un"]).code, 126);
@@ -74,7 +75,7 @@ fn what_runs_ends_when_the_grant_expires() {
     let seconds = unique(10);
     let child = sleeping(&bastion, "web-1", seconds);
     gone(seconds, Duration::from_secs(16));
-    let came = came(child.wait_with_output().expect("ssh"));
+    let came = came(&child.wait_with_output().expect("ssh"));
     assert_eq!(came.code, 124, "{came:?}");
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126);
 }
@@ -104,7 +105,7 @@ fn what_runs_ends_when_the_bastion_is_killed_and_the_log_says_so_afterwards() {
     gone(far, Duration::from_secs(9));
     gone(near, Duration::from_secs(9));
     for child in children {
-        assert_ne!(came(child.wait_with_output().expect("ssh")).code, 0);
+        assert_ne!(came(&child.wait_with_output().expect("ssh")).code, 0);
     }
     bastion.serve();
     assert_eq!(bastion.entries("command-outcome-unknown").len(), 2);
@@ -124,7 +125,7 @@ fn a_stopping_bastion_lets_what_runs_finish_within_its_bound_and_ends_the_rest()
     bastion.stop();
     gone(long, Duration::from_secs(9));
     let (finishes, ends) =
-        (came(finishes.wait_with_output().expect("ssh")), came(ends.wait_with_output().expect("ssh")));
+        (came(&finishes.wait_with_output().expect("ssh")), came(&ends.wait_with_output().expect("ssh")));
     assert_eq!(finishes.code, 0, "{finishes:?}");
     assert_eq!(ends.code, 124, "{ends:?}");
     assert_eq!(bastion.entries("command-finished").len(), 2);

@@ -1,5 +1,6 @@
 //! No record, no command: a full disk, a log that cannot be written, a recorder that fails, a database that is gone or newer,
 //! a second `serve`, root. Taking power away works all the same.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod support;
 
@@ -46,7 +47,8 @@ fn on_a_full_disk_nothing_runs_but_power_can_be_taken_away_and_its_entry_follows
     if !support::bastion::is_root() {
         return size_limit();
     }
-    let mut bastion = Bastion::start();
+    let tables = "[limits]\nkeep_free_mib = 1\n".to_owned();
+    let mut bastion = Bastion::with(Setup { tables, ..Setup::default() });
     let grant = bastion.grant("ops", "web-1", "30m");
     bastion.stop();
     // Its state moves to a file system of 16 MiB.
@@ -87,7 +89,7 @@ fn on_a_full_disk_nothing_runs_but_power_can_be_taken_away_and_its_entry_follows
     eventually("the log's recovery", || !bastion.entries("ended").is_empty());
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126, "revoked");
     let allowed = bastion.entries("command-allowed").len();
-    assert!(allowed > ran, "{allowed} {ran}");
+    assert!(allowed >= ran, "{allowed} {ran}");
     bastion.verify();
     drop(bastion);
     drop(disk);

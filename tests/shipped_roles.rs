@@ -1,4 +1,4 @@
-//! The roles that `init` copies load without a finding, and their examples come out as written.
+//! What proves: the roles that `init` copies, and those in docs/roles.md, load without a finding and their examples come out as written.
 
 #![allow(
     clippy::unwrap_used,
@@ -27,9 +27,64 @@ fn every_shipped_role_loads_without_a_finding() {
         for rule in role.rules() {
             assert!(!rule.help().is_empty(), "{}: {}", role.name(), rule.usage());
             let lines = sudoers_lines(rule, role.run_as());
-            assert!(lines.iter().all(|line| !line.starts_with('#')), "{lines:?}");
+            // Neither comments nor expressions, so that a sudo of any age takes them.
+            assert!(lines.iter().all(|line| !line.starts_with('#') && !line.contains('^')), "{lines:?}");
         }
         seen += 1;
     }
     assert!(seen >= 5, "{seen} roles");
+}
+
+#[test]
+fn every_role_in_the_documentation_loads_without_a_finding() {
+    let text = include_str!("../docs/roles.md");
+    let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let mut seen = 0;
+    for block in blocks.filter(|block| block.contains("[[command]]") && block.contains("targets ")) {
+        let (role, warnings) =
+            Role::parse("documented".parse().unwrap(), "docs/roles.md", block).unwrap_or_else(|found| {
+                panic!("{}\n{block}", found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"));
+            });
+        assert!(warnings.is_empty(), "{}", warnings[0]);
+        let lines: Vec<String> = role.rules().iter().flat_map(|rule| sudoers_lines(rule, role.run_as())).collect();
+        for line in lines.iter().filter(|line| line.contains("systemctl")) {
+            assert!(text.contains(&format!("\n{line}\n")), "the page shows other lines for sudo than {line}");
+        }
+        seen += 1;
+    }
+    assert!(seen >= 2, "{seen} roles");
+}
+
+/// What the page says is refused by name is refused, with its name.
+#[test]
+fn what_the_documentation_says_is_refused_by_name_is() {
+    let head = "targets = [\"a\"]\nrun_as = \"ops\"\n";
+    let rule = "[[command]]\nrun = \"/bin/x {p}\"\n";
+    let plain = "where.p = { text = 9 }\n";
+    let (request, kind) = ("[request]\neligible = [\"user:a\"]\napprovals = 0\n", |kind: &str| {
+        format!("{head}{rule}where.p = {{ {kind} = 1 }}\n")
+    });
+    let mut rows = vec![
+        ("when", format!("{head}{rule}{plain}[when]\n")),
+        ("file", format!("{head}{rule}{plain}[[file]]\n")),
+        ("forward", format!("{head}{rule}{plain}[[forward]]\n")),
+    ];
+    rows.extend(["mfa", "approval"].map(|key| (key, format!("{head}{request}{key} = 1\n{rule}{plain}"))));
+    let of_rule = ["tty", "approve", "targets", "max_stdin", "accept_escape", "when"];
+    rows.extend(of_rule.map(|key| (key, format!("{head}{rule}{plain}{key} = true\n"))));
+    let of_parameter = ["unit", "host", "ip", "cidr", "port", "duration", "secret", "max"];
+    rows.extend(of_parameter.map(|key| (key, kind(key))));
+    let page =
+        include_str!("../docs/roles.md").split_once("**Refused by name.**").unwrap().1.split_once("\n\n").unwrap().0;
+    for (key, text) in rows {
+        let found = Role::parse("r".parse().unwrap(), "roles/r.toml", &text).unwrap_err();
+        let message = format!("does not enforce `{key}` yet");
+        assert!(found.iter().any(|one| one.message.contains(&message)), "{key}: {found:?}");
+        assert!(
+            page.contains(&format!("`{key}`"))
+                || page.contains(&format!("`[{key}]`"))
+                || page.contains(&format!("`[[{key}]]`")),
+            "{key} is not on the page"
+        );
+    }
 }

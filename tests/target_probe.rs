@@ -58,7 +58,7 @@ impl World {
     fn test(&self) -> Came {
         let output =
             Command::new(DOORWARD).args(["target", "test"]).arg(self.home.path().join("dir")).arg("web-1").output();
-        came(output.expect("doorward target test"))
+        came(&output.expect("doorward target test"))
     }
 }
 
@@ -245,7 +245,7 @@ fn what_cannot_be_tested_is_an_error_with_what_to_do() {
     let world = World::with(|_, snippet| snippet);
     let dir = world.home.path().join("dir");
     let output = Command::new(DOORWARD).args(["target", "test"]).arg(&dir).arg("web-9").output().expect("doorward");
-    let came = came(output);
+    let came = came(&output);
     assert!(came.code == 1 && came.err.contains("there is no target web-9"), "{came:?}");
     let nobody =
         std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port");

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::audit::entry::AuditEntry;
 use crate::audit::note::VerifierKey;
 use crate::audit::{search, verify};
-use crate::control::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
+use crate::service::ports::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
 
 /// The audit folder and the key it must be signed by.
 pub(super) struct LogFiles {
@@ -24,19 +24,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 impl AuditReader for LogFiles {
     async fn search(&self, query: AuditQuery) -> Result<Vec<FoundEntry>, AuditReadError> {
         let (dir, key) = (self.dir.clone(), self.key.clone());
-        let filter = search::Filter {
-            user: query.user,
-            target: query.target,
-            grant: query.grant,
-            request: query.request,
-            session: query.session,
-            kind: query.kind,
-            since: query.since,
-            until: query.until,
-            text: query.text,
-            limit: Some(query.limit),
-        };
-        let found = blocking(move || search::search(&dir, &key, &filter)).await?;
+        let found = blocking(move || search::search(&dir, &key, &query)).await?;
         let entries = found.map_err(|error| AuditReadError { reason: error.to_string() })?;
         let entry = |entry: AuditEntry| FoundEntry { sequence: entry.sequence, time: entry.time, event: entry.event };
         Ok(entries.into_iter().map(entry).collect())

@@ -17,10 +17,10 @@ use crate::ca::signer::{HostCa, KeyFileError, KeyFileSigner, SessionCa, TargetCa
 use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths};
 use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
-use crate::recording::recorder::{RecordingFolder, RecordingLimits};
+use crate::recording::recorder::RecordingFolder;
 use crate::service::ports::{AuditError, AuditLog, Random, Store, StoreError};
 use crate::service::{ApprovedRoles, Services};
-use crate::session::{Budget, SpoolLimits};
+use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
 use crate::store::{self, SqliteStore};
 use crate::target::{Deadlines, TargetRouter};
@@ -31,6 +31,8 @@ use super::reader::LogFiles;
 
 /// How many bytes of input may wait for all targets together.
 const SPILL_IN_ALL: u64 = 4 * 1024 * 1024 * 1024;
+/// How many of them may be one user's.
+const SPILL_PER_USER: u64 = 1024 * 1024 * 1024;
 
 /// Why the bastion does not start. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +118,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let config = hosts.certified(&names, clock.now(), &limits).await?;
     let control = ControlContext {
         host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
-        port: loaded.listen.addresses.first().map_or(22, std::net::SocketAddr::port),
+        port: loaded.listen.public_port,
         audit: Arc::new(LogFiles { dir: paths.audit(), key: log.verifier_key().clone() }),
     };
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
@@ -127,6 +129,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         control,
         limits,
         spool,
+        waiting: Budgets::new(SPILL_PER_USER, SPILL_IN_ALL),
         config: ArcSwap::from_pointee(config),
         cut: CancellationToken::new(),
         connections: TaskTracker::new(),
@@ -202,7 +205,7 @@ fn services(
         bastion: bastion.clone(),
     };
     let authority = SessionCa::new(signer(paths.session_ca())?, loaded.profiles.session, bastion);
-    let recorders = RecordingFolder::open(&paths.recordings(), RecordingLimits::default());
+    let recorders = RecordingFolder::open(&paths.recordings(), loaded.recordings);
     let recorders = recorders.map_err(|error| StartError::Other(error.to_string()))?;
     Ok(Services {
         snapshot: ArcSwap::from_pointee(loaded.snapshot),

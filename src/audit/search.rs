@@ -13,38 +13,13 @@ use super::event::AuditEvent;
 use super::note::VerifierKey;
 use super::segments::{self, Lines, Piece, Segment};
 use super::verify::{self, Problem};
-use crate::domain::text;
-use crate::domain::{GrantId, RequestId, SessionId, TargetName, Timestamp, UserName};
+use crate::domain::{GrantId, Timestamp, text};
+use crate::service::ports::AuditQuery;
 
 /// Most entries one search gives.
 pub const MOST_RESULTS: usize = 10_000;
 /// Most bytes of lines that one search holds; the oldest go first.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
-
-/// The question: what is set must hold.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Whose doing.
-    pub user: Option<UserName>,
-    /// On which target.
-    pub target: Option<TargetName>,
-    /// Under which grant, alone or among others.
-    pub grant: Option<GrantId>,
-    /// About this request, or the grant it became.
-    pub request: Option<RequestId>,
-    /// In which connection.
-    pub session: Option<SessionId>,
-    /// Of which kind (`command-allowed`).
-    pub kind: Option<String>,
-    /// Not before.
-    pub since: Option<Timestamp>,
-    /// Before.
-    pub until: Option<Timestamp>,
-    /// This text anywhere in the line, upper and lower case being different.
-    pub text: Option<String>,
-    /// The newest so many; [`MOST_RESULTS`] if `None` or more.
-    pub limit: Option<usize>,
-}
 
 /// Why a search found nothing.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -62,19 +37,19 @@ pub enum SearchError {
     },
 }
 
-/// The newest entries of the log in `dir` that fit `filter`, oldest first.
+/// The newest entries of the log in `dir` that fit `query`, oldest first.
 ///
 /// The checkpoint's signature is checked, each entry against it is not: that is [`verify::verify`].
 ///
 /// # Errors
 /// [`SearchError`].
-pub fn search(dir: &Path, key: &VerifierKey, filter: &Filter) -> Result<Vec<AuditEntry>, SearchError> {
+pub fn search(dir: &Path, key: &VerifierKey, query: &AuditQuery) -> Result<Vec<AuditEntry>, SearchError> {
     let unreadable = |error: std::io::Error| SearchError::from(Problem::unreadable(dir, &error));
     let size = verify::checkpoint(dir, key)?.size;
-    let (segments, first) = worth_reading(segments::list(dir).map_err(unreadable)?, filter.since);
-    let needles = filter.needles();
+    let (segments, first) = worth_reading(segments::list(dir).map_err(unreadable)?, query.since);
+    let needles = needles(query);
     let mut lines = Lines::of(segments, first);
-    let mut kept = Kept { entries: VecDeque::new(), bytes: 0, limit: filter.limit.unwrap_or(MOST_RESULTS) };
+    let mut kept = Kept { entries: VecDeque::new(), bytes: 0, limit: query.limit.unwrap_or(MOST_RESULTS) };
     for number in first..size {
         let line = match lines.next().map_err(unreadable)? {
             Some(Piece::Line(line)) => line,
@@ -92,10 +67,10 @@ pub fn search(dir: &Path, key: &VerifierKey, filter: &Filter) -> Result<Vec<Audi
             continue;
         }
         let entry = entry::parse(line).map_err(bad)?;
-        if filter.until.is_some_and(|until| until <= entry.time) {
+        if query.until.is_some_and(|until| until <= entry.time) {
             break;
         }
-        if filter.fits(&entry) {
+        if fits(query, &entry) {
             kept.push(entry);
         }
     }
@@ -118,44 +93,42 @@ fn worth_reading(mut segments: Vec<Segment>, since: Option<Timestamp>) -> (Vec<S
     (segments, 0)
 }
 
-impl Filter {
-    /// Texts that the line of every entry that fits contains.
-    fn needles(&self) -> Vec<String> {
-        let field = |name: &str, value: Option<String>| value.map(|value| format!("\"{name}\":\"{value}\""));
-        let inside = |text: &String| {
-            let json = Value::String(text.clone()).to_string();
-            let quoted = text::escape_json(&json).into_owned();
-            quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned()
-        };
-        let fields = [
-            field("user", self.user.as_ref().map(ToString::to_string)),
-            field("target", self.target.as_ref().map(ToString::to_string)),
-            field("session", self.session.as_ref().map(ToString::to_string)),
-            self.grant.as_ref().map(ToString::to_string),
-            // The digits that request and grant share.
-            self.request.as_ref().map(|request| request.suffix().to_owned()),
-            self.kind.as_ref().map(inside),
-            self.text.as_ref().map(inside),
-        ];
-        fields.into_iter().flatten().collect()
-    }
+/// Texts that the line of every entry that fits contains.
+fn needles(query: &AuditQuery) -> Vec<String> {
+    let field = |name: &str, value: Option<String>| value.map(|value| format!("\"{name}\":\"{value}\""));
+    let inside = |text: &String| {
+        let json = Value::String(text.clone()).to_string();
+        let quoted = text::escape_json(&json).into_owned();
+        quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned()
+    };
+    let fields = [
+        field("user", query.user.as_ref().map(ToString::to_string)),
+        field("target", query.target.as_ref().map(ToString::to_string)),
+        field("session", query.session.as_ref().map(ToString::to_string)),
+        query.grant.as_ref().map(ToString::to_string),
+        // The digits that request and grant share.
+        query.request.as_ref().map(|request| request.suffix().to_owned()),
+        query.kind.as_ref().map(inside),
+        query.text.as_ref().map(inside),
+    ];
+    fields.into_iter().flatten().collect()
+}
 
-    fn fits(&self, entry: &AuditEntry) -> bool {
-        fn same<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
-            wanted.is_none_or(|wanted| found == Some(wanted))
-        }
-        let event = &entry.event;
-        same(self.user.as_ref(), event.user.as_ref())
-            && same(self.target.as_ref(), event.target.as_ref())
-            && same(self.session.as_ref(), event.session.as_ref())
-            && self.since.is_none_or(|since| since <= entry.time)
-            && self.kind.as_ref().is_none_or(|kind| kind == event.what.kind())
-            && self.grant.as_ref().is_none_or(|grant| concerns(event, grant))
-            && self
-                .request
-                .as_ref()
-                .is_none_or(|request| event.what.request() == Some(request) || concerns(event, &GrantId::from(request)))
+fn fits(query: &AuditQuery, entry: &AuditEntry) -> bool {
+    fn same<T: PartialEq>(wanted: Option<&T>, found: Option<&T>) -> bool {
+        wanted.is_none_or(|wanted| found == Some(wanted))
     }
+    let event = &entry.event;
+    same(query.user.as_ref(), event.user.as_ref())
+        && same(query.target.as_ref(), event.target.as_ref())
+        && same(query.session.as_ref(), event.session.as_ref())
+        && query.since.is_none_or(|since| since <= entry.time)
+        && query.kind.as_ref().is_none_or(|kind| kind == event.what.kind())
+        && query.grant.as_ref().is_none_or(|grant| concerns(event, grant))
+        && query
+            .request
+            .as_ref()
+            .is_none_or(|request| event.what.request() == Some(request) || concerns(event, &GrantId::from(request)))
 }
 
 fn concerns(event: &AuditEvent, grant: &GrantId) -> bool {

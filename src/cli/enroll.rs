@@ -8,13 +8,12 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::config::enroll::{EnrollFacts, EnrollFile, OpenSsh, Places, account_commands, snippet};
-use crate::config::sudoers::sudoers;
 use crate::config::{Loaded, Paths, load};
+use crate::domain::text::shell_word;
 use crate::domain::{AccountName, TargetName};
 use crate::inventory::{Reach, SshReach, Target};
-use crate::policy::Role;
+use crate::policy::sudoers_lines;
 
-use super::init::shell_word;
 use super::input::read_key;
 use super::{CliError, Dir, Screen};
 
@@ -82,19 +81,34 @@ fn ask(reach: &SshReach) -> Option<OpenSsh> {
     OpenSsh::of_banner(&String::from_utf8_lossy(greeting.get(..read)?))
 }
 
-/// The lines for /etc/sudoers.d that the roles on this target need.
+/// The text for /etc/sudoers.d that the roles on this target need; empty if none of them needs sudo.
 fn sudoers_of(loaded: &Loaded, target: &Target) -> String {
     let snapshot = &loaded.snapshot;
-    let accounts: BTreeSet<&AccountName> =
-        target.run_as.values().filter(|account| account.as_str() != "root").collect();
-    let lines = accounts.into_iter().map(|account| {
-        let uses = |role: &&Role| snapshot.account_on(role, target) == Some(account);
-        sudoers(account.as_str(), snapshot.roles.values().map(AsRef::as_ref).filter(uses))
-    });
-    lines.collect()
+    let mut text = String::new();
+    for role in snapshot.roles.values() {
+        let Some(account) = snapshot.account_on(role, target).filter(|account| account.as_str() != "root") else {
+            continue;
+        };
+        let lines: Vec<String> = role.rules().iter().flat_map(|rule| sudoers_lines(rule, account)).collect();
+        if !lines.is_empty() {
+            text.push_str(&format!("# {} as {account}\n{}\n", role.name(), lines.join("\n")));
+        }
+    }
+    text
 }
 
 const END: &str = "END_OF_FILE";
+
+/// An older sudo takes `^…$` for wildcards, which would allow more than is meant; sudo-rs knows neither.
+const EXPRESSIONS: &str = r#"if ! sudo -V | awk '
+    BEGIN { bad = 1 }
+    /^Sudo version/ { split($3, v, "[.p]"); bad = !(v[1] > 1 || v[2] > 9 || v[2] == 9 && v[3] >= 10) }
+    END { exit bad }'
+then
+    echo 'the lines for sudo need sudo 1.9.10 or later (not sudo-rs): list the values in the roles with one_of, or update sudo' >&2
+    exit 1
+fi
+"#;
 
 fn script(facts: &EnrollFacts<'_>, files: &[EnrollFile], sudoers: &str) -> String {
     let mut script = format!(
@@ -121,7 +135,10 @@ umask 022
         script.push_str(&heredoc(&shell_word(&file.path.to_string_lossy()), file.mode, &file.text));
     }
     if !sudoers.is_empty() {
-        script.push_str("\n# What the roles run with sudo, exactly.\n");
+        script.push_str("\n# What the roles run with sudo, and no more.\n");
+        if sudoers.contains(" ^") {
+            script.push_str(EXPRESSIONS);
+        }
         script.push_str(&heredoc("/etc/sudoers.d/doorward.new", 0o440, sudoers));
         script.push_str(
             "visudo -cf /etc/sudoers.d/doorward.new\nmv /etc/sudoers.d/doorward.new /etc/sudoers.d/doorward\n",

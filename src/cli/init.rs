@@ -10,14 +10,15 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, PrivateKey};
 
+use russh::keys::PublicKey;
+
+use crate::ca::signer::generate_key_file;
 use crate::config::paths::KEYS;
 use crate::config::{Paths, host_name, load, shipped};
-use crate::domain::text::escape;
+use crate::control::handout::{Door, known_hosts, ssh_config};
+use crate::domain::text::{escape, shell_word};
 
-use super::handout::{Door, known_hosts, ssh_config};
 use super::{CliError, Screen};
 
 mod files;
@@ -111,14 +112,11 @@ impl Init {
 
     /// A new key, and its public part where it may be read by all.
     fn write_key(&self, paths: &Paths, name: &str) -> std::io::Result<()> {
-        let other = std::io::Error::other;
-        let mut random = russh::keys::key::safe_rng();
-        let mut key = PrivateKey::random(&mut random, Algorithm::Ed25519).map_err(other)?;
-        key.set_comment(format!("doorward {name} of {}", self.name));
-        write(&paths.key(name), &key.to_openssh(LineEnding::LF).map_err(other)?, 0o600)?;
+        let key = generate_key_file(&paths.key(name), &format!("doorward {name} of {}", self.name))
+            .map_err(std::io::Error::other)?;
         let public = match name {
-            "log_key" => files::verifier_key(&crate::config::log_origin(&self.name), key.public_key()),
-            _ => key.public_key().to_openssh().ok(),
+            "log_key" => files::verifier_key(&crate::config::log_origin(&self.name), &key),
+            _ => key.to_openssh().ok(),
         };
         let public = public.ok_or_else(|| std::io::Error::other("a public key cannot be written"))?;
         write(&paths.public_key(name), &format!("{public}\n"), 0o644)
@@ -126,9 +124,10 @@ impl Init {
 
     fn say_what_next(&self, loaded: &crate::config::Loaded, screen: &mut Screen) -> Result<(), CliError> {
         let door = Door { name: &self.name, alias: &self.alias, port: self.port };
-        let host_ca = Paths::new(&self.dir).public_key("host_ca");
-        let host_ca = super::input::read_key(&host_ca.to_string_lossy())?;
-        let known_hosts = known_hosts(&door, &host_ca).ok_or_else(|| CliError::failed("the host CA has no line"))?;
+        let host_ca = super::input::read_key(&Paths::new(&self.dir).public_key("host_ca").to_string_lossy())?;
+        // Without the comment: it is for the operator.
+        let host_ca = PublicKey::from(host_ca.key_data().clone()).to_openssh();
+        let host_ca = host_ca.map_err(|error| CliError::failed(format!("the host CA has no line: {error}")))?;
         let dir = shell_word(&self.dir.to_string_lossy());
         screen.say(files::next_steps(&files::Next {
             dir: &dir,
@@ -136,8 +135,8 @@ impl Init {
             users: loaded.snapshot.directory.iter().count(),
             roles: loaded.snapshot.roles.len(),
             low_port: loaded.listen.addresses.iter().any(|address| address.port() < 1024),
-            ssh_config: &ssh_config(&door),
-            known_hosts: &known_hosts,
+            ssh_config: ssh_config(&door, None, "id_ed25519").trim_end(),
+            known_hosts: known_hosts(&door, &host_ca).trim_end(),
         }));
         Ok(())
     }
@@ -161,15 +160,4 @@ fn write(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
-}
-
-/// A word for the operator's shell, quoted if it has to be.
-pub(super) fn shell_word(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':' | '@' | '=' | ',' | '+');
-    let text = escape(text);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }

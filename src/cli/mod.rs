@@ -12,7 +12,6 @@ mod check;
 mod demo;
 mod enroll;
 mod error;
-mod handout;
 mod init;
 mod input;
 mod reload;

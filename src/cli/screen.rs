@@ -13,10 +13,11 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// The process's own streams.
+    /// The process's own streams. Not locked for good: the operator's messages of `serve` go to standard error too, from other
+    /// threads.
     #[must_use]
     pub fn standard() -> Self {
-        Self::new(Box::new(io::BufWriter::new(io::stdout().lock())), Box::new(io::stderr().lock()))
+        Self::new(Box::new(io::BufWriter::new(io::stdout())), Box::new(io::stderr()))
     }
 
     /// Streams of the caller's.

@@ -8,11 +8,11 @@ use russh::keys::{HashAlg, PublicKey};
 use crate::app::{StartError, target_test};
 use crate::config::edit::{self, NewTarget};
 use crate::config::{Address, Paths, load, shipped};
+use crate::domain::text::shell_word;
 use crate::domain::{AccountName, TargetName};
 use crate::inventory::Reach;
 
 use super::enroll::Enroll;
-use super::init::shell_word;
 use super::input::{key_line, pair, read_key};
 use super::{CliError, Dir, Screen};
 

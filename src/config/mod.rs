@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use crate::domain::{Diagnostic, Digest, Severity};
+use crate::recording::recorder::RecordingLimits;
 use crate::service::Snapshot;
 
 mod certs;
@@ -20,7 +21,6 @@ mod roles;
 mod settings;
 pub mod shipped;
 mod source;
-pub mod sudoers;
 mod table;
 mod targets;
 mod users;
@@ -43,6 +43,8 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     /// What the listener needs.
     pub listen: ListenSettings,
+    /// What bounds the recordings.
+    pub recordings: RecordingLimits,
     /// What certificates carry.
     pub profiles: Profiles,
     /// Whether this is a demo's DIR (`demo = true`): `serve` says so loudly.
@@ -101,7 +103,8 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
     out.truncate(MOST_FINDINGS);
     match profiles {
         Some(profiles) if out.iter().all(|finding| finding.severity == Severity::Warning) => {
-            Ok(Loaded { snapshot, listen: read_settings.listen, profiles, demo: read_settings.demo, warnings: out })
+            let settings::Read { listen, recordings, demo, .. } = read_settings;
+            Ok(Loaded { snapshot, listen, recordings, profiles, demo, warnings: out })
         }
         _ => Err(out),
     }

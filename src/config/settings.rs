@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::domain::{Diagnostic, Subject};
+use crate::recording::recorder::RecordingLimits;
 use crate::service::Settings;
 
 use super::source::Source;
@@ -42,6 +43,8 @@ impl Default for ListenSettings {
 pub(super) struct Read {
     pub(super) settings: Settings,
     pub(super) listen: ListenSettings,
+    /// What bounds the recordings.
+    pub(super) recordings: RecordingLimits,
     /// Whether this DIR is a demo's: only there may targets be `local`.
     pub(super) demo: bool,
     /// Where the reviewers are listed.
@@ -68,8 +71,13 @@ const NOT_YET: &[(&str, &str)] = &[
 
 /// Reads `doorward.toml`. Every problem goes to `out`; what could not be read has its default.
 pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
-    let mut read =
-        Read { settings: Settings::default(), listen: ListenSettings::default(), demo: false, reviewers_span: None };
+    let mut read = Read {
+        settings: Settings::default(),
+        listen: ListenSettings::default(),
+        recordings: RecordingLimits::default(),
+        demo: false,
+        reviewers_span: None,
+    };
     let Some(parsed) = parse(source, out) else { return read };
     let mut table = Table::new(source, parsed.get_ref(), "");
     read_name(&mut table, source, &mut read, out);
@@ -158,6 +166,13 @@ fn read_sections(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, ou
         requests.finish(out);
     }
     if let Some(mut limits) = table.table("limits", out) {
+        let mebibytes = |limits: &mut Table<'_, '_>, key, out: &mut Vec<Diagnostic>| {
+            let number = limits.number(key, 1..=1 << 30, out)?;
+            u64::try_from(number).ok().map(|number| number << 20)
+        };
+        let recordings = &mut read.recordings;
+        recordings.quota = mebibytes(&mut limits, "recordings_mib", out).unwrap_or(recordings.quota);
+        recordings.keep_free = mebibytes(&mut limits, "keep_free_mib", out).unwrap_or(recordings.keep_free);
         let listen = &mut read.listen;
         let deadline = limits.duration("handshake_deadline", Duration::from_secs(2)..=HOUR / 6, out);
         listen.handshake_deadline = deadline.unwrap_or(listen.handshake_deadline);

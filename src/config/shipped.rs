@@ -4,6 +4,9 @@
 /// Name below DIR, and text.
 pub const FILES: &[(&str, &str)] = &[
     ("roles/host-status.toml", include_str!("../../roles/host-status.toml")),
+    ("roles/service-status.toml", include_str!("../../roles/service-status.toml")),
+    ("roles/disk-space.toml", include_str!("../../roles/disk-space.toml")),
+    ("roles/read-logs.toml", include_str!("../../roles/read-logs.toml")),
     ("roles/web-restart.toml", include_str!("../../roles/web-restart.toml")),
     ("certs/session.toml", include_str!("../../certs/session.toml")),
     ("certs/target.toml", include_str!("../../certs/target.toml")),

@@ -8,22 +8,21 @@ use std::sync::Arc;
 
 use crate::audit::event::What;
 use crate::domain::{Person, TargetName, limits};
+use crate::identity::User;
+use crate::service::ports::AuditReader;
 use crate::service::{Services, Session, Snapshot, requestable};
 
 pub mod arguments;
-pub mod audit_reader;
 pub mod console;
+pub mod handout;
 pub mod line;
 mod nearest;
 mod outcome;
 mod show;
-#[cfg(test)]
-mod testing;
 mod usage;
 pub mod verb;
 mod verbs;
 
-pub use audit_reader::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
 pub use console::Console;
 pub use outcome::Exit;
 
@@ -56,7 +55,10 @@ struct Caller<'a> {
 impl<'a> Caller<'a> {
     fn new(services: &'a Services, context: &'a ControlContext, session: &'a Session) -> Result<Self, Failure> {
         let snapshot = services.snapshot.load_full();
-        let Some(person) = snapshot.person(&session.user.name) else {
+        // The key counts as much as the name: a key that was taken out of users.toml, because it was stolen, must not go on
+        // approving over a connection that is still open.
+        let enrolled = snapshot.directory.owner_of(&session.user.fingerprint);
+        let Some(person) = enrolled.map(User::person).filter(|person| person.name == session.user.name) else {
             return Err(Failure::new(Exit::Refused, "you are not enrolled here any more; ask the operator"));
         };
         let approves = |role: &Arc<crate::policy::Role>| {

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::{Child, Command};
 
+use crate::domain::text::shell_word;
+
 /// How long one step may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -42,18 +44,8 @@ pub(super) enum TourError {
 
 /// The command as people paste it.
 pub(super) fn as_typed(dir: &Path, who: &str, arguments: &[String]) -> String {
-    let words: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
+    let words: Vec<String> = arguments.iter().map(|word| shell_word(word)).collect();
     format!("ssh -F {} {}", dir.join(who).display(), words.join(" "))
-}
-
-/// `word` as a shell takes it literally.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
 }
 
 /// `ssh` with the configuration of `who`, its three streams piped, ended when dropped.
@@ -96,7 +88,7 @@ pub(super) fn announce(screen: &mut dyn Write, title: &str, typed: &str, input: 
     if input.is_empty() {
         writeln!(screen, "$ {typed}")
     } else {
-        writeln!(screen, "$ printf {} | {typed}", quoted(&input.replace('\n', "\\n")))
+        writeln!(screen, "$ printf {} | {typed}", shell_word(&input.replace('\n', "\\n")))
     }
 }
 

@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use russh::keys::ssh_key::LineEnding;
-use russh::keys::{Algorithm, PrivateKey, PublicKey};
+use russh::keys::PublicKey;
 
+use crate::ca::signer::generate_key_file;
 use crate::cli::{self, Screen};
 use crate::config::Paths;
 use crate::config::enroll::{EnrollFacts, Places, snippet};
@@ -131,7 +131,7 @@ impl World {
             let key = self.dir.path().join("keys").join(format!("{who}.pub"));
             words.extend([option.to_owned(), format!("{who}={}", key.display())]);
         }
-        run_cli(words)
+        run_cli(&words)
     }
 
     /// An `sshd` with the snippet of `target enroll`, under paths of the demo's own.
@@ -274,7 +274,8 @@ impl World {
         screen.flush()?;
         let words = ["doorward", "audit", "verify"].map(str::to_owned).to_vec();
         let more = [dir.display().to_string(), "--key".to_owned(), key.display().to_string()];
-        let said = run_cli_showing(words.into_iter().chain(more).collect())?;
+        let words: Vec<String> = words.into_iter().chain(more).collect();
+        let said = run_cli_showing(&words)?;
         said.lines().try_for_each(|line| writeln!(screen, "  {line}"))?;
         writeln!(screen, "\nThe tour is over: every step came out as it should.")?;
         Ok(())
@@ -290,22 +291,18 @@ fn own_account() -> Result<AccountName, DemoError> {
 
 /// A new ed25519 key pair in OpenSSH's format: `path` and `path.pub`.
 fn write_key(path: &Path, comment: &str) -> Result<(), DemoError> {
-    let setup = |error: russh::keys::ssh_key::Error| DemoError::Setup(error.to_string());
-    let mut key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).map_err(setup)?;
-    key.set_comment(comment);
-    fs::write(path, "")?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    fs::write(path, key.to_openssh(LineEnding::LF).map_err(setup)?.as_bytes())?;
-    fs::write(path.with_extension("pub"), key.public_key().to_openssh().map_err(setup)?)?;
+    let public = generate_key_file(path, comment).map_err(|error| DemoError::Setup(error.to_string()))?;
+    let public = public.to_openssh().map_err(|error| DemoError::Setup(error.to_string()))?;
+    fs::write(path.with_extension("pub"), public)?;
     Ok(())
 }
 
-fn run_cli(words: Vec<String>) -> Result<(), DemoError> {
+fn run_cli(words: &[String]) -> Result<(), DemoError> {
     run_cli_showing(words).map(drop)
 }
 
 /// Runs a `doorward` command in this process and gives what it said.
-fn run_cli_showing(words: Vec<String>) -> Result<String, DemoError> {
+fn run_cli_showing(words: &[String]) -> Result<String, DemoError> {
     let (screen, said) = Screen::collecting();
     let code = cli::run_on(words.iter().map(Into::into), screen);
     let said = said.text();

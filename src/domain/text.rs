@@ -31,6 +31,18 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// `text` as one word that a shell takes literally, quoted where it has to be; unprintable characters are escaped.
+#[must_use]
+pub fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
+    let text = escape(text);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// A JSON text with everything unprintable inside its strings written as `\uXXXX`: harmless to show, the same to a JSON
 /// reader. `json` must come from a JSON writer, which leaves such characters inside strings only.
 #[must_use]
@@ -84,6 +96,8 @@ mod tests {
     fn nothing_from_outside_can_move_the_cursor_or_forge_a_line() {
         assert_eq!(escape("plain ü 中 😀"), "plain ü 中 😀");
         assert_eq!(escape("a\x1b[2Jb\r\nc\u{202e}d\u{9b}"), "a\\u{1b}[2Jb\\r\\nc\\u{202e}d\\u{9b}");
+        let words = ["nginx", "a b", "", "it's", "--n=1", "$(id)"].map(shell_word);
+        assert_eq!(words, ["nginx", "'a b'", "''", r"'it'\''s'", "--n=1", "'$(id)'"]);
         assert_eq!(excerpt("abcdef", 3), "abc…");
         assert_eq!(excerpt_bytes(b"a\xffb", 10), "a\\xffb");
     }

@@ -14,7 +14,7 @@ use crate::domain::limits::{EXCERPT, GRANTS_OPTION};
 use crate::domain::text::excerpt;
 use crate::domain::{CertificateId, GrantId, Serial, Timestamp, UserName};
 
-use super::user::{Directory, User};
+use super::user::{Directory, User, within};
 use super::{Fingerprint, SessionCertificate};
 
 /// The critical option that lists the grants. No stock `sshd` knows it, and an unknown critical option means refuse: that is
@@ -284,9 +284,7 @@ fn parse_networks(value: &str) -> Result<Vec<IpNet>, CertificateError> {
     value.split(',').map(|text| one(text).ok_or(CertificateError::SourceAddress)).collect()
 }
 
-/// No networks means anywhere. An IPv4 client of a dual-stack socket shows as `::ffff:a.b.c.d` and is the IPv4 address.
 fn check_networks(networks: &[IpNet], peer: IpAddr) -> Result<(), CertificateError> {
-    let peer = peer.to_canonical();
-    let inside = networks.is_empty() || networks.iter().any(|network| network.contains(&peer));
-    if inside { Ok(()) } else { Err(CertificateError::OutsideNetworks { peer }) }
+    let outside = CertificateError::OutsideNetworks { peer: peer.to_canonical() };
+    if within(networks, peer) { Ok(()) } else { Err(outside) }
 }

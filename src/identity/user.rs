@@ -1,6 +1,7 @@
 //! The users: what users.toml says of each. Pure data and its parser.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use crate::domain::{GroupName, Person, UserName};
 
@@ -22,11 +23,25 @@ pub struct User {
 }
 
 impl User {
+    /// Whether they may come from `peer`.
+    #[must_use]
+    pub fn may_come_from(&self, peer: IpAddr) -> bool {
+        within(&self.networks, peer)
+    }
+
     /// The user as rules see them.
     #[must_use]
     pub fn person(&self) -> Person {
         Person { name: self.name.clone(), groups: self.groups.clone() }
     }
+}
+
+/// Whether `peer` is in one of `networks`; none means anywhere. An IPv4 client of a dual-stack socket shows as
+/// `::ffff:a.b.c.d` and is the IPv4 address.
+#[must_use]
+pub(super) fn within(networks: &[ipnet::IpNet], peer: IpAddr) -> bool {
+    let peer = peer.to_canonical();
+    networks.is_empty() || networks.iter().any(|network| network.contains(&peer))
 }
 
 /// All users, by name and by key.

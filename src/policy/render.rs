@@ -23,6 +23,18 @@ const WATCHED: &str = "exec 3<&0 </dev/null; \
     { /bin/cat <&3; kill -ALRM $$ || kill -TERM -$$; } >/dev/null 2>&1 & \
     exec /usr/bin/timeout \"$@\" 3<&-";
 
+/// The end of a command that reads its input: end-of-file is data there, so what ends it is that the process which started it,
+/// the `sshd` of this one connection, is gone.
+///
+/// [tried as above] The watcher looks once a second and holds none of the three streams. `kill -0` may ask after a process of the
+/// same account; where that is not allowed from the start, the parent is nothing we know and the watcher ends at once. If
+/// the number of the parent is given to another process of the account within that second, the deadline is what is left.
+/// Within a second of the program's end the watcher is gone, and with it, as above, what the program left in its group.
+const WATCHED_PARENT: &str = "{ if kill -0 $PPID; then \
+    while kill -0 $PPID && kill -0 $$; do /bin/sleep 1; done; \
+    kill -ALRM $$ || kill -TERM -$$; fi; } </dev/null >/dev/null 2>&1 & \
+    exec /usr/bin/timeout \"$@\"";
+
 /// `timeout`'s options for a program of the account itself.
 const PATIENCE: [&str; 2] = ["-k", "5s"];
 
@@ -75,7 +87,8 @@ pub(super) fn render(execution: &Execution<'_>) -> Result<Rendered, RenderError>
         argv.extend(own(&["LANG=C.UTF-8"]));
     }
     argv.extend(execution.environment.iter().map(|(name, value)| format!("{name}={value}")));
-    argv.extend(own(if execution.stdin { &["/usr/bin/timeout"][..] } else { &["/bin/sh", "-c", WATCHED, "doorward"] }));
+    let watched = if execution.stdin { WATCHED_PARENT } else { WATCHED };
+    argv.extend(own(&["/bin/sh", "-c", watched, "doorward"]));
     argv.extend(own(if execution.sudo { &PATIENCE_SUDO[..] } else { &PATIENCE }));
     argv.push(format!("{}s", whole_seconds(execution.longest)));
     argv.extend(command.iter().cloned());

@@ -18,8 +18,6 @@ mod change_request;
 pub mod end_grant;
 mod ending;
 pub mod failure;
-#[cfg(test)]
-mod fakes;
 pub mod held;
 pub mod ports;
 mod pump;
@@ -34,7 +32,7 @@ pub mod snapshot;
 mod supervise;
 
 #[cfg(test)]
-mod rehearsal;
+pub(crate) mod rehearsal;
 
 pub use approved_roles::ApprovedRoles;
 pub use failure::{Unavailable, UnseenRequest};

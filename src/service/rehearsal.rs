@@ -1,4 +1,5 @@
-//! A stage for tests of the use cases: real core, real roles, and ports that keep everything in memory and fail on demand.
+//! The stage for tests of the use cases and of the verbs: real core, real roles, a real session CA, and ports that keep
+//! everything in memory and fail on demand. A play brings its own cast, or takes the one below.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -9,22 +10,30 @@ use tokio::sync::Notify;
 
 use super::request_access::{Ask, file_request};
 use super::{ApprovedRoles, Services, Session, Settings, Snapshot};
+use crate::ca::profile::{Kind, Profile};
+use crate::ca::signer::SessionCa;
 use crate::domain::{Digest, RequestId, SessionId, UserName};
 use crate::grant::AccessRequest;
 use crate::identity::{Directory, Proof, User, VerifiedUser};
 use crate::inventory::{Inventory, Reach, Target};
 use crate::policy::Role;
 
+mod execution;
 mod memory;
 
-pub(in crate::service) use memory::MemoryStore;
-use memory::{Dice, MemoryLog, NotOnStage, SetClock};
+pub(crate) use execution::{Diary, FakeClient, FakeRecorder, FakeRecorders, FakeTargets, Mood, NotOnStage};
+use memory::Pen;
+pub(crate) use memory::{Dice, MemoryLog, MemoryStore, NOW, SetClock, key_of};
 
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKsbsWSuSVy2/MYbjko8E3mNghJpTGdpgUP3FVP/3f3l";
+/// What every rehearsal's bastion is called.
+pub(crate) const BASTION: &str = "bastion.example.com";
+
+/// People with their groups.
+pub(crate) type People<'a> = [(&'a str, &'a [&'a str])];
 
 /// `web-restart`: one lead approves, two targets. `web-rescue`: two leads approve, with a ticket. `web-look`: self-service.
 /// `db-look`: for others.
-pub(super) const ROLES: [(&str, &str); 4] = [
+pub(crate) const ROLES: [(&str, &str); 4] = [
     (
         "web-restart",
         r#"
@@ -92,7 +101,7 @@ run = "/usr/bin/uptime"
 ];
 
 /// alice is a web admin; ann one who leads as well; bob and dan lead; carol reviews; dora is the database's approver.
-const PEOPLE: [(&str, &[&str]); 6] = [
+pub(crate) const PEOPLE: [(&str, &[&str]); 6] = [
     ("alice", &["web-admins"]),
     ("ann", &["web-admins", "leads"]),
     ("bob", &["leads"]),
@@ -102,38 +111,46 @@ const PEOPLE: [(&str, &[&str]); 6] = [
 ];
 
 /// The services with their ports in reach.
-pub(super) struct Rehearsal {
-    pub(super) services: Services,
-    pub(super) store: Arc<MemoryStore>,
-    pub(super) log: Arc<MemoryLog>,
-    pub(super) clock: Arc<SetClock>,
-    pub(super) dice: Arc<Dice>,
+pub(crate) struct Rehearsal {
+    pub(crate) services: Services,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) log: Arc<MemoryLog>,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) dice: Arc<Dice>,
+    pub(crate) authority: Arc<SessionCa>,
 }
 
 impl Rehearsal {
-    pub(super) fn new() -> Self {
+    /// With [`PEOPLE`] and [`ROLES`].
+    pub(crate) fn new() -> Self {
+        Self::with(&PEOPLE, &ROLES)
+    }
+
+    /// With this cast, on web-1, web-2 and db-1.
+    pub(crate) fn with(people: &People<'_>, roles: &[(&str, &str)]) -> Self {
         let (store, log) = (Arc::new(MemoryStore::default()), Arc::new(MemoryLog::default()));
         let (clock, dice) = (Arc::new(SetClock::default()), Arc::new(Dice::default()));
+        let authority = session_ca("session CA");
         let services = Services {
-            snapshot: ArcSwap::from_pointee(snapshot(&ROLES)),
+            snapshot: ArcSwap::from_pointee(snapshot(people, roles)),
             store: store.clone(),
             audit: log.clone(),
             recorders: Arc::new(NotOnStage),
             targets: Arc::new(NotOnStage),
-            authority: Arc::new(NotOnStage),
+            authority: authority.clone(),
             clock: clock.clone(),
             random: dice.clone(),
             changed: Notify::new(),
             approved_roles: ApprovedRoles::default(),
             stopping: tokio_util::sync::CancellationToken::new(),
         };
-        Self { services, store, log, clock, dice }
+        Self { services, store, log, clock, dice, authority }
     }
 
     /// A connection of that user.
     #[expect(clippy::unused_self, reason = "reads as a scenario: rehearsal.session(\"alice\")")]
-    pub(super) fn session(&self, user: &str) -> Session {
-        let key = russh::keys::PublicKey::from_openssh(KEY).unwrap();
+    pub(crate) fn session(&self, user: &str) -> Session {
+        let key = key_of(user).public_key().clone();
         let fingerprint = key.fingerprint(russh::keys::HashAlg::Sha256);
         Session {
             id: SessionId::from_bits(1),
@@ -144,25 +161,31 @@ impl Rehearsal {
     }
 
     /// alice's ask for that role with a reason, filed.
-    pub(super) async fn filed(&self, role: &str) -> AccessRequest {
+    pub(crate) async fn filed(&self, role: &str) -> AccessRequest {
         file_request(&self.services, &self.session("alice"), ask(role)).await.unwrap()
     }
 
     /// Changes the configuration in force, as a reload does.
-    pub(super) fn reload(&self, change: impl FnOnce(&mut Snapshot)) {
+    pub(crate) fn reload(&self, change: impl FnOnce(&mut Snapshot)) {
         let mut snapshot = Snapshot::clone(&self.services.snapshot.load());
         change(&mut snapshot);
         self.services.snapshot.store(Arc::new(snapshot));
     }
 
     /// The request as the store has it.
-    pub(super) fn stored(&self, id: &RequestId) -> AccessRequest {
+    pub(crate) fn stored(&self, id: &RequestId) -> AccessRequest {
         self.store.requests.lock().unwrap()[id].1.clone()
     }
 }
 
+/// A session CA whose key has that name.
+pub(crate) fn session_ca(key: &str) -> Arc<SessionCa> {
+    let profile = Profile::parse(Kind::Session, &"session.toml".into(), &Kind::Session.shipped().into()).unwrap();
+    Arc::new(SessionCa::new(Box::new(Pen(key_of(key))), profile, BASTION))
+}
+
 /// An ask for that role with a reason that begins with a ticket.
-pub(super) fn ask(role: &str) -> Ask {
+pub(crate) fn ask(role: &str) -> Ask {
     Ask {
         role: role.parse().unwrap(),
         targets: Vec::new(),
@@ -172,42 +195,54 @@ pub(super) fn ask(role: &str) -> Ask {
     }
 }
 
-pub(super) fn role(name: &str, text: &str) -> Arc<Role> {
+pub(crate) fn role(name: &str, text: &str) -> Arc<Role> {
     let parsed = Role::parse(name.parse().unwrap(), &format!("roles/{name}.toml"), text);
     Arc::new(parsed.map_err(|found| found.iter().map(|one| one.message.clone()).collect::<Vec<_>>()).unwrap().0)
 }
 
-pub(super) fn user(name: &str, groups: &[&str]) -> User {
+pub(crate) fn user(name: &str, groups: &[&str]) -> User {
     User {
         name: name.parse().unwrap(),
-        keys: Vec::new(),
+        keys: vec![key_of(name).public_key().clone()],
         groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
         team: None,
         networks: Vec::new(),
     }
 }
 
-pub(super) fn people() -> Vec<User> {
-    PEOPLE.iter().map(|(name, groups)| user(name, groups)).collect()
+pub(crate) fn people() -> Vec<User> {
+    cast(&PEOPLE)
 }
 
-fn snapshot(roles: &[(&str, &str)]) -> Snapshot {
-    let target = |name: &str| Target {
+fn cast(people: &People<'_>) -> Vec<User> {
+    people.iter().map(|(name, groups)| user(name, groups)).collect()
+}
+
+/// A machine on which the role account `ops` is `account`.
+pub(crate) fn target(name: &str, account: &str) -> Target {
+    Target {
         name: name.parse().unwrap(),
         labels: BTreeMap::new(),
-        run_as: [("ops".parse().unwrap(), "ops".parse().unwrap())].into(),
+        run_as: [("ops".parse().unwrap(), account.parse().unwrap())].into(),
         reach: Reach::Local,
-    };
+    }
+}
+
+fn snapshot(people: &People<'_>, roles: &[(&str, &str)]) -> Snapshot {
     Snapshot {
-        settings: Settings { reviewers: vec!["group:security".parse().unwrap()], ..Settings::default() },
-        directory: Directory::new(people()),
-        inventory: Inventory::new(["web-1", "web-2", "db-1"].map(target)),
+        settings: Settings {
+            name: BASTION.to_owned(),
+            reviewers: vec!["group:security".parse().unwrap()],
+            ..Settings::default()
+        },
+        directory: Directory::new(cast(people)),
+        inventory: Inventory::new(["web-1", "web-2", "db-1"].map(|name| target(name, "ops"))),
         roles: roles.iter().map(|(name, text)| (name.parse().unwrap(), role(name, text))).collect(),
         digest: Digest::of(b"configuration"),
     }
 }
 
 /// A user's name.
-pub(super) fn name(text: &str) -> UserName {
+pub(crate) fn name(text: &str) -> UserName {
     text.parse().unwrap()
 }

@@ -72,7 +72,7 @@ fn approvers_in_words(snapshot: &Snapshot, person: &Person, terms: &RequestTerms
     }
 }
 
-/// The targets that `user` may use (by an active grant) or ask for, by name. None, when the user is not enrolled.
+/// The targets that `user` may ask for, or has an active grant for (as approved, whether or not it reaches them still), by name. None, when the user is not enrolled.
 ///
 /// # Errors
 /// The store's.
@@ -88,10 +88,14 @@ pub async fn targets_for(services: &Services, user: &UserName) -> Result<Vec<Vis
     let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
     let now = services.clock.now();
     for grant in matching(services, &query).await?.iter().filter_map(|request| request.active_grant(now)) {
-        // As approved, intersected with what the role reaches now.
+        // Usable is what was approved and is reached now; what was approved and is not reached any more stays visible, so
+        // that a command there is denied with the reason.
         let reach = snapshot.roles.get(grant.role()).map(|role| snapshot.reach_of(role)).unwrap_or_default();
-        for (target, _) in grant.targets().iter().filter(|(target, account)| reach.get(target) == Some(account)) {
-            entry(&mut visible, target).active.insert(grant.role().clone());
+        for (target, account) in grant.targets() {
+            let seen = entry(&mut visible, target);
+            if reach.get(target) == Some(account) {
+                seen.active.insert(grant.role().clone());
+            }
         }
     }
     Ok(visible.into_values().collect())

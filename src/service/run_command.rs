@@ -99,7 +99,7 @@ impl Attempt<'_> {
     ) -> Result<u8, Stop> {
         let (permit, policy) = self.decide(words, held).await?;
         let written = self.log(&permit, certificate, policy).await?;
-        self.execute(permit, written, client).await
+        self.execute(permit, policy, written, client).await
     }
 
     /// The certificate this command runs under.

@@ -1,7 +1,10 @@
 //! Caps on waiting bytes that several commands share.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::domain::UserName;
 
 /// A cap: of one user over all their commands, with the cap of all users as its parent.
 #[derive(Debug)]
@@ -45,6 +48,35 @@ impl Budget {
     }
 }
 
+/// The budgets of all users: each as much as one may have, together as much as there is.
+#[derive(Debug)]
+pub struct Budgets {
+    each: u64,
+    all: Arc<Budget>,
+    users: Mutex<HashMap<UserName, Weak<Budget>>>,
+}
+
+impl Budgets {
+    /// At most `each` bytes for a user, at most `all` for all of them.
+    #[must_use]
+    pub fn new(each: u64, all: u64) -> Self {
+        Self { each, all: Budget::new(all, None), users: Mutex::default() }
+    }
+
+    /// The one budget of `user`, over all their connections.
+    #[must_use]
+    pub fn of(&self, user: &UserName) -> Arc<Budget> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = users.get(user).and_then(Weak::upgrade) {
+            return budget;
+        }
+        users.retain(|_, budget| budget.strong_count() > 0);
+        let budget = Budget::new(self.each, Some(Arc::clone(&self.all)));
+        users.insert(user.clone(), Arc::downgrade(&budget));
+        budget
+    }
+}
+
 /// What one command has taken of its budget; given back when dropped.
 #[derive(Debug)]
 pub struct Share {
@@ -71,6 +103,11 @@ impl Share {
         taken
     }
 
+    /// Gives everything back.
+    pub fn give_all_back(&mut self) {
+        self.give_back(self.held);
+    }
+
     /// Gives `bytes` back.
     pub fn give_back(&mut self, bytes: u64) {
         let bytes = bytes.min(self.held);
@@ -88,6 +125,21 @@ impl Drop for Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_user_cannot_take_what_is_for_all() {
+        let budgets = Budgets::new(6, 10);
+        let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
+        let mut first = Share::new(budgets.of(&alice), 100);
+        let mut second = Share::new(budgets.of(&alice), 100);
+        let mut third = Share::new(budgets.of(&bob), 100);
+        assert!(first.take(5));
+        assert!(!second.take(2), "over what alice may have in all her connections");
+        assert!(third.take(5), "bob has his own");
+        assert!(!third.take(1), "over what there is");
+        drop(first);
+        assert!(second.take(5));
+    }
 
     #[test]
     fn a_share_counts_in_every_cap_above_it_and_is_given_back() {

@@ -51,6 +51,7 @@ pub fn spool(limits: SpoolLimits) -> (SpoolWriter, SpoolReader) {
         in_memory: 0,
         share: Share::new(Arc::clone(&limits.budget), limits.waiting),
         ended: false,
+        closed: false,
         overflow: None,
     };
     let shared = Arc::new(Shared { queue: Mutex::new(queue), filled: Notify::new() });
@@ -82,6 +83,8 @@ struct Queue {
     in_memory: usize,
     share: Share,
     ended: bool,
+    /// The reader takes nothing any more.
+    closed: bool,
     overflow: Option<String>,
 }
 
@@ -161,6 +164,9 @@ impl SpoolWriter {
         let writing = Arc::clone(&file);
         blocking(move || writing.write_all_at(&data, at)).await?;
         let mut queue = self.shared.lock();
+        if queue.closed {
+            return Ok(());
+        }
         match queue.pieces.back_mut() {
             Some(Waiting::File { file: last, written, .. }) if Arc::ptr_eq(last, &file) => *written += bytes,
             // The reader emptied and dropped that file meanwhile; only this handle still has the new bytes.
@@ -177,7 +183,10 @@ impl SpoolWriter {
             Ok(file)
         })
         .await?;
-        self.shared.lock().pieces.push_back(Waiting::File { file: Arc::new(file), read: 0, written: bytes });
+        let mut queue = self.shared.lock();
+        if !queue.closed {
+            queue.pieces.push_back(Waiting::File { file: Arc::new(file), read: 0, written: bytes });
+        }
         Ok(())
     }
 }
@@ -189,6 +198,15 @@ impl Drop for SpoolWriter {
 }
 
 impl SpoolReader {
+    /// Takes no more: what waits is dropped with its room, and what comes is not kept. So does dropping it.
+    pub fn close(&mut self) {
+        let mut queue = self.shared.lock();
+        (queue.ended, queue.closed) = (true, true);
+        queue.pieces.clear();
+        queue.in_memory = 0;
+        queue.share.give_all_back();
+    }
+
     /// The next piece in order; `None` when the writer is gone and everything was read, or after an overflow. Cancel-safe.
     pub async fn next(&mut self) -> Option<Bytes> {
         loop {
@@ -229,6 +247,12 @@ impl SpoolReader {
     #[must_use]
     pub fn overflow(&self) -> Option<String> {
         self.shared.lock().overflow.clone()
+    }
+}
+
+impl Drop for SpoolReader {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

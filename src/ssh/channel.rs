@@ -7,12 +7,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use russh::server::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::error;
 
 use crate::control::{self, console};
 use crate::service::run_command::{CommandAsk, run_command};
 use crate::service::{Session, requestable};
-use crate::session::spool;
+use crate::session::{SpoolLimits, spool};
 
 use super::FrontDoor;
 use super::client::{Client, drain};
@@ -29,6 +30,8 @@ pub(super) struct Conversation {
     pub(super) session: Arc<Session>,
     /// Why a presented certificate did not count.
     pub(super) certificate_refused: Option<String>,
+    /// Its place among the connection's conversations.
+    pub(super) _place: OwnedSemaphorePermit,
 }
 
 /// What a channel asks for.
@@ -47,7 +50,8 @@ pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
         return;
     };
     let gone = conversation.front.cut.child_token();
-    let (writer, reader) = spool(conversation.front.spool.clone());
+    let budget = conversation.front.waiting.of(&conversation.session.user.name);
+    let (writer, reader) = spool(SpoolLimits { budget, ..conversation.front.spool.clone() });
     let draining = tokio::spawn(drain(read, writer, gone.clone(), terminal));
     let mut client = Client { write: Arc::clone(&write), input: reader, gone: gone.clone(), terminal };
     // Its own task, so that a panic in it ends this channel with an exit code instead of leaving the client to wait.
@@ -80,7 +84,12 @@ async fn first_ask(read: &mut ChannelReadHalf) -> Option<(Ask, bool)> {
 impl Conversation {
     async fn answer(&self, ask: Ask, client: &mut Client) -> u8 {
         let (services, session) = (&self.front.services, &self.session);
-        match (self.door().await, ask) {
+        let door = self.door().await;
+        if matches!((&door, &ask), (Door::Control, _) | (_, Ask::Shell)) {
+            // No verb reads input, and one may wait for hours: nothing is kept for it meanwhile.
+            client.input.close();
+        }
+        match (door, ask) {
             (Door::Control, Ask::Exec(line)) => {
                 control::run(services, &self.front.control, session, &line, client).await
             }

@@ -51,7 +51,11 @@ impl Client {
 #[async_trait]
 impl ClientSide for Client {
     async fn input(&mut self) -> Option<Bytes> {
-        self.input.next().await
+        tokio::select! {
+            biased;
+            () = self.gone.cancelled() => None,
+            data = self.input.next() => data,
+        }
     }
 
     async fn gone(&self) {
@@ -91,8 +95,11 @@ pub(super) async fn drain(mut read: ChannelReadHalf, mut spool: SpoolWriter, gon
     while let Some(message) = read.wait().await {
         match message {
             ChannelMsg::Data { data } => match terminal.then(|| terminal::key_in(&data)).flatten() {
-                Some(Key::Interrupt) => gone.cancel(),
-                Some(Key::EndOfFile) => spool.finish(),
+                Some((_, Key::Interrupt)) => gone.cancel(),
+                Some((before, Key::EndOfFile)) => {
+                    spool.push(before).await;
+                    spool.finish();
+                }
                 None => spool.push(data).await,
             },
             ChannelMsg::Eof => spool.finish(),

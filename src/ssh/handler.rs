@@ -11,6 +11,7 @@ use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session as Wire, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty, Sig};
+use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::audit::event::{AuditEvent, What};
@@ -54,6 +55,8 @@ pub(super) struct Connection {
     /// Why a presented certificate did not count, for the user to read when they run something.
     certificate_refused: Option<String>,
     channels: HashMap<ChannelId, Asked>,
+    /// Room for conversations. One may outlive its channel: a client that closes at once has not undone what it asked for.
+    room: Arc<Semaphore>,
     dropped_env: u64,
     refusals: u64,
     began: Instant,
@@ -61,8 +64,10 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(admission: Admission) -> Self {
+        let room = Arc::new(Semaphore::new(admission.front.limits.channels));
         Self {
             admission,
+            room,
             phase: Phase::Unproven(Attempts::default()),
             certificate_refused: None,
             channels: HashMap::new(),
@@ -77,8 +82,7 @@ impl Connection {
         let snapshot = self.admission.front.services.snapshot.load();
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         let user = snapshot.directory.owner_of(&fingerprint).ok_or("the key is not enrolled")?;
-        let peer = self.admission.peer.ip().to_canonical();
-        if user.networks.is_empty() || user.networks.iter().any(|network| network.contains(&peer)) {
+        if user.may_come_from(self.admission.peer.ip()) {
             Ok(user.name.clone())
         } else {
             Err("the user may not come from this address")
@@ -112,10 +116,10 @@ impl Connection {
     }
 
     /// Logs that something was asked for which we do not serve.
-    fn refused(&mut self, what: String) {
+    fn refused(&mut self, what: &str) {
         self.refusals += 1;
         if self.refusals <= REFUSALS_LOGGED {
-            let event = self.event(What::Refused { what: text::excerpt(&what, limits::EXCERPT) });
+            let event = self.event(What::Refused { what: text::excerpt(what, limits::EXCERPT) });
             self.admission.front.services.audit.append_later(event);
         }
     }
@@ -255,15 +259,19 @@ impl Handler for Connection {
         let Phase::Proven(session) = &self.phase else {
             return Ok(()); // dropping the handle refuses
         };
-        if self.channels.len() >= self.admission.front.limits.channels {
-            self.refused(format!("session channel {} of this connection", self.channels.len() + 1));
+        let session = Arc::clone(session);
+        let most = self.admission.front.limits.channels;
+        let place = Arc::clone(&self.room).try_acquire_owned().ok().filter(|_| self.channels.len() < most);
+        let Some(place) = place else {
+            self.refused(&format!("more than {most} session channels at once"));
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
-        }
+        };
         let conversation = Conversation {
             front: Arc::clone(&self.admission.front),
-            session: Arc::clone(session),
+            session,
             certificate_refused: self.certificate_refused.clone(),
+            _place: place,
         };
         self.channels.insert(channel.id(), Asked::default());
         reply.accept().await;
@@ -285,7 +293,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused("x11".to_owned());
+        self.refused("x11");
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         Ok(())
     }
@@ -300,7 +308,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused(format!("direct-tcpip to {}:{port}", text::excerpt(host, 80)));
+        self.refused(&format!("direct-tcpip to {}:{port}", text::excerpt(host, 80)));
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         Ok(())
     }
@@ -315,7 +323,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused(format!("forwarded-tcpip to {}:{port}", text::excerpt(host, 80)));
+        self.refused(&format!("forwarded-tcpip to {}:{port}", text::excerpt(host, 80)));
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         Ok(())
     }
@@ -327,13 +335,13 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused(format!("direct-streamlocal to {}", text::excerpt(path, 80)));
+        self.refused(&format!("direct-streamlocal to {}", text::excerpt(path, 80)));
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         Ok(())
     }
 
     async fn tcpip_forward(&mut self, address: &str, port: &mut u32, _wire: &mut Wire) -> Result<bool, Self::Error> {
-        self.refused(format!("tcpip-forward of {}:{port}", text::excerpt(address, 80)));
+        self.refused(&format!("tcpip-forward of {}:{port}", text::excerpt(address, 80)));
         Ok(false)
     }
 
@@ -347,7 +355,7 @@ impl Handler for Connection {
     }
 
     async fn streamlocal_forward(&mut self, path: &str, _wire: &mut Wire) -> Result<bool, Self::Error> {
-        self.refused(format!("streamlocal-forward of {}", text::excerpt(path, 80)));
+        self.refused(&format!("streamlocal-forward of {}", text::excerpt(path, 80)));
         Ok(false)
     }
 
@@ -395,7 +403,7 @@ impl Handler for Connection {
         _screen: u32,
         wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused("x11-req".to_owned());
+        self.refused("x11-req");
         wire.channel_failure(channel)
     }
 
@@ -420,12 +428,12 @@ impl Handler for Connection {
     }
 
     async fn subsystem_request(&mut self, channel: ChannelId, name: &str, wire: &mut Wire) -> Result<(), Self::Error> {
-        self.refused(format!("subsystem {}", text::excerpt(name, 80)));
+        self.refused(&format!("subsystem {}", text::excerpt(name, 80)));
         wire.channel_failure(channel)
     }
 
     async fn agent_request(&mut self, _channel: ChannelId, _wire: &mut Wire) -> Result<bool, Self::Error> {
-        self.refused("auth-agent-req@openssh.com".to_owned());
+        self.refused("auth-agent-req@openssh.com");
         Ok(false)
     }
 
@@ -443,7 +451,7 @@ impl Connection {
                 wire.channel_success(channel)
             }
             _ => {
-                self.refused(format!("second {what} on a channel"));
+                self.refused(&format!("second {what} on a channel"));
                 wire.channel_failure(channel)
             }
         }

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use crate::domain::SessionId;
 
 use super::FrontDoor;
+use super::arrivals::{Arrival, Arrivals};
 use super::cutoff::Severable;
 use super::handler::Connection;
 
@@ -22,6 +23,8 @@ pub struct Limits {
     pub grace: Duration,
     /// How many connections may be at that at once.
     pub unproven: usize,
+    /// How many of those may come from one address, so that one stranger cannot keep everybody out.
+    pub unproven_per_source: usize,
     /// How many connections there may be in all.
     pub connections: usize,
     /// How many channels one connection may have open.
@@ -32,7 +35,14 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { grace: Duration::from_secs(60), unproven: 100, connections: 1000, channels: 50, attempts: 20 }
+        Self {
+            grace: Duration::from_secs(60),
+            unproven: 100,
+            unproven_per_source: 40,
+            connections: 1000,
+            channels: 50,
+            attempts: 20,
+        }
     }
 }
 
@@ -41,7 +51,7 @@ pub(super) struct Admission {
     pub(super) front: Arc<FrontDoor>,
     pub(super) session: SessionId,
     pub(super) peer: SocketAddr,
-    unproven: Option<OwnedSemaphorePermit>,
+    unproven: Option<(OwnedSemaphorePermit, Arrival)>,
     proven: CancellationToken,
     _place: OwnedSemaphorePermit,
 }
@@ -58,6 +68,7 @@ impl Admission {
 pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
     let unproven = Arc::new(Semaphore::new(front.limits.unproven));
     let places = Arc::new(Semaphore::new(front.limits.connections));
+    let arrivals = Arrivals::default();
     loop {
         let accepted = tokio::select! {
             () = front.services.stopping.cancelled() => return,
@@ -73,9 +84,9 @@ pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
             }
         };
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let (Ok(permit), Ok(place)) =
-            (Arc::clone(&unproven).try_acquire_owned(), Arc::clone(&places).try_acquire_owned())
-        else {
+        let arrival = arrivals.arrive(peer.ip(), front.limits.unproven_per_source);
+        let permits = (arrival, Arc::clone(&unproven).try_acquire_owned(), Arc::clone(&places).try_acquire_owned());
+        let (Some(arrival), Ok(permit), Ok(place)) = permits else {
             warn!(%peer, "too many connections; this one is closed");
             continue;
         };
@@ -83,7 +94,7 @@ pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
             session: SessionId::from_bits(front.services.random.bits()),
             front: Arc::clone(&front),
             peer,
-            unproven: Some(permit),
+            unproven: Some((permit, arrival)),
             proven: CancellationToken::new(),
             _place: place,
         };

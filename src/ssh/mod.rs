@@ -15,9 +15,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::control::ControlContext;
 use crate::service::Services;
-use crate::session::SpoolLimits;
+use crate::session::{Budgets, SpoolLimits};
 
 mod algorithms;
+mod arrivals;
 mod channel;
 mod client;
 mod cutoff;
@@ -38,6 +39,8 @@ pub struct FrontDoor {
     pub limits: Limits,
     /// What bounds input that waits for a target.
     pub spool: SpoolLimits,
+    /// How much of it may wait for each user and for all.
+    pub waiting: Budgets,
     /// russh's configuration; replaced when the host certificate is renewed.
     pub config: ArcSwap<ServerConfig>,
     /// Cancelled to cut every connection at once.

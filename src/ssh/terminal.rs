@@ -30,11 +30,11 @@ pub(super) enum Key {
     EndOfFile,
 }
 
-/// The first key with a meaning in `data`.
-pub(super) fn key_in(data: &[u8]) -> Option<Key> {
-    data.iter().find_map(|byte| match byte {
-        0x03 => Some(Key::Interrupt),
-        0x04 => Some(Key::EndOfFile),
+/// What was typed before the first key with a meaning in `data`, and that key.
+pub(super) fn key_in(data: &Bytes) -> Option<(Bytes, Key)> {
+    data.iter().enumerate().find_map(|(at, byte)| match byte {
+        0x03 => Some((data.slice(..at), Key::Interrupt)),
+        0x04 => Some((data.slice(..at), Key::EndOfFile)),
         _ => None,
     })
 }
@@ -47,6 +47,18 @@ mod tests {
     fn lines_for_a_raw_terminal_return_to_the_first_column() {
         assert_eq!(for_raw_terminal(&Bytes::from_static(b"a\nb\r\nc")), "a\r\nb\r\nc");
         assert_eq!(for_raw_terminal(&Bytes::from_static(b"\n")), "\r\n");
-        assert_eq!(key_in(b"abc\x03"), Some(Key::Interrupt));
+    }
+
+    #[test]
+    fn what_was_typed_before_a_key_is_not_lost() {
+        for (typed, wanted) in [
+            (&b"abc\x03"[..], Some(("abc", Key::Interrupt))),
+            (b"last line\n\x04rest", Some(("last line\n", Key::EndOfFile))),
+            (b"\x04", Some(("", Key::EndOfFile))),
+            (b"abc", None),
+        ] {
+            let found = key_in(&Bytes::from_static(typed));
+            assert_eq!(found, wanted.map(|(before, key)| (Bytes::from_static(before.as_bytes()), key)));
+        }
     }
 }

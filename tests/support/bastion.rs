@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::sshd::{Sshd, keygen, own_account, shown, text};
+use super::sshd::{Sshd, free_port, keygen, own_account, shown, text};
 
 /// The program under test.
 pub const DOORWARD: &str = env!("CARGO_BIN_EXE_doorward");
@@ -97,7 +97,7 @@ impl Bastion {
     pub fn with(setup: Setup) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
-        for user in ["alice", "bob", "carol", "mallory"] {
+        for user in ["alice", "bob", "carol", "dave", "mallory"] {
             super::sshd::new_key(&dir.path().join(user));
         }
         let port = free_port();
@@ -233,7 +233,7 @@ impl Bastion {
 
     /// Runs that, and gives exit code, standard output, standard error.
     pub fn run(&self, who: &str, arguments: &[&str]) -> Came {
-        came(self.ssh(who, arguments).output().expect("ssh"))
+        came(&self.ssh(who, arguments).output().expect("ssh"))
     }
 
     /// A grant of `role` on `target` for alice, approved by bob; its identifier (`g-…`).
@@ -305,7 +305,7 @@ pub struct Came {
 }
 
 /// `output` as text.
-pub fn came(output: Output) -> Came {
+pub fn came(output: &Output) -> Came {
     Came {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -327,16 +327,13 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// A port that nobody listens on now.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port").port()
-}
-
 fn init(home: &Path, port: u16) {
     let output = Command::new(DOORWARD)
         .args(["init", text(&home.join("bastion")), "--name", "bastion.test", "--port", &port.to_string()])
         .arg("--user")
         .arg(format!("alice={}", home.join("alice.pub").display()))
+        .arg("--user")
+        .arg(format!("dave={}", home.join("dave.pub").display()))
         .arg("--approver")
         .arg(format!("bob={}", home.join("bob.pub").display()))
         .arg("--reviewer")
@@ -390,7 +387,7 @@ impl Bastion {
         let host_ca = fs::read_to_string(self.dir().join("certs/host_ca.pub")).expect("the host CA's public key");
         let known = format!("@cert-authority bastion.test {}", host_ca);
         fs::write(self.home().join("known_hosts"), known).expect("known_hosts");
-        for who in ["alice", "bob", "carol", "mallory"] {
+        for who in ["alice", "bob", "carol", "dave", "mallory"] {
             let home = self.home().display();
             let config = format!(
                 "Host bastion\n  HostName 127.0.0.1\n  Port {port}\n  HostKeyAlias bastion.test\n  User {who}\n  \

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use super::disk::{Disk, Folder, Handle};
 use super::*;
 use crate::audit::event::What;
-use crate::audit::search::{Filter, search};
+use crate::audit::search::search;
 use crate::audit::verify::verify;
+use crate::service::ports::AuditQuery;
 
 const ORIGIN: &str = "bastion.example.com/audit";
 
@@ -53,7 +54,7 @@ fn open_folder(dir: &Path) -> (Arc<Log>, Opened) {
 /// The texts of the `error` entries in `dir`, after checking that the whole log verifies.
 fn texts(dir: &Path) -> Vec<String> {
     verify(dir, &verifier()).unwrap();
-    let entries = search(dir, &verifier(), &Filter::default()).unwrap();
+    let entries = search(dir, &verifier(), &AuditQuery::default()).unwrap();
     entries
         .into_iter()
         .map(|entry| match entry.event.what {
@@ -282,7 +283,7 @@ async fn while_nothing_can_be_written_callers_are_told_and_endings_are_bounded()
     until("it works again", || log.health().waiting == 0 && log.health().condition == Condition::Working).await;
     log.close();
     let entries = verify(dir.path(), &verifier()).unwrap().entries;
-    let filter = Filter { text: Some("were lost".to_owned()), ..Filter::default() };
+    let filter = AuditQuery { text: Some("were lost".to_owned()), ..AuditQuery::default() };
     let lost = search(dir.path(), &verifier(), &filter).unwrap();
     // Besides what was kept: `before`, the entry about the failure, the entry about the loss.
     let lost_entries = 40 - (entries - 3);

@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::audit::event::AuditEvent;
+use crate::control::Caller;
 use crate::control::arguments::{Arguments, When};
 use crate::control::console::json_line;
 use crate::control::outcome::{Answer, Exit, Failure};
-use crate::control::{AuditQuery, AuditReadError, Caller, FoundEntry, Verdict};
-use crate::domain::text::{escape, excerpt};
+use crate::domain::text::escape;
 use crate::domain::{GrantId, Timestamp};
+use crate::service::ports::{AuditQuery, AuditReadError, FoundEntry, Verdict};
+
+mod entry;
 
 const USUAL: usize = 100;
 const MOST: usize = 1000;
-/// Longest line of one entry without `--json`, in characters.
-const LINE: usize = 400;
 
 impl From<AuditReadError> for Failure {
     fn from(error: AuditReadError) -> Self {
@@ -30,7 +30,7 @@ pub(super) async fn search(caller: &Caller<'_>, arguments: &Arguments) -> Result
     if found.is_empty() {
         return Ok(Answer::default().saying("no entry matches"));
     }
-    Ok(Answer::out(found.iter().map(entry_line).collect::<String>()))
+    Ok(Answer::out(found.iter().map(entry::lines).collect::<String>()))
 }
 
 fn query(arguments: &Arguments, now: Timestamp) -> AuditQuery {
@@ -50,7 +50,7 @@ fn query(arguments: &Arguments, now: Timestamp) -> AuditQuery {
         since: instant("since"),
         until: instant("until"),
         text: arguments.text("text").ok().map(str::to_owned),
-        limit: arguments.number("limit").map_or(USUAL, |&limit| limit.clamp(1, MOST)),
+        limit: Some(arguments.number("limit").map_or(USUAL, |&limit| limit.clamp(1, MOST))),
     }
 }
 
@@ -61,23 +61,6 @@ fn entry_json(entry: &FoundEntry) -> Value {
         object.insert("time".to_owned(), entry.time.to_string().into());
     }
     value
-}
-
-/// `12 2026-01-31T14:05:09Z control alice s-… {"exit":0,"line":"whoami"}`.
-fn entry_line(entry: &FoundEntry) -> String {
-    let AuditEvent { session, user, grant, target, what } = &entry.event;
-    let what = serde_json::to_value(what).unwrap_or_default();
-    let kind = entry.event.what.kind();
-    let data = what.get("data").map_or_else(String::new, Value::to_string);
-    let about = [
-        user.as_ref().map(ToString::to_string),
-        target.as_ref().map(ToString::to_string),
-        grant.as_ref().map(ToString::to_string),
-        session.as_ref().map(ToString::to_string),
-    ];
-    let about: Vec<String> = about.into_iter().flatten().collect();
-    let line = format!("{} {} {kind} {} {data}", entry.sequence, entry.time, about.join(" "));
-    excerpt(&line, LINE) + "\n"
 }
 
 pub(super) async fn verify(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {

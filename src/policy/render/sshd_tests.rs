@@ -93,9 +93,13 @@ impl Sshd {
 }
 
 fn line(script: &str, mark: &str, longest: u64) -> String {
+    rendered(script, mark, longest, false)
+}
+
+fn rendered(script: &str, mark: &str, longest: u64, stdin: bool) -> String {
     let vector = ["/bin/sh", "-c", script, mark].map(str::to_owned);
     let longest = Duration::from_secs(longest);
-    let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin: false, longest };
+    let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin, longest };
     render(&execution).unwrap().line
 }
 
@@ -162,4 +166,52 @@ fn a_lost_client_ends_the_program_its_children_and_the_watcher() {
             client.wait().unwrap();
         }
     }
+}
+
+#[test]
+fn with_its_input_open_output_and_status_come_back_at_once_and_the_watcher_goes() {
+    let mark = mark("reads");
+    let script = "head -c 1000000 /dev/zero; read x; echo \"$x\" >&2; cat; exit 7";
+    let sshd = Sshd::forcing(&rendered(script, &mark, 60, true));
+    let started = Instant::now();
+    let mut client = sshd.client();
+    std::io::Write::write_all(client.stdin.as_mut().unwrap(), b"first\nrest").unwrap();
+    // End-of-file is data: the program reads it and goes on.
+    drop(client.stdin.take());
+    let output = client.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(7), 1_000_004), "{:?}", output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "first\n");
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    gone_within(&mark, Duration::from_secs(3));
+}
+
+#[test]
+fn with_its_input_open_a_lost_connection_ends_the_program_and_its_children() {
+    for (name, script, longest) in [
+        ("reader", "echo up; sleep 300 & sleep 300", 5),
+        ("deaf", "trap '' TERM ALRM HUP; echo up; sleep 300; sleep 300", 10),
+        ("cat", "echo up; cat >/dev/null; sleep 300", 5),
+    ] {
+        let mark = mark(&format!("parent-{name}"));
+        let sshd = Sshd::forcing(&rendered(script, &mark, 120, true));
+        let mut client = sshd.client();
+        let mut up = [0; 3];
+        client.stdout.as_mut().unwrap().read_exact(&mut up).unwrap();
+        // Only its input is over: it goes on.
+        drop(client.stdin.take());
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(!running(&mark).is_empty(), "{name}");
+        client.kill().unwrap();
+        client.wait().unwrap();
+        gone_within(&mark, Duration::from_secs(longest));
+    }
+}
+
+#[test]
+fn with_its_input_open_the_deadline_ends_it_on_the_target() {
+    let mark = mark("reads-deadline");
+    let (output, took) = Sshd::forcing(&rendered("sleep 300; sleep 300", &mark, 1, true)).run();
+    assert_eq!(output.status.code(), Some(124), "{output:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    gone_within(&mark, Duration::from_secs(3));
 }

@@ -1,109 +1,35 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use russh::keys::{Certificate, PublicKey};
+use russh::keys::Certificate;
 
 use super::super::certify::certify;
-use super::super::ports::{CertificateRecord, SessionAuthority, Store, Stored};
-use super::super::rehearsal::{MemoryStore, Rehearsal, people};
+use super::super::ports::{CertificateRecord, SessionAuthority, Store};
+use super::super::rehearsal::{BASTION, Rehearsal, key_of, people, session_ca};
 use super::*;
-use crate::ca::profile::{Kind, Profile};
-use crate::ca::signer::{KeyFileSigner, SessionCa, generate_key_file};
-use crate::domain::{Clock, RequestId, Serial, Timestamp};
+use crate::domain::{Clock, Serial};
 use crate::identity::Directory;
 use crate::identity::certificate::Presented;
 
-/// The rehearsal's store with a shelf for certificates.
-struct Shelf {
-    inner: Arc<MemoryStore>,
-    next: Mutex<u64>,
-    rows: Mutex<BTreeMap<u64, CertificateRecord>>,
-}
-
-impl Shelf {
-    fn change(&self, serial: Serial, change: impl FnOnce(&mut CertificateRecord)) {
-        change(self.rows.lock().unwrap().get_mut(&serial.get()).unwrap());
-    }
-
-    fn count(&self) -> usize {
-        self.rows.lock().unwrap().len()
-    }
-}
-
-#[async_trait]
-impl Store for Shelf {
-    async fn insert_request(&self, request: &AccessRequest) -> Result<(), StoreError> {
-        self.inner.insert_request(request).await
-    }
-
-    async fn request(&self, id: &RequestId) -> Result<Option<Stored<AccessRequest>>, StoreError> {
-        self.inner.request(id).await
-    }
-
-    async fn replace_request(&self, before: &Stored<AccessRequest>, after: &AccessRequest) -> Result<(), StoreError> {
-        self.inner.replace_request(before, after).await
-    }
-
-    async fn requests(&self, query: &RequestQuery) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
-        self.inner.requests(query).await
-    }
-
-    async fn reserve_serials(&self, count: u32) -> Result<Serial, StoreError> {
-        let mut next = self.next.lock().unwrap();
-        *next += u64::from(count);
-        Serial::new(*next + 1 - u64::from(count)).ok_or(StoreError::Taken)
-    }
-
-    async fn file_certificate(&self, certificate: &CertificateRecord) -> Result<(), StoreError> {
-        let mut rows = self.rows.lock().unwrap();
-        if rows.values().any(|row| row.id == certificate.id || row.serial == certificate.serial) {
-            return Err(StoreError::Taken);
-        }
-        rows.values_mut().filter(|row| row.key == certificate.key).for_each(|row| row.superseded = true);
-        rows.insert(certificate.serial.get(), certificate.clone());
-        Ok(())
-    }
-
-    async fn certificate(&self, serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {
-        Ok(self.rows.lock().unwrap().get(&serial.get()).cloned())
-    }
-
-    async fn certificate_of_key(&self, key: &str) -> Result<Option<CertificateRecord>, StoreError> {
-        Ok(self.rows.lock().unwrap().values().rfind(|row| row.key == key && !row.superseded).cloned())
-    }
-
-    async fn witness_time(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
-        Ok(now)
-    }
-}
-
 type Change = Box<dyn Fn(&mut CertificateRecord)>;
 
+/// A rehearsal about certificates.
 struct Stage {
     rehearsal: Rehearsal,
-    shelf: Arc<Shelf>,
-    authority: Arc<SessionCa>,
 }
 
 impl Stage {
-    /// The rehearsal with a real session CA; alice has enrolled the key of [`Self::alice`].
     fn new() -> Self {
-        let mut rehearsal = Rehearsal::new();
-        let shelf = Arc::new(Shelf { inner: rehearsal.store.clone(), next: Mutex::default(), rows: Mutex::default() });
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("session_ca");
-        generate_key_file(&path, "session CA").unwrap();
-        let profile = Profile::parse(Kind::Session, &"certs/session.toml".into(), &Kind::Session.shipped().into());
-        let signer = Box::new(KeyFileSigner::open(&path).unwrap());
-        let authority = Arc::new(SessionCa::new(signer, profile.unwrap(), "bastion"));
-        rehearsal.services.store = shelf.clone();
-        rehearsal.services.authority = authority.clone();
-        let stage = Self { rehearsal, shelf, authority };
-        stage.enroll(|user| user.name.as_str() == "alice", &[]);
-        stage
+        Self { rehearsal: Rehearsal::new() }
+    }
+
+    fn rows(&self) -> std::sync::MutexGuard<'_, BTreeMap<Serial, CertificateRecord>> {
+        self.rehearsal.store.certificates.lock().unwrap()
+    }
+
+    fn change(&self, serial: Serial, change: impl FnOnce(&mut CertificateRecord)) {
+        change(self.rows().get_mut(&serial).unwrap());
     }
 
     /// alice's key belongs to whoever is `holder`, with these networks.
@@ -111,6 +37,7 @@ impl Stage {
         let key = self.alice().user.key;
         self.rehearsal.reload(|snapshot| {
             let mut users = people();
+            users.iter_mut().for_each(|user| user.keys.retain(|enrolled| *enrolled != key));
             for user in users.iter_mut().filter(|user| holder(user)) {
                 user.keys = vec![key.clone()];
                 user.networks = networks.iter().map(|network| network.parse().unwrap()).collect();
@@ -128,13 +55,13 @@ impl Stage {
         let mut session = self.alice();
         let snapshot = self.rehearsal.services.snapshot.load();
         let presented = Presented {
-            bastion: "bastion",
+            bastion: BASTION,
             now: self.rehearsal.clock.now(),
             peer: session.peer.ip(),
             directory: &snapshot.directory,
         };
         let certificate = Certificate::from_openssh(&record.text).unwrap();
-        session.user.proof = Proof::Certificate(self.authority.verify(&certificate, &presented).unwrap());
+        session.user.proof = Proof::Certificate(self.rehearsal.authority.verify(&certificate, &presented).unwrap());
         session
     }
 
@@ -173,7 +100,7 @@ async fn the_first_command_begins_what_is_approved_and_puts_one_certificate_on_f
     assert_eq!(again.certificate, current.certificate);
     let record = stage.cert().await;
     assert_eq!((record.id, record.serial), (current.certificate.id, current.certificate.serial));
-    assert_eq!(stage.shelf.count(), 1);
+    assert_eq!(stage.rows().len(), 1);
     let held = held_grants(&stage.rehearsal.services, &stage.alice().user.name).await.unwrap();
     assert_eq!(held.len(), 1);
     assert_eq!(held[0].role.name().as_str(), "web-look");
@@ -222,7 +149,7 @@ async fn where_it_must_be_presented_a_key_alone_runs_nothing_and_begins_nothing(
     let holder = stage.presenting(&record);
     stage.rehearsal.clock.pass(Duration::from_secs(1));
     let refusal = stage.refusal(&holder).await;
-    assert!(refusal.contains("your certificate ended at 1970-01-12T14:16:40Z"), "{refusal}");
+    assert!(refusal.contains("your certificate ended at 2026-01-31T14:30:00Z"), "{refusal}");
     let other = stage.rehearsal.session("ann");
     assert!(stage.refusal(&other).await.contains("wants a certificate"));
 }
@@ -239,7 +166,7 @@ async fn somebody_without_a_grant_is_told_what_is_so_and_what_to_type() {
     stage.cert().await;
     stage.rehearsal.clock.pass(Duration::from_secs(1800));
     let refusal = stage.refusal(&stage.alice()).await;
-    assert!(refusal.contains("of web-look ended at 1970-01-12T14:16:40Z (its time was up)"), "{refusal}");
+    assert!(refusal.contains("of web-look ended at 2026-01-31T14:30:00Z (its time was up)"), "{refusal}");
     let pending = stage.rehearsal.filed("web-restart").await;
     let refusal = stage.refusal(&stage.alice()).await;
     assert_eq!(
@@ -270,7 +197,7 @@ async fn a_key_taken_away_or_a_network_taken_away_ends_it_at_once() {
             assert!(stage.refusal(session).await.contains("not enrolled any more"));
         }
     }
-    assert_eq!(stage.shelf.count(), 1, "nothing was filed meanwhile");
+    assert_eq!(stage.rows().len(), 1, "nothing was filed meanwhile");
     stage.enroll(|user| user.name.as_str() == "alice", &[]);
     assert!(stage.current(&holder).await.unwrap().presented);
 }
@@ -282,7 +209,8 @@ async fn a_row_that_was_tampered_with_is_not_believed() {
     let record = stage.cert().await;
     let holder = stage.presenting(&record);
     let other = {
-        let stage = Stage::new();
+        let mut stage = Stage::new();
+        stage.rehearsal.services.authority = session_ca("another CA");
         stage.look().await;
         stage.cert().await.text
     };
@@ -293,9 +221,9 @@ async fn a_row_that_was_tampered_with_is_not_believed() {
         ("no text", Box::new(|row| row.text.clear())),
     ];
     for (name, change) in changes {
-        stage.shelf.rows.lock().unwrap().clear();
-        stage.shelf.file_certificate(&record).await.unwrap();
-        stage.shelf.change(record.serial, change);
+        stage.rows().clear();
+        stage.rehearsal.store.file_certificate(&record).await.unwrap();
+        stage.change(record.serial, change);
         for session in [&holder, &stage.alice()] {
             let current = stage.current(session).await.unwrap();
             assert!(!current.presented, "{name}");
@@ -303,11 +231,10 @@ async fn a_row_that_was_tampered_with_is_not_believed() {
         }
     }
     // A certificate of another key of hers, put on file for this one.
-    stage.shelf.rows.lock().unwrap().clear();
-    stage.shelf.file_certificate(&record).await.unwrap();
+    stage.rows().clear();
+    stage.rehearsal.store.file_certificate(&record).await.unwrap();
     let mut session = stage.alice();
-    let second = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
-    let (first, second) = (session.user.key.clone(), PublicKey::from_openssh(second).unwrap());
+    let (first, second) = (session.user.key.clone(), key_of("a second key of alice").public_key().clone());
     stage.rehearsal.reload(|snapshot| {
         let mut users = people();
         users[0].keys = vec![first, second.clone()];
@@ -315,12 +242,12 @@ async fn a_row_that_was_tampered_with_is_not_believed() {
     });
     session.user.fingerprint = second.fingerprint(russh::keys::HashAlg::Sha256);
     session.user.key = second;
-    stage.shelf.change(record.serial, |row| row.key = session.user.fingerprint.to_string());
+    stage.change(record.serial, |row| row.key = session.user.fingerprint.to_string());
     let current = stage.current(&session).await.unwrap();
     assert_ne!(current.certificate.serial, record.serial);
     assert_eq!(current.certificate.key, session.user.fingerprint);
     // A serial that is on file nowhere.
-    stage.shelf.rows.lock().unwrap().clear();
+    stage.rows().clear();
     stage.insist();
     assert!(stage.refusal(&holder).await.contains("not on file here"));
 }
@@ -333,7 +260,7 @@ async fn without_log_or_store_there_is_no_certificate_and_it_is_called_an_outage
     stage.rehearsal.log.broken.store(true, Ordering::SeqCst);
     let error = stage.current(&stage.alice()).await.expect_err("no log");
     assert!(error.is_outage() && error.to_string().contains("audit log does not work"), "{error}");
-    assert_eq!(stage.shelf.count(), 0, "logged before it is filed");
+    assert_eq!(stage.rows().len(), 0, "logged before it is filed");
     stage.rehearsal.log.mend();
     stage.rehearsal.store.broken.store(true, Ordering::SeqCst);
     let error = stage.current(&stage.alice()).await.expect_err("no store");
@@ -351,7 +278,7 @@ async fn an_identifier_that_is_taken_is_drawn_again() {
     // Drawn for the first certificate, and again for the second.
     stage.rehearsal.dice.loaded.lock().unwrap().extend([77, 77]);
     let first = stage.cert().await;
-    stage.shelf.change(first.serial, |row| row.superseded = true);
+    stage.change(first.serial, |row| row.superseded = true);
     let second = stage.cert().await;
     assert!(stage.rehearsal.dice.loaded.lock().unwrap().is_empty());
     assert_ne!(second.id, first.id);

@@ -1,6 +1,7 @@
 //! What the use cases need from outside, one trait a file. Adapters implement these; `app` picks them.
 
 mod audit_log;
+mod audit_reader;
 mod client;
 mod recorder;
 mod session_authority;
@@ -8,6 +9,7 @@ mod store;
 mod targets;
 
 pub use audit_log::{AuditError, AuditLog, Committed};
+pub use audit_reader::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
 pub use client::ClientSide;
 pub use recorder::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
 pub use session_authority::{AuthorityError, SessionAuthority, SessionCertificateRequest};

@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::service::fakes::{Diary, FakeClient, FakeRecorder, Mood};
+use crate::service::rehearsal::{Diary, FakeClient, FakeRecorder, Mood};
 
 const TERMS: Terms = Terms { stdin: true, timeout: Duration::from_secs(60), max_output: 1000 };
 

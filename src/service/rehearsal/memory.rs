@@ -6,30 +6,35 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use ed25519_dalek::SigningKey;
+use russh::keys::signature::Signer as _;
+use russh::keys::ssh_key::Signature;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::{PrivateKey, PublicKey};
 
-use super::super::ports::{
-    AuditError, AuditLog, AuthorityError, CertificateRecord, Cleared, Committed, Random, RecordError, Recorder,
-    RecorderHeader, Recorders, RequestQuery, Running, SessionAuthority, SessionCertificateRequest, Store, StoreError,
-    Stored, TargetError, Targets,
-};
+use super::execution::Diary;
 use crate::audit::event::{AuditEvent, What};
-use crate::domain::{Clock, RequestId, Serial, Timestamp};
+use crate::ca::signer::Signer;
+use crate::domain::{Clock, Digest, RequestId, Serial, Timestamp};
 use crate::grant::AccessRequest;
-use crate::identity::SessionCertificate;
-use crate::identity::certificate::{CertificateError, Presented};
-use crate::inventory::Target;
+use crate::service::ports::{
+    AuditError, AuditLog, AuthorityError, CertificateRecord, Committed, Random, RequestQuery, Store, StoreError, Stored,
+};
+
+/// When every rehearsal begins: 2026-01-31T14:00:00Z.
+pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_769_868_000);
 
 /// A clock that stands until it is moved.
-pub(in crate::service) struct SetClock(AtomicI64);
+pub(crate) struct SetClock(AtomicI64);
 
 impl Default for SetClock {
     fn default() -> Self {
-        Self(AtomicI64::new(Timestamp::from_secs(1_000_000).micros()))
+        Self(AtomicI64::new(NOW.micros()))
     }
 }
 
 impl SetClock {
-    pub(in crate::service) fn pass(&self, span: Duration) {
+    pub(crate) fn pass(&self, span: Duration) {
         self.0.store(self.now().after(span).micros(), Ordering::SeqCst);
     }
 }
@@ -40,49 +45,68 @@ impl Clock for SetClock {
     }
 }
 
-/// Counts, after the numbers it was loaded with.
+/// Counts from 1, after the numbers it was loaded with.
 #[derive(Default)]
-pub(in crate::service) struct Dice {
-    pub(in crate::service) loaded: Mutex<VecDeque<u64>>,
+pub(crate) struct Dice {
+    pub(crate) loaded: Mutex<VecDeque<u64>>,
     count: AtomicU64,
 }
 
 impl Random for Dice {
     fn bits(&self) -> u64 {
         let loaded = self.loaded.lock().unwrap().pop_front();
-        loaded.unwrap_or_else(|| self.count.fetch_add(1, Ordering::SeqCst) + 1000)
+        loaded.unwrap_or_else(|| self.count.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+}
+
+/// The key of that name: everybody and every authority has one, and it is always the same.
+pub(crate) fn key_of(name: &str) -> PrivateKey {
+    let pair = Ed25519Keypair::from(&SigningKey::from_bytes(Digest::of(name.as_bytes()).as_bytes()));
+    PrivateKey::new(pair.into(), name).unwrap()
+}
+
+/// Signs with a key in memory.
+pub(crate) struct Pen(pub(crate) PrivateKey);
+
+impl Signer for Pen {
+    fn public_key(&self) -> &PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Signature, AuthorityError> {
+        self.0.try_sign(message).map_err(|error| AuthorityError { reason: error.to_string() })
     }
 }
 
 /// A log that can break. What it is handed meanwhile waits and comes first when it is mended.
 #[derive(Default)]
-pub(in crate::service) struct MemoryLog {
-    pub(in crate::service) broken: AtomicBool,
+pub(crate) struct MemoryLog {
+    pub(crate) broken: AtomicBool,
+    pub(crate) diary: Diary,
     written: Mutex<Vec<AuditEvent>>,
     waiting: Mutex<Vec<AuditEvent>>,
 }
 
 impl MemoryLog {
     /// Every entry written so far, in order.
-    pub(in crate::service) fn entries(&self) -> Vec<AuditEvent> {
+    pub(crate) fn entries(&self) -> Vec<AuditEvent> {
         self.written.lock().unwrap().clone()
     }
 
     /// What they say, as the words that the log uses for their kinds.
-    pub(in crate::service) fn kinds(&self) -> Vec<String> {
-        let kind = |event: &AuditEvent| serde_json::to_value(&event.what).unwrap()["kind"].as_str().unwrap().to_owned();
-        self.entries().iter().map(kind).collect()
+    pub(crate) fn kinds(&self) -> Vec<String> {
+        self.entries().iter().map(|event| event.what.kind().to_owned()).collect()
     }
 
-    pub(in crate::service) fn last(&self) -> What {
+    pub(crate) fn last(&self) -> What {
         self.entries().pop().unwrap().what
     }
 
-    pub(in crate::service) fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.waiting.lock().unwrap().len()
     }
 
-    pub(in crate::service) fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.broken.store(false, Ordering::SeqCst);
         self.written.lock().unwrap().append(&mut self.waiting.lock().unwrap());
     }
@@ -91,34 +115,43 @@ impl MemoryLog {
 #[async_trait]
 impl AuditLog for MemoryLog {
     async fn append(&self, event: AuditEvent) -> Result<Committed, AuditError> {
-        // The disk takes its time, and others run meanwhile.
-        tokio::task::yield_now().await;
         if self.broken.load(Ordering::SeqCst) {
+            self.diary.note(format!("log: {} fails", event.what.kind()));
             return Err(AuditError { reason: "the disk is full".to_owned() });
         }
+        // The disk takes its time, and others run meanwhile.
+        tokio::task::yield_now().await;
+        self.diary.note(format!("log: {} written", event.what.kind()));
         let mut written = self.written.lock().unwrap();
         written.push(event);
         Ok(Committed::at(u64::try_from(written.len()).unwrap() - 1))
     }
 
     fn append_later(&self, event: AuditEvent) {
+        self.diary.note(format!("log: {} later", event.what.kind()));
         let kept = if self.broken.load(Ordering::SeqCst) { &self.waiting } else { &self.written };
         kept.lock().unwrap().push(event);
     }
 }
 
-/// A store that can break, for all or for changes alone.
+/// A store that can break, for all or for changes alone, or never answer.
 #[derive(Default)]
-pub(in crate::service) struct MemoryStore {
-    pub(in crate::service) broken: AtomicBool,
-    pub(in crate::service) read_only: AtomicBool,
-    pub(super) requests: Mutex<BTreeMap<RequestId, (i64, AccessRequest)>>,
+pub(crate) struct MemoryStore {
+    pub(crate) broken: AtomicBool,
+    pub(crate) read_only: AtomicBool,
+    pub(crate) hangs: AtomicBool,
+    pub(crate) requests: Mutex<BTreeMap<RequestId, (i64, AccessRequest)>>,
+    pub(crate) certificates: Mutex<BTreeMap<Serial, CertificateRecord>>,
+    serials: AtomicU64,
 }
 
 impl MemoryStore {
-    fn works(&self, changes: bool) -> Result<(), StoreError> {
+    async fn works(&self, changes: bool) -> Result<(), StoreError> {
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let broken = self.broken.load(Ordering::SeqCst) || (changes && self.read_only.load(Ordering::SeqCst));
-        if broken { Err(StoreError::Unavailable("broken for the test".to_owned())) } else { Ok(()) }
+        if broken { Err(StoreError::Unavailable("/var/lib/secret/path: disk I/O error".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -126,7 +159,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn insert_request(&self, request: &AccessRequest) -> Result<(), StoreError> {
         tokio::task::yield_now().await;
-        self.works(true)?;
+        self.works(true).await?;
         let mut requests = self.requests.lock().unwrap();
         if requests.contains_key(&request.id) {
             return Err(StoreError::Taken);
@@ -136,7 +169,7 @@ impl Store for MemoryStore {
     }
 
     async fn request(&self, id: &RequestId) -> Result<Option<Stored<AccessRequest>>, StoreError> {
-        self.works(false)?;
+        self.works(false).await?;
         let found = self.requests.lock().unwrap().get(id).cloned();
         // What was read may be old when the caller gets it, as with a real store.
         tokio::task::yield_now().await;
@@ -145,7 +178,7 @@ impl Store for MemoryStore {
 
     async fn replace_request(&self, before: &Stored<AccessRequest>, after: &AccessRequest) -> Result<(), StoreError> {
         tokio::task::yield_now().await;
-        self.works(true)?;
+        self.works(true).await?;
         let mut requests = self.requests.lock().unwrap();
         match requests.get_mut(&before.value.id) {
             Some((version, value)) if *version == before.version => {
@@ -157,7 +190,7 @@ impl Store for MemoryStore {
     }
 
     async fn requests(&self, query: &RequestQuery) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
-        self.works(false)?;
+        self.works(false).await?;
         let requests = self.requests.lock().unwrap();
         let wanted = |request: &AccessRequest| {
             query.user.as_ref().is_none_or(|user| *user == request.user)
@@ -172,59 +205,34 @@ impl Store for MemoryStore {
         Ok(found)
     }
 
-    async fn reserve_serials(&self, _count: u32) -> Result<Serial, StoreError> {
-        Err(off_stage())
+    async fn reserve_serials(&self, count: u32) -> Result<Serial, StoreError> {
+        self.works(true).await?;
+        Ok(Serial::new(self.serials.fetch_add(u64::from(count), Ordering::SeqCst) + 1).unwrap())
     }
 
-    async fn file_certificate(&self, _certificate: &CertificateRecord) -> Result<(), StoreError> {
-        Err(off_stage())
+    async fn file_certificate(&self, certificate: &CertificateRecord) -> Result<(), StoreError> {
+        self.works(true).await?;
+        let mut certificates = self.certificates.lock().unwrap();
+        if certificates.values().any(|row| row.id == certificate.id || row.serial == certificate.serial) {
+            return Err(StoreError::Taken);
+        }
+        certificates.values_mut().filter(|row| row.key == certificate.key).for_each(|row| row.superseded = true);
+        certificates.insert(certificate.serial, certificate.clone());
+        Ok(())
     }
 
-    async fn certificate(&self, _serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {
-        Err(off_stage())
+    async fn certificate(&self, serial: Serial) -> Result<Option<CertificateRecord>, StoreError> {
+        self.works(false).await?;
+        Ok(self.certificates.lock().unwrap().get(&serial).cloned())
     }
 
-    async fn certificate_of_key(&self, _key: &str) -> Result<Option<CertificateRecord>, StoreError> {
-        Err(off_stage())
+    async fn certificate_of_key(&self, key: &str) -> Result<Option<CertificateRecord>, StoreError> {
+        self.works(false).await?;
+        Ok(self.certificates.lock().unwrap().values().rfind(|row| row.key == key && !row.superseded).cloned())
     }
 
     async fn witness_time(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        self.works(false).await?;
         Ok(now)
-    }
-}
-
-fn off_stage() -> StoreError {
-    StoreError::Unavailable("no certificates in these tests".to_owned())
-}
-
-/// The ports that requests and grants have no use for.
-pub(super) struct NotOnStage;
-
-#[async_trait]
-impl Recorders for NotOnStage {
-    async fn open(&self, _header: RecorderHeader) -> Result<Box<dyn Recorder>, RecordError> {
-        Err(RecordError { reason: "no recordings in these tests".to_owned() })
-    }
-}
-
-#[async_trait]
-impl Targets for NotOnStage {
-    async fn start(&self, _cleared: Cleared, _target: &Target) -> Result<Running, TargetError> {
-        Err(TargetError::Internal { reason: "no targets in these tests".to_owned() })
-    }
-}
-
-#[async_trait]
-impl SessionAuthority for NotOnStage {
-    async fn issue(&self, _: SessionCertificateRequest) -> Result<russh::keys::Certificate, AuthorityError> {
-        Err(AuthorityError { reason: "no certificates in these tests".to_owned() })
-    }
-
-    fn verify(
-        &self,
-        _certificate: &russh::keys::Certificate,
-        _presented: &Presented<'_>,
-    ) -> Result<SessionCertificate, CertificateError> {
-        panic!("no certificates in these tests")
     }
 }

@@ -41,7 +41,7 @@ async fn unknown_and_not_yours_are_one_answer() {
 
     let request = stage.filed("web-restart").await;
     let stranger = stage.session("dora");
-    let missing = RequestId::from_bits(3);
+    let missing = RequestId::from_bits(99);
     for id in [&request.id, &missing] {
         let answers = [
             status_of(&stage.services, &stranger, id).await.unwrap_err().to_string(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::audit::event::{AuditEvent, FinishedCommand, What};
+use crate::domain::Digest;
 use crate::policy::Permit;
 use crate::service::Services;
 use crate::service::ending::{COULD_NOT_RUN, DENIED, End, Outcome};
@@ -18,21 +19,29 @@ use super::{Attempt, LEAST_TIME, Stop, say};
 const LAST_WRITE: Duration = Duration::from_secs(10);
 
 impl Attempt<'_> {
-    /// From the log entry to the end. The log gets an entry that closes the command, whatever happens.
+    /// From the log entry to the end. The log gets an entry that closes the command, whatever happens. `policy` is the
+    /// digest of the configuration that `permit` was decided under.
     pub(super) async fn execute(
         &self,
         permit: Permit,
+        policy: Digest,
         written: Committed,
         client: &mut dyn ClientSide,
     ) -> Result<u8, Stop> {
         let unknown = What::CommandOutcomeUnknown { command: self.command.clone() };
         let last_entry = LastEntry::of(self.services, self.event(unknown));
-        let code = self.begin(permit, written, client).await;
+        let code = self.begin(permit, policy, written, client).await;
         last_entry.dismiss();
         code
     }
 
-    async fn begin(&self, permit: Permit, written: Committed, client: &mut dyn ClientSide) -> Result<u8, Stop> {
+    async fn begin(
+        &self,
+        permit: Permit,
+        policy: Digest,
+        written: Committed,
+        client: &mut dyn ClientSide,
+    ) -> Result<u8, Stop> {
         let header = RecorderHeader {
             session: self.session.id.clone(),
             command: self.command.clone(),
@@ -50,7 +59,7 @@ impl Attempt<'_> {
             }
         };
         let began = Instant::now();
-        match self.on_target(permit, written, &mut *recorder, client).await {
+        match self.on_target(permit, policy, written, &mut *recorder, client).await {
             Ok((outcome, bytes)) => Ok(self.finish(outcome, bytes, began, recorder, client).await),
             Err(stop) => {
                 let _ = tokio::time::timeout(LAST_WRITE, recorder.finish(stop.code)).await;
@@ -63,6 +72,7 @@ impl Attempt<'_> {
     async fn on_target(
         &self,
         permit: Permit,
+        policy: Digest,
         written: Committed,
         recorder: &mut dyn Recorder,
         client: &mut dyn ClientSide,
@@ -83,6 +93,11 @@ impl Attempt<'_> {
                 return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
             }
         }
+        // The rule itself may be gone: a decision stands under the configuration it was made under, and no other.
+        if snapshot.digest != policy {
+            let line = "not run: the configuration was changed at this moment; type it again";
+            return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
+        }
         let now = self.services.clock.now();
         if footing.left(now) < LEAST_TIME {
             return Err(self.failed("not run: your grant ends within a second".to_owned(), DENIED));
@@ -96,7 +111,7 @@ impl Attempt<'_> {
             session: self.session.id.clone(),
             command: self.command.clone(),
         };
-        let terms = permit.terms().clone();
+        let terms = *permit.terms();
         let cleared = Cleared::new(permit, identity, now, written, recorder);
         let mut supervisor = std::pin::pin!(supervise(self.services, &footing));
         let started = tokio::select! {

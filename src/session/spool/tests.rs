@@ -114,3 +114,28 @@ async fn a_cancelled_read_loses_nothing() {
     let got = reading.await.expect("reader");
     assert!(got == data(0, 150_000), "{} bytes, or other bytes", got.len());
 }
+
+#[tokio::test]
+async fn nothing_waits_for_a_reader_that_takes_no_more() {
+    let folder = tempfile::tempdir().expect("folder");
+    let budget = Budget::new(1_000_000, None);
+    for drops in [false, true] {
+        let (mut writer, mut reader) = spool(limits(folder.path(), &budget));
+        for step in 0..30 {
+            writer.push(data(step * 1000, 1000)).await;
+        }
+        assert_eq!(budget.used(), 30_000);
+        let kept = if drops {
+            drop(reader);
+            None
+        } else {
+            reader.close();
+            assert_eq!(reader.next().await, None);
+            Some(reader)
+        };
+        assert_eq!(budget.used(), 0, "its room is free for others");
+        writer.push(data(0, 1000)).await;
+        assert_eq!((budget.used(), writer.shared.lock().pieces.len()), (0, 0));
+        assert!(kept.is_none_or(|reader| !reader.overflowed()));
+    }
+}

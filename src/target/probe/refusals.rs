@@ -35,7 +35,7 @@ enum Wrong<'a> {
 
 /// With what a login is tried.
 enum Credential {
-    Certificate(Box<(PrivateKey, Certificate)>),
+    Certificate(Box<PrivateKey>, Box<Certificate>),
     /// Shown and not proved: the answer says already whether it would be accepted.
     Key(Box<PublicKey>),
 }
@@ -99,7 +99,8 @@ impl Probe<'_> {
                 Wrong::Source => wish.source = ELSEWHERE,
                 Wrong::Expired => wish.expired = true,
             }
-            Ok(Credential::Certificate(Box::new(self.certified(&wish)?)))
+            let (key, certificate) = self.certified(&wish)?;
+            Ok(Credential::Certificate(Box::new(key), Box::new(certificate)))
         };
         let principals = "its AuthorizedPrincipalsFile must hold the one principal of this target and account";
         let (found, advice) = match wrong {
@@ -240,9 +241,8 @@ impl Probe<'_> {
 async fn login(connection: &mut Connection, account: &AccountName, credential: Credential) -> Answer {
     let handle = &mut connection.handle;
     let result = match credential {
-        Credential::Certificate(certified) => {
-            let (key, certificate) = *certified;
-            let login = handle.authenticate_openssh_cert(account.as_str(), Arc::new(key), certificate);
+        Credential::Certificate(key, certificate) => {
+            let login = handle.authenticate_openssh_cert(account.as_str(), Arc::new(*key), *certificate);
             login.await.map_err(|_| Unsigned::Lost)
         }
         Credential::Key(key) => {

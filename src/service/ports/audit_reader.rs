@@ -12,9 +12,9 @@ pub struct AuditQuery {
     pub user: Option<UserName>,
     /// About this target.
     pub target: Option<TargetName>,
-    /// About this grant.
+    /// About this grant, alone or among others.
     pub grant: Option<GrantId>,
-    /// About this request.
+    /// About this request, or the grant it became.
     pub request: Option<RequestId>,
     /// Of this connection.
     pub session: Option<SessionId>,
@@ -24,10 +24,10 @@ pub struct AuditQuery {
     pub since: Option<Timestamp>,
     /// Before this time.
     pub until: Option<Timestamp>,
-    /// With this text anywhere in them.
+    /// With this text anywhere in them, upper and lower case being different.
     pub text: Option<String>,
-    /// At most so many, the newest; never 0.
-    pub limit: usize,
+    /// The newest so many; as many as the reader gives if `None`.
+    pub limit: Option<usize>,
 }
 
 /// An entry that was found.

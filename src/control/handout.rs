@@ -1,0 +1,38 @@
+//! What people put into their own files, so that nobody has to trust on first use: lines for `ssh_config` and `known_hosts`.
+//! `setup` prints them for whoever asks, `doorward init` for the operator to hand round.
+
+use crate::domain::UserName;
+
+/// Where people reach the bastion.
+#[derive(Debug)]
+pub struct Door<'a> {
+    /// The bastion's own host name, as its certificate says it.
+    pub name: &'a str,
+    /// What people type after `ssh`.
+    pub alias: &'a str,
+    /// The port they connect to.
+    pub port: u16,
+}
+
+/// The block for `~/.ssh/config`, for somebody whose key is in `~/.ssh` under the name `key`. Without `user` it is the same
+/// for everybody: who somebody is follows from the key, not from the login name.
+#[must_use]
+pub fn ssh_config(door: &Door<'_>, user: Option<&UserName>, key: &str) -> String {
+    let Door { name, alias, port } = door;
+    let port = if *port == 22 { String::new() } else { format!("    Port {port}\n") };
+    // The login name says where; theirs goes here so that `ssh bastion VERB` does not send a name that looks like a target.
+    let user = user.map_or_else(String::new, |user| format!("    User {user}\n"));
+    format!(
+        "Host {alias}\n    HostName {name}\n{port}{user}    IdentityFile ~/.ssh/{key}\n    IdentitiesOnly yes\n\
+         \x20   CertificateFile ~/.ssh/doorward-cert.pub\n    ForwardAgent no\n"
+    )
+}
+
+/// The line for `~/.ssh/known_hosts`, with the name as `ssh` looks it up. `host_ca` is `ssh-ed25519 AAAA…`. Never a bare
+/// `*`: the host CA speaks for the bastion alone.
+#[must_use]
+pub fn known_hosts(door: &Door<'_>, host_ca: &str) -> String {
+    let Door { name, port, .. } = door;
+    let host = if *port == 22 { (*name).to_owned() } else { format!("[{name}]:{port}") };
+    format!("@cert-authority {host} {}\n", host_ca.trim())
+}
