@@ -5,11 +5,12 @@
 mod support;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use doorward::config::enroll::{EnrollFacts, OpenSsh, Places, snippet};
-use support::bastion::{Came, DOORWARD, came};
+use support::bastion::{Bastion, Came, DOORWARD, came, is_root};
 use support::sshd::{Sshd, new_key, own_account, shown, text};
 
 const BASTION: &str = "bastion.test";
@@ -22,7 +23,7 @@ struct World {
 
 impl World {
     /// `change` gets the server's directory and the snippet, and answers with what is put there instead.
-    fn with(change: impl FnOnce(&World0, String) -> String) -> Self {
+    fn with(change: impl FnOnce(&Before, String) -> String) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         for user in ["alice", "bob", "carol"] {
             new_key(&home.path().join(user));
@@ -36,7 +37,7 @@ impl World {
         assert!(init.status.success(), "{}", shown(&init));
         let sshd = Sshd::start(|place| {
             let enrolled = enroll(home.path(), place);
-            change(&World0 { home: home.path().to_owned(), place: place.to_owned() }, enrolled)
+            change(&Before { home: home.path().to_owned(), place: place.to_owned() }, enrolled)
         });
         let world = Self { home, sshd };
         world.write_targets(&world.sshd.host_key());
@@ -62,7 +63,7 @@ impl World {
 }
 
 /// What is there before the server starts.
-struct World0 {
+struct Before {
     home: PathBuf,
     place: PathBuf,
 }
@@ -126,6 +127,25 @@ fn an_enrolled_target_passes_every_check_and_its_own_log_shows_whose_logins_thes
     assert!(log.contains(&format!("ID doorward-target-test:web-1/{} (serial ", own_account())), "{log}");
     assert!(!log.contains("ID doorward:"), "no login that looks like a user's: {log}");
     assert!(!world.home.path().join("dir/state/doorward.db").exists(), "the running bastion's database is left alone");
+}
+
+#[test]
+fn it_runs_beside_a_bastion_that_serves_and_its_log_stays_sound() {
+    let bastion = Bastion::start();
+    let before = bastion.entries("start").len();
+    let mut command = Command::new(DOORWARD);
+    command.args(["target", "test"]).arg(bastion.dir()).arg("web-1");
+    if is_root() {
+        // The bastion of the tests serves as `nobody` then, and so its operator works.
+        command.uid(65534).gid(65534);
+    }
+    let came = came(command.output().expect("doorward target test"));
+    assert_eq!((came.code, failed(&came)), (0, Vec::new()), "{}{}", came.out, came.err);
+    bastion.grant("ops", "web-1", "10m");
+    let ran = bastion.run("alice", &["web-1@bastion", "id", "-un"]);
+    assert_eq!((ran.code, ran.out.trim()), (0, own_account().as_str()), "{ran:?}");
+    assert_eq!(bastion.entries("start").len(), before);
+    bastion.verify();
 }
 
 #[test]

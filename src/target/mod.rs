@@ -2,7 +2,7 @@
 //!
 //! Owns the connection to a target from the TCP handshake to its end, the pinned host key, the key and login of one command,
 //! and the `local` target of the demo. It takes a [`Cleared`] and nothing else, so it cannot run what was not decided, logged
-//! and recorded. It refuses to know roles, grants and the client; what comes back goes to `service::pump`. This is the only
+//! and recorded; only [`probe`], the operator's test of a target, runs harmless lines of its own. It refuses to know roles, grants and the client; what comes back goes to `service::pump`. This is the only
 //! room that may import `russh::client`.
 
 use std::net::IpAddr;

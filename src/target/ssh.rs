@@ -100,7 +100,13 @@ impl Connection {
             Some(Ok(AuthResult::Failure { .. })) if self.handle.is_closed() => Err(self.lost("the login")),
             Some(Ok(AuthResult::Failure { .. })) => Err(TargetError::Refused { target: self.target.to_string() }),
             Some(Err(_)) => Err(self.lost("the login")),
-            None => Err(unreachable(&self.target, silent(self.login.limit, "the key exchange and the login"))),
+            None => {
+                let after = self.login.limit.as_secs();
+                Err(unreachable(
+                    &self.target,
+                    format!("the login was not done {after} s after the connection was open"),
+                ))
+            }
         }
     }
 

@@ -157,6 +157,11 @@ impl server::Handler for Target {
 
 /// Starts a command on a target that does `harm`.
 async fn start(workshop: &Workshop, harm: Harm) -> Result<Running, TargetError> {
+    start_late(workshop, harm, Duration::ZERO).await
+}
+
+/// As [`start`], on a target that begins to speak after `late`.
+async fn start_late(workshop: &Workshop, harm: Harm, late: Duration) -> Result<Running, TargetError> {
     let key = host_key();
     let public = key.public_key().to_openssh().expect("a line");
     let config = Arc::new(server::Config { keys: vec![key], ..server::Config::default() });
@@ -164,6 +169,7 @@ async fn start(workshop: &Workshop, harm: Harm) -> Result<Running, TargetError> 
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
         let (socket, _) = listener.accept().await.expect("a connection");
+        tokio::time::sleep(late).await;
         if let Ok(session) = server::run_stream(config, socket, Target(harm)).await {
             let _ = session.await;
         }
@@ -174,7 +180,7 @@ async fn start(workshop: &Workshop, harm: Harm) -> Result<Running, TargetError> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_does_not_go_along_is_given_up_in_time() {
     for (harm, says) in [
-        (Harm::NeverAnswersLogin, "did not answer the login"),
+        (Harm::NeverAnswersLogin, "the login was not done 2 s after"),
         (Harm::NeverAnswersExec, "whether the command began is unknown"),
         (Harm::RefusesExec, "refuses to run commands"),
         (Harm::HangsUp, ""),
@@ -191,6 +197,14 @@ async fn a_target_that_does_not_go_along_is_given_up_in_time() {
     }
     let refused = start(&Workshop::new(impatient()), Harm::AsksQuestions).await.err();
     assert!(matches!(refused, Some(TargetError::Refused { .. })), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_key_exchange_leaves_less_time_for_the_login() {
+    let (workshop, begun) = (Workshop::new(impatient()), Instant::now());
+    let why = reason(start_late(&workshop, Harm::NeverAnswersLogin, Duration::from_millis(1500)).await);
+    assert!(why.contains("the login was not done 2 s after"), "{why}");
+    assert!(begun.elapsed() < Duration::from_millis(3300), "{:?}: two deadlines, not one", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

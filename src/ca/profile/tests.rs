@@ -164,6 +164,33 @@ fn a_target_certificate_is_for_one_command_from_one_address_for_a_minute() {
 }
 
 #[test]
+fn a_certificate_of_a_test_is_bound_like_a_commands_and_named_like_no_users() {
+    let (target, account): (TargetName, AccountName) = ("web-1".parse().unwrap(), "ops".parse().unwrap());
+    let (key, profile) = (key(), shipped(Kind::Target));
+    let facts = |forwarding| TestFacts {
+        bastion: "bastion.example.com",
+        serial: Serial::new(1 << 63).unwrap(),
+        target: &target,
+        account: &account,
+        key: &key,
+        force_command: "exec /usr/bin/true",
+        source_address: "10.0.0.7".parse().unwrap(),
+        at: Timestamp::from_secs(1_000_000),
+        forwarding,
+    };
+    let fields = profile.target_test(&facts(false)).unwrap();
+    assert_eq!(fields.principals, ["web-1/ops@bastion.example.com"]);
+    assert_eq!(fields.key_id, "doorward-target-test:web-1/ops");
+    assert_eq!((fields.valid_after, fields.valid_before), (999_970, 1_000_060));
+    assert_eq!(fields.critical_options["force-command"], "exec /usr/bin/true");
+    assert_eq!(fields.critical_options["source-address"], "10.0.0.7/32");
+    assert!(fields.extensions.is_empty());
+    let forwarding = profile.target_test(&facts(true)).unwrap();
+    assert_eq!(forwarding.extensions, BTreeSet::from(["permit-port-forwarding".to_owned()]));
+    assert_eq!(shipped(Kind::Session).target_test(&facts(false)).err(), Some(ProfileError::Kind));
+}
+
+#[test]
 fn a_host_certificate_names_hosts_and_no_patterns() {
     let (key, profile) = (key(), shipped(Kind::Host));
     let at = Timestamp::from_secs;

@@ -150,3 +150,16 @@ fn closing_the_input_ends_the_program_its_children_and_the_watcher() {
     }
     assert_eq!(left, "");
 }
+
+#[test]
+fn the_line_of_a_test_is_the_line_of_a_rule() {
+    let vector = ["/usr/bin/env".to_owned()];
+    let longest = Duration::from_secs(9);
+    for stdin in [true, false] {
+        let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin, longest };
+        let test = test_line(&vector, stdin, longest).unwrap();
+        assert_eq!(test.line, render(&execution).unwrap().line);
+        let [path, lang] = test.environment.as_slice() else { panic!("{:?}", test.environment) };
+        assert!(path.starts_with("PATH=/") && lang == "LANG=C.UTF-8", "{path} {lang}");
+    }
+}
