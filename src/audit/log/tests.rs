@@ -37,6 +37,11 @@ fn said(text: impl Into<String>) -> AuditEvent {
     AuditEvent::of(What::Error { message: text.into() })
 }
 
+/// A revocation: an ending.
+fn revoked(text: impl Into<String>) -> AuditEvent {
+    AuditEvent::of(What::Ended { why: "revoked".to_owned(), text: text.into() })
+}
+
 /// Appends an entry that must get through.
 async fn put(log: &Log, event: AuditEvent) {
     drop(log.append(event).await.unwrap());
@@ -264,6 +269,29 @@ async fn on_a_full_disk_endings_are_written_and_decisions_refused_until_there_is
         texts.iter().filter(|text| !text.contains("could not be")).collect::<Vec<_>>(),
         ["before", "revoked", "after"]
     );
+}
+
+/// A stop must not hang on a disk that stays full: the last entries then go to the operator's journal.
+#[tokio::test]
+async fn on_a_disk_that_stays_full_the_log_can_be_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Faulty::new(dir.path(), Fault::Healed);
+    let log = open_faulty(dir.path(), &disk);
+    put(&log, said("before")).await;
+    disk.set(Fault::Full { room: 0 });
+    log.append(said("refused")).await.unwrap_err();
+    log.append_later(revoked("for cause"));
+    let closing = Arc::clone(&log);
+    let (closed, ended) = std::sync::mpsc::channel();
+    // A thread of its own and never joined: were it to hang, the test must end all the same.
+    std::thread::spawn(move || {
+        closing.close();
+        let _ = closed.send(());
+    });
+    let ended = tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(10))).await.unwrap();
+    disk.set(Fault::Healed);
+    ended.expect("the log is closed");
+    assert_eq!(log.health().condition, Condition::Closed);
 }
 
 #[tokio::test]

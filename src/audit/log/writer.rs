@@ -82,6 +82,8 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes until the log is closed.
     pub(super) fn run(mut self) {
+        // A disk that stays full can be mended and fail again for ever: whoever stops the bastion must not wait for that.
+        let mut last_attempts = 2_u8;
         loop {
             let closing = self.pause();
             if self.failed.is_some() && (closing || self.is_due()) {
@@ -95,10 +97,19 @@ impl Writer {
                 continue;
             }
             let batch = self.batch();
-            if !batch.is_empty() {
-                self.commit(batch);
-            } else if closing {
-                break;
+            if batch.is_empty() {
+                if closing {
+                    break;
+                }
+                continue;
+            }
+            let before = self.tree.size();
+            self.commit(batch);
+            if closing && self.tree.size() == before {
+                last_attempts -= 1;
+                if last_attempts == 0 {
+                    break;
+                }
             }
         }
         let kept = self.failed.take().map(|failed| failed.kept).unwrap_or_default();
