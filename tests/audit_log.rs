@@ -462,7 +462,7 @@ async fn on_a_really_full_disk_no_decision_passes_endings_do_and_all_heals() {
         assert!(released < 10, "the disk is full, and entries pass");
     };
     assert!(refusal.to_string().contains("No space"), "{refusal}");
-    log.append_later(said("revoked"));
+    log.append_later(AuditEvent::of(What::Ended { why: "revoked".to_owned(), text: String::new() }));
     let waited = |wanted: fn(&Log) -> bool| {
         let log = Arc::clone(&log);
         async move {

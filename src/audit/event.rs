@@ -253,6 +253,25 @@ impl What {
         }
     }
 
+    /// Whether it says that something ended, was refused for good or was taken away: what the log writes even on a full disk.
+    ///
+    /// Nothing that a stranger can bring about as often as they like is among it, nor what a user can without power to lose.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        matches!(
+            self,
+            Self::Stop { .. }
+                | Self::LogRepaired { .. }
+                | Self::Denied { .. }
+                | Self::Withdrawn { .. }
+                | Self::Lapsed { .. }
+                | Self::Ended { .. }
+                | Self::CommandFailed { .. }
+                | Self::CommandFinished(_)
+                | Self::CommandOutcomeUnknown { .. }
+        )
+    }
+
     /// The request it speaks of.
     #[must_use]
     pub fn request(&self) -> Option<&RequestId> {

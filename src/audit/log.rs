@@ -188,7 +188,8 @@ impl AuditLog for Log {
         let closed = || AuditError { reason: "it is closed".to_owned() };
         let room = self.queue.room(body.len()).await.ok_or_else(closed)?;
         let (answer, committed) = oneshot::channel();
-        self.queue.push(Item { body, waiter: Some(Waiter { answer, _room: room }) });
+        let ending = event.what.is_ending();
+        self.queue.push(Item { body, waiter: Some(Waiter { answer, _room: room }), ending });
         committed.await.map_err(|_| closed())?
     }
 

@@ -35,6 +35,8 @@ pub(super) struct Item {
     pub(super) body: Body,
     /// `None`: handed over by `append_later`, and kept until it is written.
     pub(super) waiter: Option<Waiter>,
+    /// See [`What::is_ending`].
+    pub(super) ending: bool,
 }
 
 impl Item {
@@ -44,7 +46,12 @@ impl Item {
             let message = format!("an entry of kind {} could not be written: {error}", event.what.kind());
             Body::of(&AuditEvent { what: What::Error { message }, ..event.clone() })
         });
-        body.ok().map(|body| Self { body, waiter: None })
+        body.ok().map(|body| Self { body, waiter: None, ending: event.what.is_ending() })
+    }
+
+    /// The same, written also while only endings are.
+    pub(super) fn as_ending(self) -> Self {
+        Self { ending: true, ..self }
     }
 }
 
@@ -89,12 +96,18 @@ impl Queue {
         Arc::clone(&self.room).acquire_many_owned(kib).await.ok()
     }
 
+    /// How many bytes may wait after an entry that nobody waits for. Half of the room is for endings alone: what strangers and
+    /// users can say as often as they like (failed authentications, control lines) never displaces them.
+    fn most_later(&self, ending: bool) -> usize {
+        if ending { self.later_bytes } else { self.later_bytes / 2 }
+    }
+
     /// Hands over an entry.
     pub(super) fn push(&self, item: Item) {
         let mut state = self.lock();
         match item.waiter {
             Some(waiter) if matches!(state.condition, Condition::Closed) => return waiter.refuse("it is closed"),
-            None if state.later_bytes + item.body.len() > self.later_bytes
+            None if state.later_bytes + item.body.len() > self.most_later(item.ending)
                 || matches!(state.condition, Condition::Closed) =>
             {
                 state.lost += 1;
@@ -119,14 +132,11 @@ impl Queue {
         }
     }
 
-    /// Waits until there is something to do or `at_most` is over; tells whether the log is closing.
-    pub(super) fn wait(&self, at_most: Option<Duration>) -> bool {
+    /// Waits until there is something to do; tells whether the log is closing.
+    pub(super) fn wait(&self) -> bool {
         let mut state = self.lock();
         while state.items.is_empty() && !state.closing {
-            state = match at_most {
-                Some(time) => return self.wait_once(state, time),
-                None => self.ring.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+            state = self.ring.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.closing
     }
@@ -136,30 +146,34 @@ impl Queue {
         state.closing
     }
 
-    /// Waits `time` although entries wait, unless somebody waits for one of them or the log is closing.
-    pub(super) fn wait_for_news(&self, time: Duration) -> bool {
+    /// Waits `time` although entries wait, unless somebody waits for one of them or the log is closing; with `endings` also
+    /// unless one of them is an ending.
+    pub(super) fn wait_for_news(&self, time: Duration, endings: bool) -> bool {
         let state = self.lock();
-        if state.closing || state.items.iter().any(|item| item.waiter.is_some()) {
+        if state.closing || state.items.iter().any(|item| item.waiter.is_some() || (endings && item.ending)) {
             return state.closing;
         }
         self.wait_once(state, time)
     }
 
-    /// The entries of the next commit.
-    pub(super) fn take(&self) -> Vec<Item> {
+    /// The entries of the next commit; with `endings_alone` the others stay, in their order.
+    pub(super) fn take(&self, endings_alone: bool) -> Vec<Item> {
         let mut state = self.lock();
         let mut batch = Vec::new();
         let mut bytes = 0;
-        while bytes < BATCH_BYTES
-            && let Some(item) = state.items.pop_front()
-        {
+        let mut at = 0;
+        while bytes < BATCH_BYTES {
+            while endings_alone && state.items.get(at).is_some_and(|item| !item.ending) {
+                at += 1;
+            }
+            let Some(item) = state.items.remove(at) else { break };
             bytes += item.body.len();
             if item.waiter.is_none() {
                 state.later_bytes = state.later_bytes.saturating_sub(item.body.len());
             }
             batch.push(item);
         }
-        if state.lost > 0 {
+        if state.lost > 0 && !endings_alone {
             let message =
                 format!("{} entries were lost, because the log could not be written for too long", state.lost);
             state.lost = 0;

@@ -57,7 +57,8 @@ impl Writer {
                 }
                 if !std::mem::replace(&mut self.told, true) {
                     let message = format!("the audit log could not be written ({}); it goes on here", failed.reason);
-                    first.extend(Item::later(&AuditEvent::of(What::Error { message })));
+                    // Written with the endings: the log shows its own gap before anything else.
+                    first.extend(Item::later(&AuditEvent::of(What::Error { message })).map(Item::as_ending));
                 }
                 self.set.queue.push_back_to_front(first);
             }

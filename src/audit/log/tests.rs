@@ -38,6 +38,11 @@ fn said(text: impl Into<String>) -> AuditEvent {
     AuditEvent::of(What::Error { message: text.into() })
 }
 
+/// A revocation: an ending.
+fn revoked(text: impl Into<String>) -> AuditEvent {
+    AuditEvent::of(What::Ended { why: "revoked".to_owned(), text: text.into() })
+}
+
 /// Appends an entry that must get through.
 async fn put(log: &Log, event: AuditEvent) {
     drop(log.append(event).await.unwrap());
@@ -251,7 +256,7 @@ async fn on_a_full_disk_endings_are_written_and_decisions_refused_until_there_is
     put(&log, said("before")).await;
     disk.set(Fault::Full { room: 2000 });
     log.append(said("refused")).await.unwrap_err();
-    log.append_later(said("revoked"));
+    log.append_later(revoked("for cause"));
     until("the ending is written", || log.health().entries >= 2 && log.health().waiting == 0).await;
     assert_eq!(log.health().condition, Condition::EndingsOnly);
     let refusal = log.append(said("refused too")).await.unwrap_err();
@@ -263,8 +268,64 @@ async fn on_a_full_disk_endings_are_written_and_decisions_refused_until_there_is
     let texts = texts(dir.path());
     assert_eq!(
         texts.iter().filter(|text| !text.contains("could not be")).collect::<Vec<_>>(),
-        ["before", "revoked", "after"]
+        ["before", "ended", "after"]
     );
+}
+
+/// A stop must not hang on a disk that stays full: the last entries then go to the operator's journal.
+#[tokio::test]
+async fn on_a_disk_that_stays_full_the_log_can_be_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Faulty::new(dir.path(), Fault::Healed);
+    let log = open_faulty(dir.path(), &disk);
+    put(&log, said("before")).await;
+    disk.set(Fault::Full { room: 0 });
+    log.append(said("refused")).await.unwrap_err();
+    log.append_later(revoked("for cause"));
+    let closing = Arc::clone(&log);
+    let (closed, ended) = std::sync::mpsc::channel();
+    // A thread of its own and never joined: were it to hang, the test must end all the same.
+    std::thread::spawn(move || {
+        closing.close();
+        let _ = closed.send(());
+    });
+    let ended = tokio::task::spawn_blocking(move || ended.recv_timeout(Duration::from_secs(10))).await.unwrap();
+    disk.set(Fault::Healed);
+    ended.expect("the log is closed");
+    assert_eq!(log.health().condition, Condition::Closed);
+}
+
+/// Failed authentications and control lines come as often as anybody likes: on a full disk they must neither use up the space
+/// that the reserve gave for endings nor, in memory, the room that endings have.
+#[tokio::test]
+async fn on_a_full_disk_what_anybody_can_say_takes_nothing_from_endings() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Faulty::new(dir.path(), Fault::Healed);
+    // More than the disk has room for below, so that it cannot be made again while the disk is full.
+    let options = LogOptions { reserve_bytes: 200_000, ..quick() };
+    let opened = open::open(dir.path(), ORIGIN, key(), Arc::new(Ticks::default()), options, Box::new(disk.clone()));
+    let (log, _) = opened.unwrap();
+    put(&log, said("before")).await;
+    disk.set(Fault::Full { room: 100_000 });
+    log.append(said("refused")).await.unwrap_err();
+    until("only endings", || log.health().condition == Condition::EndingsOnly && log.health().waiting == 0).await;
+    let full = log.health().entries;
+    for _ in 0..60 {
+        log.append_later(AuditEvent::of(What::Control { line: "x".repeat(5000), exit: 2 }));
+    }
+    let kept = log.health().waiting;
+    for number in 0..8 {
+        log.append_later(revoked(format!("{number} {}", "y".repeat(5000))));
+    }
+    until("the endings are written", || log.health().entries == full + 8).await;
+    assert_eq!(log.health().waiting, kept, "the others wait");
+    assert_eq!(kept, 9, "in half of the room");
+    disk.set(Fault::Healed);
+    until("it works again", || log.health().condition == Condition::Working && log.health().waiting == 0).await;
+    log.close();
+    let written = texts(dir.path());
+    assert_eq!(written.iter().filter(|kind| *kind == "control").count(), kept);
+    assert!(written.iter().any(|text| text.contains("51 entries were lost")), "{written:?}");
 }
 
 #[tokio::test]

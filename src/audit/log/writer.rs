@@ -82,6 +82,8 @@ pub(super) struct Writer {
 impl Writer {
     /// Writes until the log is closed.
     pub(super) fn run(mut self) {
+        // A disk that stays full can be mended and fail again for ever: whoever stops the bastion must not wait for that.
+        let mut last_attempts = 2_u8;
         loop {
             let closing = self.pause();
             if self.failed.is_some() && (closing || self.is_due()) {
@@ -94,11 +96,20 @@ impl Writer {
                 }
                 continue;
             }
-            let batch = self.batch();
-            if !batch.is_empty() {
-                self.commit(batch);
-            } else if closing {
-                break;
+            let batch = self.batch(closing);
+            if batch.is_empty() {
+                if closing {
+                    break;
+                }
+                continue;
+            }
+            let before = self.tree.size();
+            self.commit(batch);
+            if closing && self.tree.size() == before {
+                last_attempts -= 1;
+                if last_attempts == 0 {
+                    break;
+                }
             }
         }
         let kept = self.failed.take().map(|failed| failed.kept).unwrap_or_default();
@@ -110,9 +121,9 @@ impl Writer {
     fn pause(&self) -> bool {
         let retry = self.set.options.retry;
         match (&self.failed, self.reserve) {
-            (Some(_), _) => self.set.queue.wait_for_news(retry),
-            (None, false) => self.set.queue.wait(Some(retry)),
-            (None, true) => self.set.queue.wait(None),
+            (Some(_), _) => self.set.queue.wait_for_news(retry, false),
+            (None, false) => self.set.queue.wait_for_news(retry, true),
+            (None, true) => self.set.queue.wait(),
         }
     }
 
@@ -120,13 +131,17 @@ impl Writer {
         self.tried.is_none_or(|tried| tried.elapsed() >= self.set.options.retry)
     }
 
-    /// What to write next. While the reserve is gone, the space it gave is for endings alone.
-    fn batch(&mut self) -> Vec<Item> {
+    /// What to write next. While the reserve is gone, the space it gave is for endings alone: whatever else is kept waits until
+    /// there is space again, or at the end of the log takes what the endings left.
+    fn batch(&mut self, closing: bool) -> Vec<Item> {
         if self.reserve {
-            return self.set.queue.take();
+            return self.set.queue.take(false);
         }
         self.set.queue.refuse_all(FULL);
-        let endings = self.set.queue.take();
+        let mut endings = self.set.queue.take(true);
+        if endings.is_empty() && closing {
+            endings = self.set.queue.take(false);
+        }
         // Only when none is left: taking the space back first would leave none for them.
         if endings.is_empty() && self.is_due() {
             self.tried = Some(Instant::now());
