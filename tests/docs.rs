@@ -79,7 +79,9 @@ fn paths(text: &str) -> BTreeSet<String> {
     };
     let named =
         |word: &String| folders.iter().any(|folder| word.starts_with(folder)) || top(word) || word == "deny.toml";
-    words.filter(named).map(solid).filter(|word| !word.is_empty()).collect()
+    // A bastion's public keys are in its own DIR; this repository ships certificate profiles only.
+    let of_a_bastion = |word: &String| word.starts_with("certs/") && word.ends_with(".pub");
+    words.filter(named).map(solid).filter(|word| !word.is_empty() && !of_a_bastion(word)).collect()
 }
 
 /// `doorward WORD…` in code: the words in lower case that follow, at most two.

@@ -108,7 +108,7 @@ fn what_runs_ends_when_the_bastion_is_killed_and_the_log_says_so_afterwards() {
         assert_ne!(came(&child.wait_with_output().expect("ssh")).code, 0);
     }
     bastion.serve();
-    assert_eq!(bastion.entries("command-outcome-unknown").len(), 2);
+    eventually("an entry each", || bastion.entries("command-outcome-unknown").len() == 2);
     let again = bastion.run("alice", &["web-1@bastion", "id -un"]);
     assert_eq!(again.code, 0, "grants live on: {again:?}");
     bastion.verify();

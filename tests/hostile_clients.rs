@@ -280,7 +280,7 @@ fn who_waits_for_an_approver_does_not_hold_up_the_end() {
     let began = std::time::Instant::now();
     bastion.stop();
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
-    let came = came(asking.wait_with_output().expect("ssh"));
+    let came = came(&asking.wait_with_output().expect("ssh"));
     assert_eq!(came.code, 4, "{came:?}");
     assert!(came.err.contains("still waits"), "{came:?}");
     bastion.verify();

@@ -139,7 +139,7 @@ fn it_runs_beside_a_bastion_that_serves_and_its_log_stays_sound() {
         // The bastion of the tests serves as `nobody` then, and so its operator works.
         command.uid(65534).gid(65534);
     }
-    let came = came(command.output().expect("doorward target test"));
+    let came = came(&command.output().expect("doorward target test"));
     assert_eq!((came.code, failed(&came)), (0, Vec::new()), "{}{}", came.out, came.err);
     bastion.grant("ops", "web-1", "10m");
     let ran = bastion.run("alice", &["web-1@bastion", "id", "-un"]);
