@@ -50,7 +50,7 @@ impl Item {
     }
 
     /// The same, written also while only endings are.
-    pub(super) fn as_ending(self) -> Self {
+    pub(super) fn into_ending(self) -> Self {
         Self { ending: true, ..self }
     }
 }

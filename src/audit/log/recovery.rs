@@ -58,7 +58,7 @@ impl Writer {
                 if !std::mem::replace(&mut self.told, true) {
                     let message = format!("the audit log could not be written ({}); it goes on here", failed.reason);
                     // Written with the endings: the log shows its own gap before anything else.
-                    first.extend(Item::later(&AuditEvent::of(What::Error { message })).map(Item::as_ending));
+                    first.extend(Item::later(&AuditEvent::of(What::Error { message })).map(Item::into_ending));
                 }
                 self.set.queue.push_back_to_front(first);
             }
