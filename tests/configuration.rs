@@ -331,6 +331,24 @@ fn keys_must_be_whole_and_belong_to_their_public_parts() {
     assert!(!shown.contains(secret.lines().nth(1).expect("a line of the key")), "a finding holds a private key");
 }
 
+/// Invariant 6: the authorities are separate, and so is the key that signs the log.
+#[test]
+fn no_key_has_two_offices() {
+    for (from, to) in
+        [("session_ca", "target_ca"), ("session_ca", "host_ca"), ("host_ca", "host_key"), ("target_ca", "log_key")]
+    {
+        let set = Set::new();
+        for (folder, end) in [("keys", ""), ("certs", ".pub")] {
+            // The log key's public part has another format.
+            if (folder, to) != ("certs", "log_key") {
+                set.write(&format!("{folder}/{to}{end}"), &set.read(&format!("{folder}/{from}{end}")));
+            }
+        }
+        let same = format!("the same key as keys/{from}");
+        assert_finds(&set, Severity::Error, &format!("keys/{to}"), &[&same, "ssh-keygen"]);
+    }
+}
+
 #[test]
 fn files_that_are_no_plain_text_are_refused_without_waiting() {
     type Make = fn(&Path);

@@ -18,12 +18,21 @@ pub(super) fn check(paths: &Paths, out: &mut Vec<Diagnostic>) {
     if !is_private(&paths.keys(), "keys/", out) {
         return;
     }
+    let mut seen: Vec<(&str, PublicKey)> = Vec::new();
     for name in KEYS {
         let path = paths.key(name);
         let shown = format!("keys/{name}");
-        if is_private(&path, &shown, out) {
-            check_key(&path, &paths.public_key(name), name, out);
+        if !is_private(&path, &shown, out) {
+            continue;
         }
+        let Some(key) = check_key(&path, &paths.public_key(name), name, out) else { continue };
+        // One key with two offices signs for the one what only the other may.
+        if let Some((other, _)) = seen.iter().find(|(_, known)| known.key_data() == key.key_data()) {
+            let message = format!("this is the same key as keys/{other}; each of the bastion's keys has one office");
+            let help = format!("make another: ssh-keygen -t ed25519 -N '' -f {shown}");
+            out.push(Source::unread(&shown).error(message).help(help));
+        }
+        seen.push((name, key));
     }
 }
 
@@ -59,32 +68,40 @@ fn is_private(path: &Path, shown: &str, out: &mut Vec<Diagnostic>) -> bool {
     true
 }
 
-fn check_key(path: &Path, public: &Path, name: &str, out: &mut Vec<Diagnostic>) {
+/// The public part of a key that can be used; what is wrong goes to `out`.
+fn check_key(path: &Path, public: &Path, name: &str, out: &mut Vec<Diagnostic>) -> Option<PublicKey> {
     let text = match source::read(path, &format!("keys/{name}")) {
         Ok(file) => file.text,
-        Err(finding) => return out.push(finding),
+        Err(finding) => {
+            out.push(finding);
+            return None;
+        }
     };
     // From here on the finding must not carry the text: it is the secret.
     let unread = Source::unread(&format!("keys/{name}"));
     let key = match PrivateKey::from_openssh(text.as_bytes()) {
         Ok(key) if key.is_encrypted() => {
             let help = "`ssh-keygen -p -f` takes the passphrase off";
-            return out.push(unread.error("this key has a passphrase, and nobody is there to type it").help(help));
+            out.push(unread.error("this key has a passphrase, and nobody is there to type it").help(help));
+            return None;
         }
         Ok(key) => key,
         Err(_) => {
             let help = "it is what `ssh-keygen -t ed25519` writes";
-            return out.push(unread.error("this is not a private key in OpenSSH's format").help(help));
+            out.push(unread.error("this is not a private key in OpenSSH's format").help(help));
+            return None;
         }
     };
     if key.algorithm() != Algorithm::Ed25519 {
         let message = format!("this key is {}, and the bastion's own keys are ed25519", key.algorithm());
-        return out.push(unread.error(message).help("make one with `ssh-keygen -t ed25519 -N ''`"));
+        out.push(unread.error(message).help("make one with `ssh-keygen -t ed25519 -N ''`"));
+        return None;
     }
     // The log key's public part is written in another format (a C2SP verifier key), which the log itself checks.
     if name != "log_key" {
         compare(public, name, key.public_key(), out);
     }
+    Some(key.public_key().clone())
 }
 
 fn compare(path: &Path, name: &str, key: &PublicKey, out: &mut Vec<Diagnostic>) {
