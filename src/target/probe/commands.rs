@@ -6,7 +6,7 @@ use crate::domain::AccountName;
 use crate::domain::text::{escape, excerpt, excerpt_bytes};
 use crate::service::ports::{Output, Running};
 
-use super::{COMMAND, Failure, Probe, SHOWN, line, words};
+use super::{COMMAND, Failure, Finished, Probe, SHOWN, line, words};
 
 /// Bytes of words in one line: quoting can make four of one, and the line has room for 32 KiB.
 const WORDS_IN_A_LINE: usize = 6 * 1024;
@@ -41,13 +41,14 @@ impl Probe<'_> {
         Ok(Err(Failure { found: finished.shown(), advice }))
     }
 
-    /// Straight from the account's shell into `env`: its output is the environment of the rendered line and nothing else.
+    /// What `env` says is the environment of the rendered line and nothing else.
     pub(super) async fn starts_clean(&self, account: &AccountName) -> Result<(), Failure> {
-        // With open input there is no wrapper in between, which could add variables of its own (`PWD`).
-        let env = line(&["/usr/bin/env"], true, COMMAND)?;
-        let wanted: String = env.environment.iter().map(|entry| format!("{entry}\n")).collect();
+        let env = line(&["/usr/bin/env"], false, COMMAND)?;
         let finished = self.finished(account, &env.line, &env.line).await?;
-        if finished.is(wanted.as_bytes()) {
+        let came =
+            Finished { out: without_shells_own(&finished.out), err: finished.err.clone(), end: finished.end.clone() };
+        let wanted: String = env.environment.iter().map(|entry| format!("{entry}\n")).collect();
+        if came.is(wanted.as_bytes()) {
             return Ok(());
         }
         let advice = format!(
@@ -133,6 +134,14 @@ impl Probe<'_> {
     }
 }
 
+/// The output of `env` without what `/bin/sh` of the rendered line, which starts the program, sets by itself: which of these
+/// differs from shell to shell, and none comes from a startup file, because `env -i` stands before that shell.
+fn without_shells_own(output: &[u8]) -> Vec<u8> {
+    let own = [&b"PWD="[..], b"OLDPWD=", b"SHLVL=", b"_="];
+    let lines = output.split_inclusive(|byte| *byte == b'\n');
+    lines.filter(|line| !own.iter().any(|name| line.starts_with(name))).flatten().copied().collect()
+}
+
 fn fits(bytes: &mut usize, word: &str) -> bool {
     *bytes += word.len() + 3;
     *bytes <= WORDS_IN_A_LINE
@@ -165,6 +174,12 @@ async fn first_line(running: &mut Running) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_every_shell_sets_is_left_out() {
+        let env = b"PATH=/bin\nPWD=/root\nLANG=C.UTF-8\n_=/usr/bin/timeout\nSHLVL=0\nX_PWD=/\nWelcome\n";
+        assert_eq!(without_shells_own(env), b"PATH=/bin\nLANG=C.UTF-8\nX_PWD=/\nWelcome\n");
+    }
 
     #[test]
     fn the_first_changed_word_is_named_and_cannot_write_to_the_terminal() {
