@@ -20,7 +20,7 @@ mod file;
 mod tests;
 
 /// Longest value of `force-command` that is signed, in bytes. The certificate has to fit into one SSH packet of 256 KiB.
-pub const COMMAND_LENGTH: usize = 128 * 1024;
+const COMMAND_LENGTH: usize = 128 * 1024;
 
 /// Which of our three authorities signs, for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
