@@ -20,7 +20,7 @@ mod file;
 mod tests;
 
 /// Longest value of `force-command` that is signed, in bytes. The certificate has to fit into one SSH packet of 256 KiB.
-pub const COMMAND_LENGTH: usize = 128 * 1024;
+const COMMAND_LENGTH: usize = 128 * 1024;
 
 /// Which of our three authorities signs, for what.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -236,7 +236,7 @@ impl Profile {
         self.for_one_command(OneCommand {
             key_id: format!("doorward:{user}:{grant}:{session}:{id}"),
             serial: facts.serial,
-            principal: bound_principal(&format!("{}/{}", facts.target, facts.account), facts.bastion)?,
+            principal: target_principal(facts.target, facts.account, facts.bastion)?,
             key: facts.key,
             force_command: facts.force_command,
             source_address: facts.source_address,
@@ -251,12 +251,11 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`] names what is not signed.
     pub fn target_test(&self, facts: &TestFacts<'_>) -> Result<Fields, ProfileError> {
-        let at = format!("{}/{}", facts.target, facts.account);
         let forwarding = facts.forwarding.then(|| "permit-port-forwarding".to_owned());
         self.for_one_command(OneCommand {
-            key_id: format!("doorward-target-test:{at}"),
+            key_id: format!("doorward-target-test:{}/{}", facts.target, facts.account),
             serial: facts.serial,
-            principal: bound_principal(&at, facts.bastion)?,
+            principal: target_principal(facts.target, facts.account, facts.bastion)?,
             key: facts.key,
             force_command: facts.force_command,
             source_address: facts.source_address,
@@ -342,6 +341,14 @@ impl Profile {
         }
         u64::try_from(window.end.secs()).map_err(|_| ProfileError::WindowEmpty)
     }
+}
+
+/// The one principal that opens `account` on `target`, and nothing else anywhere: certificates carry it, targets list it.
+///
+/// # Errors
+/// [`ProfileError::Principal`] if `bastion` is no host name.
+pub fn target_principal(target: &TargetName, account: &AccountName, bastion: &str) -> Result<String, ProfileError> {
+    bound_principal(&format!("{target}/{account}"), bastion)
 }
 
 /// `WHAT@BASTION`. The `@` is what makes it differ from every login name: a stock `sshd` without a principals file accepts

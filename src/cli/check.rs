@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::config::load;
 use crate::domain::{Diagnostic, Severity};
 
-use super::error::counted;
+use super::error::{counted, plural};
 use super::{CliError, Dir, Screen};
 
 #[derive(Debug, Args)]
@@ -42,10 +42,6 @@ impl Check {
         }
         if ok { Ok(()) } else { Err(CliError::Reported) }
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn as_json(ok: bool, findings: &[Diagnostic]) -> serde_json::Value {

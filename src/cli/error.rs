@@ -57,6 +57,10 @@ impl From<EditError> for CliError {
 /// `2 errors, 1 warning`.
 pub(super) fn counted(findings: &[Diagnostic]) -> String {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!("{}, {}", plural(errors, "error"), plural(findings.len() - errors, "warning"))
+}
+
+/// `1 user`, `2 users`.
+pub(super) fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

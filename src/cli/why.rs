@@ -33,7 +33,7 @@ impl Why {
         };
         // ssh joins its words with blanks in the same way.
         let line = self.command.join(" ");
-        let words = Words::split(line.as_bytes()).map_err(|error| CliError::failed(error.to_string()))?;
+        let words = Words::split(line.as_bytes()).map_err(|error| CliError::failed(error.lines().join("\n  ")))?;
         let mut allowed = false;
         for role in snapshot.roles.values() {
             let (may_ask, account) = (snapshot.may_ask(&person, role), snapshot.account_on(role, target));

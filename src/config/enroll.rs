@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use russh::keys::PublicKey;
 
+use crate::ca::profile::target_principal;
 use crate::domain::{AccountName, TargetName};
 
 /// A version of OpenSSH: `9.2`.
@@ -103,16 +104,10 @@ pub struct EnrollFile {
     pub text: String,
 }
 
-/// The one principal that opens `account` on `target`, and nothing else anywhere.
-#[must_use]
-pub fn principal(target: &TargetName, account: &AccountName, bastion: &str) -> String {
-    format!("{target}/{account}@{bastion}")
-}
-
 /// The files to create, in an order in which a half-done enrolment opens nothing.
 ///
 /// # Errors
-/// In words: a version that cannot be made safe, or a CA key that cannot be written.
+/// In words: a version that cannot be made safe, a bastion without a host name, or a CA key that cannot be written.
 pub fn snippet(facts: &EnrollFacts<'_>) -> Result<Vec<EnrollFile>, String> {
     if let Some(version) = facts.openssh.filter(|version| *version < OpenSsh::OLDEST) {
         return Err(format!(
@@ -127,7 +122,8 @@ pub fn snippet(facts: &EnrollFacts<'_>) -> Result<Vec<EnrollFile>, String> {
     let places = facts.places;
     let mut files = vec![EnrollFile { path: places.authority.clone(), mode: 0o644, text: format!("{key}\n") }];
     for account in facts.accounts {
-        let text = format!("{}\n", principal(facts.target, account, facts.bastion));
+        let principal = target_principal(facts.target, account, facts.bastion).map_err(|error| error.to_string())?;
+        let text = format!("{principal}\n");
         files.push(EnrollFile { path: places.principals.join(account.as_str()), mode: 0o644, text });
     }
     files.push(EnrollFile { path: places.snippet.clone(), mode: 0o644, text: configuration(facts) });

@@ -1,7 +1,8 @@
 //! DIR: reads every file of it into one [`Snapshot`], or says everything that is wrong with it.
 //!
 //! All or nothing: there is no half-read configuration. Findings carry file, line and column; [`load`] does not stop at the
-//! first. Refuses to know what the settings are for. Nothing here changes a file except [`edit`].
+//! first. Refuses to know what the settings are for. Only [`edit`] changes a file of the set.
+//! [`enroll`] is the other direction: what a target is to hold, as text.
 
 use std::path::PathBuf;
 

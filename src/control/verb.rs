@@ -141,8 +141,7 @@ impl Verb {
     }
 
     /// Whether it exists for somebody with these rights.
-    #[must_use]
-    pub fn exists_for(&self, rights: Rights) -> bool {
+    fn exists_for(&self, rights: Rights) -> bool {
         self.who != Who::Reviewer || rights.reviewer
     }
 

@@ -5,6 +5,7 @@
 //! one that `serve` runs; nothing of it is simulated.
 
 use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpListener};
 
 mod script;
 mod sshd;
@@ -58,4 +59,9 @@ pub fn run(tour: bool, screen: &mut dyn Write) -> Result<(), DemoError> {
         }
         Ok(())
     })
+}
+
+/// A port of this machine that nobody listens on now. Asked for before use, because it is written into files first.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

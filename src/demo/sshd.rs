@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ impl Sshd {
         if nix::unistd::geteuid().is_root() {
             fs::create_dir_all("/run/sshd")?; // privilege separation wants it; Debian's service makes it at its start
         }
-        let port = free_port()?;
+        let port = super::free_port()?;
         let (config, log) = (dir.join("sshd_config"), dir.join("sshd.log"));
         fs::write(&config, frame(dir, port, snippet))?;
         fs::write(&log, "")?;
@@ -75,9 +75,4 @@ fn frame(dir: &Path, port: u16, snippet: &str) -> String {
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {dir}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n\
          LogLevel VERBOSE\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\n{snippet}"
     )
-}
-
-/// A port that nobody listens on now.
-pub(super) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -101,7 +101,7 @@ impl World {
         fs::create_dir(dir.path().join("keys"))?;
         fs::create_dir(dir.path().join("logs"))?;
         fs::write(dir.path().join("logs/web.log"), WEB_LOG)?;
-        let port = sshd::free_port()?;
+        let port = super::free_port()?;
         for (who, _) in PEOPLE {
             write_key(&dir.path().join("keys").join(who), who)?;
         }

@@ -1,4 +1,4 @@
-//! Words that every room shares: names, identifiers, time, digests, secrets, messages about files.
+//! Words that every room shares: names, identifiers, time, digests, limits, messages about files.
 //!
 //! Owns the narrow alphabets. Refuses to know files, clocks, networks, randomness and SSH: whoever needs those passes the
 //! values in.

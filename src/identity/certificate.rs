@@ -19,10 +19,10 @@ use super::{Fingerprint, SessionCertificate};
 
 /// The critical option that lists the grants. No stock `sshd` knows it, and an unknown critical option means refuse: that is
 /// what keeps a session certificate from opening anything but the bastion.
-pub const GRANTS: &str = "grants@doorward";
+const GRANTS: &str = "grants@doorward";
 
 /// The critical option of OpenSSH that says from where a certificate may be used.
-pub const SOURCE_ADDRESS: &str = "source-address";
+const SOURCE_ADDRESS: &str = "source-address";
 
 /// How much stack a thread needs that decodes certificates of the longest packet russh takes (256 KiB).
 ///
@@ -273,7 +273,7 @@ fn parse_grants(value: &str) -> Result<BTreeSet<GrantId>, CertificateError> {
     grants.filter(|grants| write_grants(grants) == value).ok_or_else(|| bad("not a list of grants as we write it"))
 }
 
-/// The value of [`GRANTS`]: the identifiers in order, separated by commas.
+/// The value of `grants@doorward`: the identifiers in order, separated by commas.
 #[must_use]
 pub fn write_grants(grants: &BTreeSet<GrantId>) -> String {
     grants.iter().map(GrantId::to_string).collect::<Vec<_>>().join(",")

@@ -20,7 +20,7 @@ mod request;
 use reader::{Fields, Reader, Text};
 
 /// Most `[[command]]` of a role.
-pub const MOST_RULES: usize = 200;
+const MOST_RULES: usize = 200;
 /// Most entries of any list (targets, subjects, `one_of` values, examples).
 pub const MOST_ENTRIES: usize = 500;
 

@@ -244,48 +244,65 @@ impl WordsError {
         }
     }
 
+    /// What stands where, then what to type instead: a line of a terminal each. Nothing in it needs escaping.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.fact()];
+        lines.extend(self.advice());
+        if self.quotes_may_be_gone() {
+            lines.push("ssh removed the quotes you typed: quote the whole command once more".to_owned());
+        }
+        lines
+    }
+
+    fn fact(&self) -> String {
+        match self {
+            Self::Empty => "the line has no words".to_owned(),
+            Self::TooLong { bytes } => format!("the line has {bytes} bytes, and at most {LINE} are read"),
+            Self::NotUtf8 { column } => format!("the line is not UTF-8 from character {column} on"),
+            Self::Unprintable { column, found } => {
+                format!("character {column} is U+{:04X}, a control or invisible one", u32::from(*found))
+            }
+            Self::Shell { column, found } => {
+                format!("`{found}` at character {column} is shell syntax; no shell reads this line")
+            }
+            Self::Assignment { column, name } => {
+                format!("`{}=` at character {column} would set a variable", excerpt(name, 40))
+            }
+            Self::InDouble { column, found } => {
+                format!("`{found}` at character {column} stands between double quotes")
+            }
+            Self::Open { column, quote } => {
+                format!("the quotation that {quote} opens at character {column} is never closed")
+            }
+            Self::Backslash { column } => {
+                format!("`\\` at character {column} must stand before printable ASCII")
+            }
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        match self {
+            Self::Unprintable { .. } => Some("no command line may hold it; take it out".to_owned()),
+            Self::Shell { found, .. } => Some(format!("to mean the character itself write '{found}'")),
+            Self::Assignment { .. } => Some("the environment of a command is fixed by its role".to_owned()),
+            Self::InDouble { .. } => Some("use single quotes there".to_owned()),
+            Self::Empty | Self::TooLong { .. } | Self::NotUtf8 { .. } | Self::Open { .. } | Self::Backslash { .. } => {
+                None
+            }
+        }
+    }
+
     /// Whether the caller's own shell may have taken quotes away that would have made the line plain.
     fn quotes_may_be_gone(&self) -> bool {
         matches!(self, Self::Shell { .. } | Self::InDouble { .. } | Self::Open { .. } | Self::Backslash { .. })
     }
 }
 
-/// The character, where it stands, and what to type instead.
+/// [`WordsError::lines`] as one sentence, for a log.
 impl fmt::Display for WordsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("the line has no words")?,
-            Self::TooLong { bytes } => write!(f, "the line has {bytes} bytes, and at most {LINE} are read")?,
-            Self::NotUtf8 { column } => write!(f, "the line is not UTF-8 from character {column} on")?,
-            Self::Unprintable { column, found } => write!(
-                f,
-                "character {column} is U+{:04X}, a control or invisible character, which no command line may hold",
-                u32::from(*found)
-            )?,
-            Self::Shell { column, found } => write!(
-                f,
-                "`{found}` at character {column} is shell syntax, and no shell reads this line; to mean the character \
-                 itself write '{found}'"
-            )?,
-            Self::Assignment { column, name } => write!(
-                f,
-                "`{}=` at character {column} would set a variable, and the environment of a command is fixed by its role",
-                excerpt(name, 40)
-            )?,
-            Self::InDouble { column, found } => {
-                write!(f, "`{found}` at character {column} stands between double quotes; use single quotes there")?;
-            }
-            Self::Open { column, quote } => {
-                write!(f, "the quotation that {quote} opens at character {column} is never closed")?;
-            }
-            Self::Backslash { column } => {
-                write!(f, "`\\` at character {column} must stand before a printable ASCII character")?;
-            }
-        }
-        if self.quotes_may_be_gone() {
-            f.write_str(" (ssh removed the quotes that your own shell read: quote the whole command once more)")?;
-        }
-        Ok(())
+        f.write_str(&self.lines().join("; "))
     }
 }
 

@@ -17,16 +17,10 @@ pub(super) fn check(pinned: &PublicKey, shown: &PublicKeyOrCertificate) -> Resul
     }
 }
 
-/// The host key algorithms to ask for: only those of the pinned key, because a server with several keys shows the one that
-/// was negotiated.
+/// The host key algorithms to ask for: only that of the pinned key, because a server with several keys shows the one that
+/// was negotiated. RSA, where one key has several algorithms, is not in this build.
 pub(super) fn algorithms(pinned: &PublicKey) -> Vec<Algorithm> {
-    match pinned.algorithm() {
-        // SHA-1 signatures (plain `ssh-rsa`) are not asked for.
-        Algorithm::Rsa { .. } => {
-            vec![Algorithm::Rsa { hash: Some(HashAlg::Sha512) }, Algorithm::Rsa { hash: Some(HashAlg::Sha256) }]
-        }
-        other => vec![other],
-    }
+    vec![pinned.algorithm()]
 }
 
 #[cfg(test)]

@@ -33,7 +33,6 @@ fn overview(alias: &str) -> String {
 /// The file that `ssh-keygen` writes by default for a key of this kind: right for most, and easily seen where it is not.
 fn default_key(algorithm: &Algorithm) -> &'static str {
     match algorithm {
-        Algorithm::Rsa { .. } => "id_rsa",
         Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 | EcdsaCurve::NistP384 | EcdsaCurve::NistP521 } => "id_ecdsa",
         Algorithm::SkEcdsaSha2NistP256 => "id_ecdsa_sk",
         Algorithm::SkEd25519 => "id_ed25519_sk",

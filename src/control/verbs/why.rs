@@ -3,7 +3,6 @@
 use crate::control::Caller;
 use crate::control::arguments::Arguments;
 use crate::control::outcome::{Answer, Exit, Failure};
-use crate::domain::text::escape;
 use crate::domain::{Person, TargetName, UserName};
 use crate::grant::State;
 use crate::policy::{CommandRequest, Decision, HeldRole, Words, decide, explain};
@@ -25,7 +24,7 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     }
     let words = match Words::split(line.as_bytes()) {
         Ok(words) => words,
-        Err(error) => return Ok(Answer::out(format!("denied: {}\n", escape(&error.to_string()))).refused()),
+        Err(error) => return Ok(Answer::out(format!("denied: {}\n", error.lines().join("\n  "))).refused()),
     };
     let request = CommandRequest { target, words: &words, role };
     let held = held_grants(caller.services, &person.name).await?;

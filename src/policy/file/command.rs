@@ -12,11 +12,11 @@ use super::lint;
 use super::reader::{Fields, Reader, Text, Value};
 
 /// How long a command may run if its role does not say; its grant may end sooner.
-pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The longest a role may let a command run.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many bytes a command may write if its role does not say: 1 GiB.
-pub(super) const DEFAULT_OUTPUT: u64 = 1 << 30;
+const DEFAULT_OUTPUT: u64 = 1 << 30;
 
 const KNOWN: [&str; 9] = ["run", "alias", "sudo", "stdin", "timeout", "max_output", "env", "help", "where"];
 const LATER: [&str; 6] = ["tty", "approve", "targets", "max_stdin", "accept_escape", "when"];

@@ -45,6 +45,22 @@ fn every_character_a_shell_would_act_on_is_named_with_its_column() {
 }
 
 #[test]
+fn a_refusal_reads_as_short_lines_on_a_terminal() {
+    for line in ["", "id -un; id", "it's", "a \"$b\"", "LD_PRELOAD=x id", "id -un\nid", "a \\"] {
+        let shown = format!("doorward: denied: {}", refused(line).lines().join("\ndoorward: "));
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+    }
+    assert_eq!(
+        refused("a; id").lines(),
+        [
+            "`;` at character 2 is shell syntax; no shell reads this line",
+            "to mean the character itself write ';'",
+            "ssh removed the quotes you typed: quote the whole command once more",
+        ]
+    );
+}
+
+#[test]
 fn what_is_not_plain_words_is_refused_where_it_stands() {
     for (line, expected) in [
         ("", WordsError::Empty),

@@ -245,10 +245,7 @@ async fn login(connection: &mut Connection, account: &AccountName, credential: C
             let login = handle.authenticate_openssh_cert(account.as_str(), Arc::new(*key), *certificate);
             login.await.map_err(|_| Unsigned::Lost)
         }
-        Credential::Key(key) => {
-            let hash = matches!(key.algorithm(), Algorithm::Rsa { .. }).then_some(HashAlg::Sha512);
-            handle.authenticate_publickey_with(account.as_str(), *key, hash, &mut Nobody).await
-        }
+        Credential::Key(key) => handle.authenticate_publickey_with(account.as_str(), *key, None, &mut Nobody).await,
     };
     match result {
         Ok(AuthResult::Failure { remaining_methods, partial_success: false }) if !connection.handle.is_closed() => {

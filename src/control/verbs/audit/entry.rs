@@ -2,14 +2,14 @@
 //!
 //! `--json` has everything. All text here came from outside at some time, so it is escaped and cut.
 
+use std::time::Duration;
+
 use crate::audit::event::{AllowedCommand, AuditEvent, FinishedCommand, What};
 use crate::control::show;
 use crate::domain::text::excerpt;
 use crate::domain::time::for_people;
 use crate::domain::{AccountName, GrantId, TargetName};
 use crate::service::ports::FoundEntry;
-
-use std::time::Duration;
 
 /// Longest line under the first one, in characters, without its indent.
 const LINE: usize = 112;
