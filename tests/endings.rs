@@ -169,3 +169,29 @@ fn a_role_that_is_narrowed_acts_at_once_and_one_that_is_widened_gives_nothing_ne
     assert!(bastion.entries("reload").len() > reloads && !refused["data"]["refused"].is_null(), "{refused}");
     bastion.verify();
 }
+
+#[test]
+fn who_loses_the_right_to_ask_for_a_role_loses_what_runs_and_every_next_command() {
+    let role = support::bastion::ROLE;
+    let (before, rest) = role.split_once("[request]").expect("a section");
+    let (_, rules) = rest.split_once("[[command]]").expect("a rule");
+    let changes = [role.replace("user:alice", "user:dave"), format!("{before}[[command]]{rules}")];
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    for (n, changed) in changes.iter().enumerate() {
+        let seconds = unique(50 + n as u32);
+        let child = sleeping(&bastion, "web-1", seconds);
+        bastion.reload_with_role("ops", changed);
+        gone(seconds, Duration::from_secs(9));
+        let ended = came(&child.wait_with_output().expect("ssh"));
+        assert_eq!(ended.code, 124, "{ended:?}");
+        assert!(ended.err.contains("no longer ask"), "{ended:?}");
+        let denied = bastion.run("alice", &["web-1@bastion", "id -un"]);
+        assert_eq!(denied.code, 126, "{denied:?}");
+        assert!(denied.err.contains("you may no longer ask for ops") && denied.err.contains(" roles`"), "{denied:?}");
+        // The grant was not ended: what comes back, comes back.
+        bastion.reload_with_role("ops", role);
+        assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+    }
+    bastion.verify();
+}
