@@ -169,3 +169,77 @@ fn a_role_that_is_narrowed_acts_at_once_and_one_that_is_widened_gives_nothing_ne
     assert!(bastion.entries("reload").len() > reloads && !refused["data"]["refused"].is_null(), "{refused}");
     bastion.verify();
 }
+
+#[test]
+fn who_loses_the_right_to_ask_for_a_role_loses_what_runs_and_every_next_command() {
+    let role = support::bastion::ROLE;
+    let (before, rest) = role.split_once("[request]").expect("a section");
+    let (_, rules) = rest.split_once("[[command]]").expect("a rule");
+    let changes = [role.replace("user:alice", "user:dave"), format!("{before}[[command]]{rules}")];
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    for (n, changed) in changes.iter().enumerate() {
+        let seconds = unique(50 + n as u32);
+        let child = sleeping(&bastion, "web-1", seconds);
+        bastion.reload_with_role("ops", changed);
+        gone(seconds, Duration::from_secs(9));
+        let ended = came(&child.wait_with_output().expect("ssh"));
+        assert_eq!(ended.code, 124, "{ended:?}");
+        assert!(ended.err.contains("no longer ask"), "{ended:?}");
+        let denied = bastion.run("alice", &["web-1@bastion", "id -un"]);
+        assert_eq!(denied.code, 126, "{denied:?}");
+        assert!(denied.err.contains("you may no longer ask for ops") && denied.err.contains(" roles`"), "{denied:?}");
+        // The grant was not ended: what comes back, comes back.
+        bastion.reload_with_role("ops", role);
+        assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+    }
+    bastion.verify();
+}
+
+#[test]
+fn a_reload_that_would_need_a_restart_changes_nothing_and_names_the_key() {
+    let mut bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    let before = bastion.entries("start").pop().expect("the entry")["data"]["policy"].clone();
+    let (settings, profile) = (bastion.dir().join("doorward.toml"), bastion.dir().join("certs/session.toml"));
+    let (plain, shipped) = (read(&settings), read(&profile));
+    let harmless = support::bastion::ROLE.replace("/usr/bin/id -un", "/usr/bin/id -u");
+    let elsewhere = support::bastion::ROLE.replace("user:alice", "user:dave");
+    let changes = [
+        ("name", plain.replace("bastion.test", "other.test"), shipped.clone()),
+        ("port", format!("port = 9\n{plain}"), shipped.clone()),
+        ("[limits] max_sessions", format!("{plain}\n[limits]\nmax_sessions = 9\n"), shipped.clone()),
+        ("[limits] recordings_mib", format!("{plain}\n[limits]\nrecordings_mib = 9\n"), shipped.clone()),
+        ("certs/session.toml", plain.clone(), with_another_validity(&shipped)),
+    ];
+    for (key, changed, certificates) in changes {
+        std::fs::write(&settings, changed).expect("settings");
+        std::fs::write(&profile, certificates).expect("a profile");
+        bastion.reload_with_role("ops", &elsewhere);
+        let entry = bastion.entries("reload").pop().expect("the entry");
+        let refused = entry["data"]["refused"].as_str().unwrap_or_default();
+        assert!(refused.contains("restart") && refused.contains(key), "{key}: {entry}");
+        assert_eq!(entry["data"]["policy"], before, "{key}: the digest of what is in force");
+        assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0, "{key}: nothing was taken over");
+    }
+    std::fs::write(&settings, format!("{plain}\n[requests]\npending_per_user = 3\n")).expect("settings");
+    std::fs::write(&profile, shipped).expect("a profile");
+    bastion.reload_with_role("ops", &harmless);
+    let entry = bastion.entries("reload").pop().expect("the entry");
+    assert!(entry["data"]["refused"].is_null() && entry["data"]["policy"] != before, "{entry}");
+    // With a restart the rest takes effect too.
+    std::fs::write(&settings, format!("{plain}\n[limits]\nmax_sessions = 9\n")).expect("settings");
+    bastion.stop();
+    bastion.serve();
+    bastion.verify();
+}
+
+fn read(path: &std::path::Path) -> String {
+    std::fs::read_to_string(path).expect("a file")
+}
+
+fn with_another_validity(profile: &str) -> String {
+    let (before, rest) = profile.split_once("validity").expect("a validity");
+    let (_, after) = rest.split_once('\n').expect("more lines");
+    format!("{before}validity = \"1h\"\n{after}")
+}

@@ -121,23 +121,85 @@ async fn fill(recorder: &mut Box<dyn Recorder>) -> String {
     panic!("it never failed");
 }
 
+/// The header of a recording of `user`.
+fn header_of(user: &str, number: u64) -> RecorderHeader {
+    RecorderHeader { user: user.parse().unwrap(), ..header(number) }
+}
+
+/// Fills recordings of `user` until none begins any more; gives the reason.
+async fn fill_all(recorders: &RecordingFolder, user: &str, numbers: std::ops::Range<u64>) -> String {
+    for number in numbers {
+        match recorders.open(header_of(user, number)).await {
+            Ok(mut recorder) => drop(fill(&mut recorder).await),
+            Err(error) => return error.to_string(),
+        }
+    }
+    panic!("recordings of {user} always begin");
+}
+
 #[tokio::test]
-async fn beyond_the_quota_no_recording_begins_and_none_goes_on() {
+async fn beyond_its_own_bound_no_recording_goes_on_whatever_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorders = folder(dir.path(), RecordingLimits { quota: 800_000, keep_free: 0 });
+    for (number, stream) in [(10, Stream::Input), (11, Stream::Output)] {
+        let mut recorder = recorders.open(header(number)).await.unwrap();
+        let path = dir.path().join("recordings").join(recorder.file_name());
+        let mut refused = None;
+        for _ in 0..1000 {
+            refused = recorder.write(stream, Bytes::from(vec![b'x'; 4096])).await.err();
+            if refused.is_some() {
+                break;
+            }
+        }
+        let reason = refused.expect("an end").to_string();
+        assert!(reason.contains("100000 bytes, the most that one recording may take"), "{reason}");
+        assert!(recorder.finish(0).await.is_err());
+        let length = path.metadata().unwrap().len();
+        assert!((90_000..=100_000).contains(&length), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_fills_their_share_stops_nobody_else_also_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = RecordingLimits { quota: 400_000, keep_free: 0 };
+    let recorders = folder(dir.path(), limits);
+    let reason = fill_all(&recorders, "mallory", 20..60).await;
+    assert!(reason.contains("the recordings of mallory have used up a user's share of 100000 bytes"), "{reason}");
+    assert!((90_000..=100_000).contains(&recorders.used()), "{}", recorders.used());
+    let again = folder(dir.path(), limits);
+    for (recorders, number) in [(&recorders, 70), (&again, 71)] {
+        let mut recorder = recorders.open(header_of("alice", number)).await.unwrap();
+        put(&mut recorder, Stream::Output, b"at work\n").await;
+        recorder.finish(0).await.unwrap();
+    }
+    assert!(fill_all(&again, "mallory", 80..110).await.contains("share of 100000 bytes"));
+    assert!(again.used() < 110_000, "{}", again.used());
+}
+
+#[tokio::test]
+async fn beyond_the_quota_no_recording_begins_and_deleting_some_makes_room() {
     let dir = tempfile::tempdir().unwrap();
     let limits = RecordingLimits { quota: 100_000, keep_free: 0 };
     let recorders = folder(dir.path(), limits);
-    let mut recorder = recorders.open(header(4)).await.unwrap();
-    let path = dir.path().join("recordings").join(recorder.file_name());
-    let reason = fill(&mut recorder).await;
-    assert!(reason.contains("quota of 100000 bytes"), "{reason}");
-    assert!(recorder.finish(0).await.unwrap_err().to_string().contains("quota"));
-    assert!(path.metadata().unwrap().len() <= 100_000);
-    // The header of another one may still fit; more does not, and after a restart the same is counted.
+    for (user, number) in [("alice", 100), ("bob", 200), ("carol", 300), ("dave", 400)] {
+        fill_all(&recorders, user, number..number + 90).await;
+    }
+    assert!((90_000..=100_000).contains(&recorders.used()), "{}", recorders.used());
     let full = RecordingLimits { quota: recorders.used(), keep_free: 0 };
     let again = folder(dir.path(), full);
     assert_eq!(again.used(), recorders.used());
-    let refusal = again.open(header(5)).await.err().expect("no recording, no command");
-    assert!(refusal.to_string().contains("quota"), "{refusal}");
+    std::fs::remove_dir_all(dir.path().join("recordings/2026-09-21")).unwrap();
+    // The first refusal counts again; after that, not before a minute is over.
+    again.open(header_of("erin", 5)).await.expect("room again").finish(0).await.unwrap();
+    assert!(again.used() < 2_000, "{}", again.used());
+    for (user, number) in [("alice", 1100), ("bob", 1200), ("carol", 1300), ("dave", 1400)] {
+        fill_all(&again, user, number..number + 90).await;
+    }
+    let reason = fill_all(&again, "frank", 1500..1590).await;
+    assert!(reason.contains(&format!("quota of {} bytes", full.quota)), "{reason}");
+    std::fs::remove_dir_all(dir.path().join("recordings/2026-09-21")).unwrap();
+    assert!(again.open(header_of("frank", 1600)).await.is_err(), "counted again at every refusal");
 }
 
 #[tokio::test]

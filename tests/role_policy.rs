@@ -53,7 +53,13 @@ fn decide_for(line: &[u8], roles: &[Role]) -> Option<Decision> {
     let held: Vec<HeldRole<'_>> = roles
         .iter()
         .zip(&grants)
-        .map(|(role, grant)| HeldRole { grant, approved: role, loaded: Some(role), account: Some(&account) })
+        .map(|(role, grant)| HeldRole {
+            grant,
+            approved: role,
+            loaded: Some(role),
+            account: Some(&account),
+            eligible: true,
+        })
         .collect();
     let target = "web-1".parse().unwrap();
     let request = CommandRequest { target: &target, words: &words, role: None };

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::audit::event::{AuditEvent, What};
-use crate::config;
+use crate::config::{self, RestartOnly};
 use crate::domain::Clock as _;
 use crate::identity::certificate::DECODING_STACK;
 use crate::service::end_grant;
@@ -92,18 +92,27 @@ impl Bastion {
         Ok(())
     }
 
-    /// Reads all of DIR again: all or nothing, the last good set stays.
+    /// Reads all of DIR again: all or nothing, the last good set stays. What only a restart can change makes it nothing, so
+    /// that the digest in the log stands for all that is in force.
     async fn reload(&self) {
         let dir = self.paths.dir().to_owned();
         let loaded = tokio::task::spawn_blocking(move || config::load(dir)).await;
         let services = &self.front.services;
         let event = match loaded {
-            Ok(Ok(loaded)) => {
-                let policy = loaded.snapshot.digest;
-                info!(%policy, "the configuration was read again");
-                services.snapshot.store(Arc::new(loaded.snapshot));
-                What::Reload { policy, refused: None }
-            }
+            Ok(Ok(loaded)) => match self.fixed.changed_in(&RestartOnly::of(&loaded)).as_slice() {
+                [] => {
+                    let policy = loaded.snapshot.digest;
+                    info!(%policy, "the configuration was read again");
+                    services.snapshot.store(Arc::new(loaded.snapshot));
+                    What::Reload { policy, refused: None }
+                }
+                keys => {
+                    let keys = keys.join(", ");
+                    let why = format!("a restart is needed to change {keys}; nothing of this set was taken over");
+                    error!("the configuration was not read again: {why}");
+                    What::Reload { policy: services.snapshot.load().digest, refused: Some(why) }
+                }
+            },
             Ok(Err(findings)) => {
                 let first = findings.first().map(ToString::to_string).unwrap_or_default();
                 error!("the configuration has errors and the last good one stays:\n{first}");

@@ -14,7 +14,7 @@ use crate::audit::event::{AuditEvent, What};
 use crate::audit::log::{self, Log, LogOptions};
 use crate::ca::serial::SerialSource;
 use crate::ca::signer::{HostCa, KeyFileError, KeyFileSigner, SessionCa, TargetCa, open_private_key, open_signing_key};
-use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths};
+use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths, RestartOnly};
 use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
@@ -80,6 +80,8 @@ pub struct Bastion {
     pub(super) clock: Arc<WallClock>,
     pub(super) hosts: HostKeys,
     pub(super) listeners: Vec<TcpListener>,
+    /// What a reload cannot change.
+    pub(super) fixed: RestartOnly,
     pub(super) _lock: DirLock,
     /// What somebody should look at.
     pub warnings: Vec<Diagnostic>,
@@ -122,6 +124,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         audit: Arc::new(LogFiles { dir: paths.audit(), key: log.verifier_key().clone() }),
     };
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
+    let fixed = RestartOnly::of(&loaded);
     let services = services(&paths, loaded, &store, &log, &clock)?;
     let spool = SpoolLimits::usual(paths.state(), Budget::new(SPILL_IN_ALL, None));
     let front = Arc::new(FrontDoor {
@@ -139,7 +142,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     });
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let _written = log.append(AuditEvent::of(What::Start { version, policy })).await?;
-    Ok(Bastion { paths, front, log, store, clock, hosts, listeners, _lock: lock, warnings, demo })
+    Ok(Bastion { paths, front, log, store, clock, hosts, listeners, fixed, _lock: lock, warnings, demo })
 }
 
 impl Bastion {

@@ -27,6 +27,9 @@ impl Reload {
             .map_err(|error| CliError::failed(format!("process {pid} cannot be told: {}", error.desc())))?;
         screen
             .say(format_args!("process {pid} was told to read the set with digest {}", loaded.snapshot.digest.short()));
+        screen.say(
+            "a set that changes name, listen, port, demo, [limits] or certs/*.toml is refused: that needs a restart",
+        );
         screen.say("it writes the outcome to the audit log as an entry `reload`");
         Ok(())
     }

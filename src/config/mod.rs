@@ -18,6 +18,7 @@ pub mod keys;
 pub mod lock;
 pub mod paths;
 mod private_keys;
+mod restart;
 mod roles;
 mod settings;
 pub mod shipped;
@@ -29,6 +30,7 @@ mod users;
 pub use certs::Profiles;
 pub use lock::{DirLock, LockError};
 pub use paths::Paths;
+pub use restart::RestartOnly;
 pub use settings::{ListenSettings, host_name};
 pub use targets::Address;
 

@@ -5,13 +5,14 @@
 
 use std::borrow::Cow;
 
-/// Whether `c` may reach a terminal as it is: no control character, no bidirectional override, nothing invisible.
+/// Whether `c` may reach a terminal as it is: no control character, no bidirectional override, nothing invisible, no letter
+/// that looks like a blank.
 #[must_use]
 pub fn is_printable(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// `text` with everything unprintable written as `\u{…}`; newline and tab too, so the answer is one line.
@@ -96,6 +97,9 @@ mod tests {
     fn nothing_from_outside_can_move_the_cursor_or_forge_a_line() {
         assert_eq!(escape("plain ü 中 😀"), "plain ü 中 😀");
         assert_eq!(escape("a\x1b[2Jb\r\nc\u{202e}d\u{9b}"), "a\\u{1b}[2Jb\\r\\nc\\u{202e}d\\u{9b}");
+        for blank in ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}', '\u{2800}', '\u{34f}'] {
+            assert_eq!(escape(&format!("a{blank}b")), format!("a\\u{{{:x}}}b", u32::from(blank)));
+        }
         let words = ["nginx", "a b", "", "it's", "--n=1", "$(id)"].map(shell_word);
         assert_eq!(words, ["nginx", "'a b'", "''", r"'it'\''s'", "--n=1", "'$(id)'"]);
         assert_eq!(excerpt("abcdef", 3), "abc…");

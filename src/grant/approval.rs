@@ -33,6 +33,8 @@ pub struct Yes<'a> {
     pub by: &'a Person,
     /// Who may, according to the role.
     pub approvers: &'a [Subject],
+    /// Who of those that said yes before may still approve. A yes of anybody else is dropped: it counts no longer.
+    pub standing: &'a [UserName],
     /// How many must; never lowers what the request needs already.
     pub needed: u8,
     /// The first digits of the digest they saw.
@@ -139,7 +141,8 @@ fn who_can(others: &[UserName]) -> String {
 }
 
 impl AccessRequest {
-    /// `Pending -> Pending | Approved`: counts the yes of one person, once, and narrows the scope.
+    /// `Pending -> Pending | Approved`: counts the yes of one person, once, beside those that still stand,
+    /// and narrows the scope.
     ///
     /// # Errors
     /// [`ApprovalError`], the first check that fails: own request, no approver, state, digest, scope.
@@ -162,6 +165,7 @@ impl AccessRequest {
             return if same { Ok(Approved::Repeated) } else { Err(ApprovalError::Already { id: self.id.clone() }) };
         }
         let mut next = Self { scope, ..self.clone() };
+        next.approvals.retain(|approval| yes.standing.contains(&approval.by));
         next.approvals.push(Approval { by: yes.by.name.clone(), at: now, digest: self.digest() });
         next.approvals_needed = self.approvals_needed.max(yes.needed).max(1);
         if next.approvals.len() >= usize::from(next.approvals_needed) {

@@ -59,7 +59,8 @@ fn yes_by(
     narrowing: &Narrowing,
     now: Timestamp,
 ) -> Result<Approved, ApprovalError> {
-    let yes = Yes { by: who, approvers: &leads(), needed: 0, seen, narrowing };
+    let standing: Vec<UserName> = request.approvals.iter().map(|approval| approval.by.clone()).collect();
+    let yes = Yes { by: who, approvers: &leads(), standing: &standing, needed: 0, seen, narrowing };
     request.approve(&yes, now, ACTIVATE)
 }
 
@@ -139,18 +140,24 @@ fn two_approvals_are_two_people() {
 #[test]
 fn a_role_that_needs_more_approvals_by_now_needs_them_for_waiting_requests_too() {
     let pending = request(1);
-    let yes = |needed, request: &AccessRequest, by: &str| {
+    let yes = |needed, request: &AccessRequest, by: &str, standing: &[&str]| {
         let seen = request.digest().short();
         let (by, narrowing) = (lead(by), Narrowing::default());
-        let yes = Yes { by: &by, approvers: &leads(), needed, seen: &seen, narrowing: &narrowing };
+        let standing: Vec<UserName> = standing.iter().map(|name| name.parse().unwrap()).collect();
+        let yes = Yes { by: &by, approvers: &leads(), standing: &standing, needed, seen: &seen, narrowing: &narrowing };
         match request.approve(&yes, at(1), ACTIVATE) {
             Ok(Approved::Counted(next)) => *next,
             other => panic!("{other:?}"),
         }
     };
-    let once = yes(2, &pending, "bob");
+    let once = yes(2, &pending, "bob", &[]);
     assert!(matches!(once.state, State::Pending { .. }));
-    assert!(matches!(yes(0, &once, "dan").state, State::Approved { .. }));
+    assert!(matches!(yes(0, &once, "dan", &["bob"]).state, State::Approved { .. }));
+    // A yes of somebody who may not say it any more is none.
+    let one_left = yes(0, &once, "dan", &[]);
+    assert!(matches!(one_left.state, State::Pending { .. }));
+    assert_eq!(one_left.approvals.len(), 1);
+    assert!(matches!(yes(0, &one_left, "eve", &["dan"]).state, State::Approved { .. }));
 }
 
 #[test]

@@ -33,6 +33,8 @@ pub struct HeldRole<'a> {
     /// The account that the loaded role's `run_as` means on the request's target now; `None` when the loaded role or
     /// inventory no longer reaches that target.
     pub account: Option<&'a AccountName>,
+    /// Whether the loaded role still lets the grant's user ask for it. Who may not ask any more may not use it either.
+    pub eligible: bool,
 }
 
 /// The answer.
@@ -152,6 +154,11 @@ pub enum Denial {
         /// The role.
         role: RoleName,
     },
+    /// Approved, but its user may no longer ask for the role, so the grant gives nothing.
+    Ineligible {
+        /// The role.
+        role: RoleName,
+    },
     /// The configuration allows it now, but did not when the grant was approved.
     Widened {
         /// The role; a new request for it would cover the line.
@@ -235,7 +242,7 @@ impl Candidate<'_> {
 ///     state: State::Active { window: Window { start: at(0), end: at(60) } },
 /// };
 /// let grant = request.active_grant(at(1)).ok_or("over")?;
-/// let held = [HeldRole { grant: &grant, approved: &role, loaded: Some(&role), account: Some(&account) }];
+/// let held = [HeldRole { grant: &grant, approved: &role, loaded: Some(&role), account: Some(&account), eligible: true }];
 /// let words = Words::split(b"uptime")?;
 /// let Decision::Allow(permit) = decide(&CommandRequest { target: &target, words: &words, role: None }, &held, at(2))
 /// else {
@@ -276,8 +283,11 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     let approved = held.approved.readings(request.words);
     let Some(loaded) = held.loaded else { return Err(Denial::Narrowed { role: role() }) };
     if approved.is_empty() {
-        let widened = !loaded.readings(request.words).is_empty();
+        let widened = held.eligible && !loaded.readings(request.words).is_empty();
         return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request.words) });
+    }
+    if !held.eligible {
+        return Err(Denial::Ineligible { role: role() });
     }
     // The account is fixed by the approval; another one now is a change that was not approved.
     let account = held.account.filter(|now| held.grant.targets().get(request.target) == Some(now));
@@ -303,7 +313,7 @@ fn not_in_role(held: &HeldRole<'_>, words: &Words) -> Denial {
 fn most_telling(refusals: Vec<Denial>) -> Denial {
     let weight = |denial: &Denial| match denial {
         Denial::Widened { .. } => (3, 0),
-        Denial::Narrowed { .. } => (2, 0),
+        Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),
         Denial::NoGrant | Denial::Ambiguous { .. } | Denial::TooLong => (0, 0),
     };

@@ -22,6 +22,10 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("your grant of {role} allowed this when it was approved, and the configuration no longer does"),
             format!("to have {role} as it is now, ask for it again"),
         ],
+        Denial::Ineligible { role } => vec![
+            format!("your grant of {role} gives nothing any more: you may no longer ask for {role}"),
+            format!("`ssh {} roles` lists what you can ask for now", excerpt(bastion, EXCERPT)),
+        ],
         Denial::Widened { role } => vec![
             format!("{role} allows this now, but did not when your grant was approved"),
             format!("to have {role} as it is now, ask for it again"),

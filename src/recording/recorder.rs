@@ -2,13 +2,13 @@
 //!
 //! `open` returns when the header is on the disk; what passes is written while it streams; `finish` syncs and gives the
 //! file's digest for the audit log. A recorder that is dropped leaves what was written so far. The quota and the space kept
-//! free make sure that users who fill recordings cannot keep the audit log from being written.
+//! free make sure that users who fill recordings cannot keep the audit log from being written; a share for each user, that one
+//! who fills theirs does not stop the others.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -19,28 +19,18 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{mpsc, oneshot};
 
 use super::asciicast::{Encoder, Header, Origin, Track};
-use crate::domain::Digest;
+use crate::domain::{Digest, UserName};
 use crate::service::ports::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
+
+mod quota;
+
+pub use quota::RecordingLimits;
+use quota::Room;
 
 /// Chunks that wait for the disk; then `write` waits.
 const QUEUE: usize = 16;
 /// Free space is looked at again after this many bytes of a recording.
 const LOOK_AGAIN: u64 = 256 * 1024;
-
-/// Bounds that hold for all recordings together, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct RecordingLimits {
-    /// The most that recordings may take.
-    pub quota: u64,
-    /// Space that recordings leave free on their disk, for the audit log and the database.
-    pub keep_free: u64,
-}
-
-impl Default for RecordingLimits {
-    fn default() -> Self {
-        Self { quota: 10 * 1024 * 1024 * 1024, keep_free: 256 * 1024 * 1024 }
-    }
-}
 
 /// The folder of recordings.
 pub struct RecordingFolder {
@@ -50,7 +40,7 @@ pub struct RecordingFolder {
 struct Shared {
     dir: PathBuf,
     limits: RecordingLimits,
-    used: AtomicU64,
+    room: Room,
 }
 
 impl RecordingFolder {
@@ -60,35 +50,18 @@ impl RecordingFolder {
     /// When the folder cannot be made or read.
     pub fn open(dir: &Path, limits: RecordingLimits) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let mut used = 0;
-        for day in std::fs::read_dir(dir)? {
-            let day = day?;
-            if day.file_type()?.is_dir() {
-                for file in std::fs::read_dir(day.path())? {
-                    used += file?.metadata()?.len();
-                }
-            }
-        }
-        Ok(Self { shared: Arc::new(Shared { dir: dir.to_owned(), limits, used: AtomicU64::new(used) }) })
+        let room = Room::of(dir, limits)?;
+        Ok(Self { shared: Arc::new(Shared { dir: dir.to_owned(), limits, room }) })
     }
 
     /// Bytes that all recordings take.
     #[must_use]
     pub fn used(&self) -> u64 {
-        self.shared.used.load(Ordering::Relaxed)
+        self.shared.room.used()
     }
 }
 
 impl Shared {
-    /// Counts `bytes` more, or says that the quota is used up.
-    fn take(&self, bytes: u64) -> io::Result<()> {
-        let quota = self.limits.quota;
-        let more = |used: u64| used.checked_add(bytes).filter(|&used| used <= quota);
-        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        let full = || io::Error::other(format!("recordings have used up their quota of {quota} bytes"));
-        taken.map(drop).map_err(|_| full())
-    }
-
     fn check_free(&self) -> io::Result<()> {
         let disk = statvfs(&self.dir)?;
         let free = disk.blocks_available().saturating_mul(disk.fragment_size());
@@ -118,17 +91,22 @@ struct Growing {
     shared: Arc<Shared>,
     file: File,
     hash: Sha256,
+    /// Whose it is.
+    user: UserName,
+    /// Bytes until it is as long as one may be.
+    left: u64,
     /// Bytes until free space is looked at again.
     look: u64,
 }
 
 impl Growing {
-    fn create(shared: Arc<Shared>, day: &str, name: &str) -> io::Result<Self> {
+    fn create(shared: Arc<Shared>, user: UserName, day: &str, name: &str) -> io::Result<Self> {
         shared.check_free()?;
         let day = shared.day(day)?;
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(day.join(name))?;
         File::open(day)?.sync_all()?;
-        Ok(Self { shared, file, hash: Sha256::new(), look: LOOK_AGAIN })
+        let left = shared.limits.one();
+        Ok(Self { shared, file, hash: Sha256::new(), user, left, look: LOOK_AGAIN })
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
@@ -140,7 +118,11 @@ impl Growing {
                 LOOK_AGAIN
             }
         };
-        self.shared.take(bytes)?;
+        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
+            let most = self.shared.limits.one();
+            io::Error::other(format!("it would be longer than {most} bytes, the most that one recording may take"))
+        })?;
+        self.shared.room.take(&self.user, bytes)?;
         self.file.write_all(text.as_bytes())?;
         self.hash.update(text.as_bytes());
         Ok(())
@@ -216,7 +198,7 @@ fn begin(shared: Arc<Shared>, day: &str, name: &str, header: &RecorderHeader) ->
             terminal: false,
         },
     });
-    let mut growing = Growing::create(shared, day, name)?;
+    let mut growing = Growing::create(shared, header.user.clone(), day, name)?;
     growing.write(&first)?;
     growing.file.sync_all()?;
     Ok((growing, encoder))

@@ -24,6 +24,16 @@ pub enum ActivateError {
     /// The role is gone or its user may no longer ask for it.
     #[error("{0} cannot be used: its role was changed or taken from you since; `roles` lists what you can ask for")]
     Outdated(RequestId),
+    /// Its role asks for more approvals by now than it has.
+    #[error("{id} cannot be used: its role needs {needed} approvals by now, and it has {have}; ask again")]
+    MoreNeeded {
+        /// The request.
+        id: RequestId,
+        /// How many the role needs as it is loaded now.
+        needed: u8,
+        /// How many there are.
+        have: usize,
+    },
     /// Log or store; nothing became active.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -38,11 +48,13 @@ pub async fn activate(services: &Services, id: &RequestId) -> Result<AccessReque
         if matches!(request.state, State::Active { .. }) {
             return Ok(None);
         }
-        let longest = longest_now(services, request);
-        let after = request.activate(now, longest.unwrap_or_default())?;
+        let terms = terms_now(services, request);
+        let after = request.activate(now, terms.map(|(longest, _)| longest).unwrap_or_default())?;
         let State::Active { window } = &after.state else { return Ok(None) };
-        if longest.is_none() {
-            return Err(ActivateError::Outdated(request.id.clone()));
+        let Some((_, needed)) = terms else { return Err(ActivateError::Outdated(request.id.clone())) };
+        let have = request.approvals.len();
+        if have < usize::from(needed) {
+            return Err(ActivateError::MoreNeeded { id: request.id.clone(), needed, have });
         }
         let what = What::Activated { ends: window.end };
         let event = AuditEvent { user: Some(request.user.clone()), ..AuditEvent::of(what) };
@@ -51,14 +63,15 @@ pub async fn activate(services: &Services, id: &RequestId) -> Result<AccessReque
     give(services, id, begin).await?.ok_or_else(|| ActivateError::Gone(id.clone()))
 }
 
-/// How long the role may be active as loaded now, if its user may still ask for it and it can be read as approved.
-fn longest_now(services: &Services, request: &AccessRequest) -> Option<Duration> {
+/// How long the role may be active and how many must approve it as loaded now, if its user may still ask for it and it can be
+/// read as approved.
+fn terms_now(services: &Services, request: &AccessRequest) -> Option<(Duration, u8)> {
     let snapshot = services.snapshot.load();
     approved_role(services, request).ok()?;
     let role = snapshot.roles.get(&request.role)?;
     let person = snapshot.person(&request.user)?;
-    let longest = role.request()?.max_duration;
-    snapshot.may_ask(&person, role).then_some(longest)
+    let terms = role.request()?;
+    snapshot.may_ask(&person, role).then_some((terms.max_duration, terms.approvals))
 }
 
 /// Activates every approved request of `user` and gives how many became active. Those that cannot be used any more are left
@@ -76,7 +89,12 @@ pub async fn activate_approved(services: &Services, user: &UserName) -> Result<u
         match activate(services, &request.id).await {
             Ok(_) => activated = activated.saturating_add(1),
             Err(ActivateError::Unavailable(error)) => return Err(error),
-            Err(ActivateError::Gone(_) | ActivateError::State(_) | ActivateError::Outdated(_)) => {}
+            Err(
+                ActivateError::Gone(_)
+                | ActivateError::State(_)
+                | ActivateError::Outdated(_)
+                | ActivateError::MoreNeeded { .. },
+            ) => {}
         }
     }
     Ok(activated)

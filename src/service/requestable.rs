@@ -88,9 +88,10 @@ pub async fn targets_for(services: &Services, user: &UserName) -> Result<Vec<Vis
     let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
     let now = services.clock.now();
     for grant in matching(services, &query).await?.iter().filter_map(|request| request.active_grant(now)) {
-        // Usable is what was approved and is reached now; what was approved and is not reached any more stays visible, so
+        // Usable is what was approved and is reached now by a role that is still theirs; what was approved and is not reached any more stays visible, so
         // that a command there is denied with the reason.
-        let reach = snapshot.roles.get(grant.role()).map(|role| snapshot.reach_of(role)).unwrap_or_default();
+        let role = snapshot.roles.get(grant.role()).filter(|role| snapshot.may_ask(&person, role));
+        let reach = role.map(|role| snapshot.reach_of(role)).unwrap_or_default();
         for (target, account) in grant.targets() {
             let seen = entry(&mut visible, target);
             if reach.get(target) == Some(account) {

@@ -180,9 +180,11 @@ impl Judge<'_> {
     ) -> Result<Option<AccessRequest>, ReviewError> {
         let approvers = self.approvers(request)?;
         let loaded = self.snapshot.roles.get(&request.role).and_then(|role| Some((role, role.request()?)));
+        let standing = approvers.standing(self.snapshot, request);
         let yes = Yes {
             by: &self.viewer.person,
             approvers: approvers.to_approve(&self.viewer.person),
+            standing: &standing,
             needed: loaded.map_or(request.approvals_needed, |(_, terms)| terms.approvals),
             seen,
             narrowing,

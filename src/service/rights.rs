@@ -45,6 +45,12 @@ impl Approvers {
         if is_approver(person, &self.stored) { &self.stored } else { &self.loaded }
     }
 
+    /// Those who have approved `request` and may still do so.
+    pub(super) fn standing(&self, snapshot: &Snapshot, request: &AccessRequest) -> Vec<UserName> {
+        let said = request.approvals.iter().filter_map(|approval| snapshot.person(&approval.by));
+        said.filter(|person| self.may_approve(person)).map(|person| person.name).collect()
+    }
+
     /// The people who could still approve.
     pub(super) fn left(&self, snapshot: &Snapshot, request: &AccessRequest) -> Vec<UserName> {
         let said = |name: &UserName| request.approvals.iter().any(|approval| approval.by == *name);

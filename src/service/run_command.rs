@@ -161,7 +161,8 @@ impl Attempt<'_> {
         let loaded = snapshot.roles.get(held.grant.role()).map(AsRef::as_ref);
         let target = snapshot.inventory.target(&self.ask.target);
         let account = loaded.zip(target).and_then(|(role, target)| snapshot.account_on(role, target));
-        HeldRole { grant: &held.grant, approved: &held.role, loaded, account }
+        let eligible = snapshot.user_may_ask(held.grant.user(), held.grant.role());
+        HeldRole { grant: &held.grant, approved: &held.role, loaded, account, eligible }
     }
 
     /// A denial stands whether or not it could be written.

@@ -52,6 +52,12 @@ impl Snapshot {
         role.request().is_some_and(|terms| terms.eligible.iter().any(|subject| subject.covers(person)))
     }
 
+    /// Whether `user` is enrolled and may ask for the role of that name as it is loaded.
+    #[must_use]
+    pub fn user_may_ask(&self, user: &UserName, role: &RoleName) -> bool {
+        self.person(user).zip(self.roles.get(role)).is_some_and(|(person, role)| self.may_ask(&person, role))
+    }
+
     /// Whether `person` is a reviewer.
     #[must_use]
     pub fn is_reviewer(&self, person: &Person) -> bool {

@@ -77,6 +77,9 @@ impl Footing {
         if enrolled.is_none_or(|owner| owner.name != self.user.name) {
             return Ok(Some(End::Withdrawn("your key is no longer enrolled")));
         }
+        if !snapshot.user_may_ask(grant.user(), grant.role()) {
+            return Ok(Some(End::Withdrawn("you may no longer ask for its role")));
+        }
         let reached = match (snapshot.roles.get(grant.role()), snapshot.inventory.target(&self.target)) {
             (Some(role), Some(target)) => snapshot.account_on(role, target) == Some(&self.account),
             _ => false,

@@ -176,7 +176,8 @@ impl Workshop {
         let grant = request.activate(now, hour).expect("approved").active_grant(now).expect("active");
         let line = format!("sh -c '{}'", wish.script.replace('\'', r"'\''"));
         let words = Words::split(line.as_bytes()).expect("words");
-        let held = HeldRole { grant: &grant, approved: &role, loaded: Some(&role), account: Some(&account) };
+        let held =
+            HeldRole { grant: &grant, approved: &role, loaded: Some(&role), account: Some(&account), eligible: true };
         let request = CommandRequest { target: &target, words: &words, role: None };
         let Decision::Allow(permit) = decide(&request, &[held], now) else { panic!("denied: {line}") };
         let entry = AuditEvent::of(What::Error { message: "test".to_owned() });

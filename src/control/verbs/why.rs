@@ -34,7 +34,8 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
         .map(|held| {
             let loaded = caller.snapshot.roles.get(held.grant.role()).map(AsRef::as_ref);
             let account = loaded.zip(machine).and_then(|(role, machine)| caller.snapshot.account_on(role, machine));
-            HeldRole { grant: &held.grant, approved: &held.role, loaded, account }
+            let eligible = caller.snapshot.user_may_ask(held.grant.user(), held.grant.role());
+            HeldRole { grant: &held.grant, approved: &held.role, loaded, account, eligible }
         })
         .collect();
     let now = caller.services.clock.now();

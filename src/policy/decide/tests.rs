@@ -38,11 +38,18 @@ struct Held {
     approved: Role,
     loaded: Option<Role>,
     account: Option<&'static str>,
+    eligible: bool,
     ends: i64,
 }
 
 fn held(name: &str, rules: &str) -> Held {
-    Held { approved: role(name, rules), loaded: Some(role(name, rules)), account: Some("ops"), ends: 5_000 }
+    Held {
+        approved: role(name, rules),
+        loaded: Some(role(name, rules)),
+        account: Some("ops"),
+        eligible: true,
+        ends: 5_000,
+    }
 }
 
 fn ask(target: &str, chosen: Option<&str>, line: &str, held: &[Held]) -> Decision {
@@ -58,6 +65,7 @@ fn ask(target: &str, chosen: Option<&str>, line: &str, held: &[Held]) -> Decisio
             approved: &one.approved,
             loaded: one.loaded.as_ref(),
             account: account.as_ref(),
+            eligible: one.eligible,
         })
         .collect();
     let (target, chosen) = (target.parse().unwrap(), chosen.map(|name| name.parse().unwrap()));
@@ -142,6 +150,20 @@ fn what_was_approved_and_what_is_configured_must_both_allow_it() {
     let mut widened = held("web", RESTART);
     widened.loaded = Some(role("web", &format!("{RESTART}[[command]]\nrun = \"/bin/id\"\n")));
     assert!(matches!(denied("id", &[widened]), Denial::Widened { .. }));
+}
+
+#[test]
+fn who_may_no_longer_ask_for_a_role_may_not_use_it() {
+    let lost = || Held { eligible: false, ..held("web", RESTART) };
+    let denial = denied("systemctl restart nginx", &[lost()]);
+    assert_eq!(denial, Denial::Ineligible { role: "web".parse().unwrap() });
+    let shown = explain::denial(&denial, &"web-1".parse().unwrap(), "bastion");
+    assert!(shown[0].contains("no longer ask for web") && shown[1].contains("`ssh bastion roles`"), "{shown:?}");
+    // What was never approved is no more theirs than before, and nobody is told to ask for what they may not.
+    let wider = Some(role("web", &format!("{RESTART}[[command]]\nrun = \"/bin/id\"\n")));
+    assert!(matches!(denied("id", &[Held { loaded: wider, ..lost() }]), Denial::NotInRole { .. }));
+    // Another role stands by itself.
+    assert_eq!(allowed("systemctl restart nginx", &[lost(), held("db", RESTART)]).role().as_str(), "db");
 }
 
 #[test]

@@ -10,7 +10,7 @@ const MOST: usize = 32;
 const LONGEST: usize = 1024;
 
 /// Names with a meaning to the loader, to shells, to interpreters or to programs that start others.
-const REFUSED: [&str; 27] = [
+const REFUSED: [&str; 34] = [
     "PATH",
     "IFS",
     "ENV",
@@ -38,6 +38,13 @@ const REFUSED: [&str; 27] = [
     "HOSTALIASES",
     "RES_OPTIONS",
     "TMPDIR",
+    "TERMINFO",
+    "XDG_CONFIG_HOME",
+    "OPENSSL_CONF",
+    "CURL_HOME",
+    "PSQLRC",
+    "KUBECONFIG",
+    "DOCKER_HOST",
 ];
 /// Beginnings of such names.
 const REFUSED_PREFIXES: [&str; 15] = [

@@ -151,6 +151,14 @@ fn a_rule_that_gives_more_than_it_seems_to_is_warned_of_and_loads() {
 }
 
 #[test]
+fn a_role_sets_no_variable_that_names_a_programs_configuration() {
+    for name in ["OPENSSL_CONF", "TERMINFO", "KUBECONFIG", "DOCKER_HOST", "PSQLRC", "CURL_HOME", "XDG_CONFIG_HOME"] {
+        let found = of_command(&format!("run = \"/bin/x\"\nenv.{name} = \"/tmp/x\""));
+        assert!(found.iter().any(|one| one.contains(&format!("`{name}` cannot be set"))), "{name}: {found:?}");
+    }
+}
+
+#[test]
 fn rubbish_costs_little_and_is_refused() {
     for text in [
         "[".repeat(100_000),

@@ -1,5 +1,6 @@
 use std::sync::atomic::Ordering;
 
+use super::super::held::current_certificate;
 use super::super::rehearsal::{ROLES, Rehearsal, name, role, user};
 use super::*;
 use crate::domain::Clock;
@@ -68,6 +69,23 @@ async fn what_waits_for_approval_or_too_long_or_lost_its_role_does_not_begin() {
     assert!(error.contains("cannot be activated: it expired at"), "{error}");
     assert_eq!(stage.log.kinds(), ["requested", "requested", "ended"]);
     assert!(matches!(activate(&stage.services, &RequestId::from_bits(99)).await, Err(ActivateError::Gone(_))));
+}
+
+#[tokio::test]
+async fn what_has_fewer_approvals_than_its_role_needs_by_now_does_not_begin_and_its_user_hears_why() {
+    let stage = Rehearsal::new();
+    let request = stage.filed("web-look").await;
+    let stricter = ROLES[2].1.replace("approvals = 0", "approvers = [\"group:leads\"]\napprovals = 1");
+    stage.reload(|snapshot| drop(snapshot.roles.insert(request.role.clone(), role("web-look", &stricter))));
+    let error = activate(&stage.services, &request.id).await.unwrap_err();
+    assert!(matches!(error, ActivateError::MoreNeeded { needed: 1, have: 0, .. }), "{error}");
+    assert_eq!(activate_approved(&stage.services, &name("alice")).await.unwrap(), 0);
+    let told = current_certificate(&stage.services, &stage.session("alice")).await.unwrap_err().to_string();
+    assert!(told.contains("has 0 approvals, and web-look needs 1 by now") && told.contains("asks again"), "{told}");
+    assert_eq!(stage.stored(&request.id), request);
+    // As it was, it begins.
+    stage.reload(|snapshot| drop(snapshot.roles.insert(request.role.clone(), role("web-look", ROLES[2].1))));
+    assert!(activate(&stage.services, &request.id).await.is_ok());
 }
 
 #[tokio::test]

@@ -24,6 +24,8 @@ enum What {
     Pending { request: RequestId, role: RoleName, approvers: Vec<UserName> },
     /// Approved, and not begun, because only `cert` begins it here.
     Approved { role: RoleName },
+    /// Approved, but by fewer than the role asks for by now.
+    Short { request: RequestId, role: RoleName, have: usize, needed: u8 },
     /// The last one is over.
     Over { grant: GrantId, role: RoleName, at: Timestamp, why: &'static str },
     /// Nothing at all.
@@ -52,6 +54,9 @@ impl NoGrant {
                 format!("your request {request} for {role} waits until {} says yes", listed(approvers))
             }
             What::Approved { role } => format!("your request for {role} is approved and has not begun"),
+            What::Short { request, role, have, needed } => {
+                format!("your request {request} has {have} approvals, and {role} needs {needed} by now")
+            }
             What::Over { grant, role, at, why } => {
                 format!("your grant {grant} of {role} ended at {} ({why})", at.to_the_second())
             }
@@ -67,7 +72,9 @@ impl NoGrant {
             What::Pending { approvers, .. } if approvers.is_empty() => "tell the operator".to_owned(),
             What::Pending { request, .. } => format!("`ssh {alias} status {request}` shows it"),
             What::Approved { .. } => format!("`ssh {alias} cert > ~/.ssh/doorward-cert.pub` begins it"),
-            What::Over { role, .. } => format!("`ssh {alias} request {role} --reason WHY` asks again"),
+            What::Short { role, .. } | What::Over { role, .. } => {
+                format!("`ssh {alias} request {role} --reason WHY` asks again")
+            }
             What::Nothing { askable } if askable.is_empty() => {
                 "there is none that you may ask for; tell the operator what you need".to_owned()
             }
@@ -82,7 +89,7 @@ impl NoGrant {
     pub fn helped_by(&self, role: &RoleName) -> bool {
         match &self.what {
             What::Pending { role: asked, .. } | What::Approved { role: asked } => asked != role,
-            What::Over { .. } | What::Nothing { .. } => true,
+            What::Short { .. } | What::Over { .. } | What::Nothing { .. } => true,
         }
     }
 
@@ -91,7 +98,7 @@ impl NoGrant {
     pub fn pending(&self) -> Option<&RequestId> {
         match &self.what {
             What::Pending { request, .. } => Some(request),
-            What::Approved { .. } | What::Over { .. } | What::Nothing { .. } => None,
+            What::Approved { .. } | What::Short { .. } | What::Over { .. } | What::Nothing { .. } => None,
         }
     }
 }
@@ -104,9 +111,18 @@ fn waiting(snapshot: &Snapshot, request: &AccessRequest) -> Option<What> {
             Some(What::Pending { request: request.id.clone(), role, approvers })
         }
         // Elsewhere a command begins what is approved; if that did not happen the role is not theirs any more.
-        State::Approved { .. } if snapshot.settings.require_presented_certificate => Some(What::Approved { role }),
+        State::Approved { .. } => short(snapshot, request)
+            .or_else(|| snapshot.settings.require_presented_certificate.then_some(What::Approved { role })),
         _ => None,
     }
+}
+
+/// Whether the role was changed to need more approvals than an approved request has.
+fn short(snapshot: &Snapshot, request: &AccessRequest) -> Option<What> {
+    let (id, role, have) = (request.id.clone(), request.role.clone(), request.approvals.len());
+    let needed = snapshot.roles.get(&role)?.request()?.approvals;
+    let theirs = snapshot.user_may_ask(&request.user, &role);
+    (theirs && have < usize::from(needed)).then_some(What::Short { request: id, role, have, needed })
 }
 
 fn over(request: &AccessRequest) -> Option<What> {

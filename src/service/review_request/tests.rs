@@ -208,6 +208,25 @@ async fn what_the_operator_takes_away_holds_for_waiting_requests_at_once() {
 }
 
 #[tokio::test]
+async fn a_yes_counts_only_while_its_giver_may_say_it() {
+    // bob said yes and leads no more, or is gone: one of the two that are needed is missing again.
+    for groups in [Some(&["others"][..]), None] {
+        let stage = Rehearsal::new();
+        let request = stage.filed("web-rescue").await;
+        yes(&stage, "bob", &request).await.unwrap();
+        let bob = groups.map(|groups| user("bob", groups));
+        let others = people().into_iter().filter(|user| user.name != name("bob"));
+        stage.reload(|now| now.directory = Directory::new(others.chain(bob)));
+        let after = yes(&stage, "dan", &request).await.unwrap().request;
+        assert!(matches!(after.state, State::Pending { .. }), "{:?}", after.state);
+        assert_eq!(after.approvals.iter().map(|approval| approval.by.clone()).collect::<Vec<_>>(), [name("dan")]);
+        let What::Approved { complete: false, .. } = stage.log.last() else { panic!() };
+        assert_eq!(possible_approvers(&stage.services, &after), [name("ann")]);
+        assert!(matches!(yes(&stage, "ann", &request).await.unwrap().request.state, State::Approved { .. }));
+    }
+}
+
+#[tokio::test]
 async fn a_stored_role_that_was_tampered_with_cannot_be_approved() {
     let stage = Rehearsal::new();
     let request = stage.filed("web-restart").await;

@@ -138,6 +138,12 @@ impl World {
         self.stage.store.requests.lock().unwrap().insert(after.id.clone(), (1, after));
     }
 
+    /// The role `talk` is configured as `text` from now on.
+    fn role_becomes(&self, text: &str) {
+        let (role, _) = Role::parse("talk".parse().unwrap(), "talk.toml", text).unwrap();
+        self.stage.reload(|snapshot| drop(snapshot.roles.insert(role.name().clone(), Arc::new(role))));
+    }
+
     fn finished(&self) -> Option<String> {
         self.stage.log.entries().into_iter().find_map(|entry| match entry.what {
             What::CommandFinished(finished) => Some(finished.ended_by.unwrap_or_default()),
@@ -213,10 +219,31 @@ async fn a_target_that_fails_is_said_escaped_and_closes_the_command_in_the_log()
     assert_eq!(world.diary().only(&["log", "recorder: finish"]), expected);
 }
 
+/// [`ROLE`] without its `[request]`.
+fn without_request() -> String {
+    let (head, rest) = ROLE.split_once("[request]").expect("a section");
+    let (_, rules) = rest.split_once("[[command]]").expect("a rule");
+    format!("{head}[[command]]{rules}")
+}
+
+#[tokio::test]
+async fn who_may_no_longer_ask_for_a_role_is_denied_its_commands_and_told_so() {
+    for text in [ROLE.replace("user:alice", "user:erin"), without_request()] {
+        let world = World::new(WHOLE);
+        world.role_becomes(&text);
+        let (mut client, _typist) = FakeClient::new(world.diary());
+        assert_eq!(world.run("echo hello", &mut client).await, 126);
+        let said = client.said();
+        assert!(said.contains("you may no longer ask for talk") && said.contains(" roles`"), "{said}");
+        assert_eq!(world.diary().lines()[0], "log: command-denied written");
+        assert_eq!(world.diary().only(&["target"]), [""; 0]);
+    }
+}
+
 /// Takes something away from alice.
 type Change = fn(&World);
 
-const CHANGES: [(&str, Change, &str); 6] = [
+const CHANGES: [(&str, Change, &str); 8] = [
     ("given back", |world| world.becomes(world.request.give_back(NOW).unwrap()), "given-back"),
     (
         "revoked",
@@ -233,6 +260,8 @@ const CHANGES: [(&str, Change, &str); 6] = [
         |world| world.stage.reload(|snapshot| snapshot.inventory = Inventory::new([target("web-1", "root")])),
         "withdrawn",
     ),
+    ("no longer eligible", |world| world.role_becomes(&ROLE.replace("user:alice", "user:erin")), "withdrawn"),
+    ("nobody may ask", |world| world.role_becomes(&without_request()), "withdrawn"),
     ("the role is gone", |world| world.stage.reload(|snapshot| snapshot.roles = BTreeMap::new()), "withdrawn"),
 ];
 
