@@ -156,7 +156,7 @@ mod suite {
         let tries = (0..16).map(|n| {
             let store = Arc::clone(&store);
             let user = if n % 2 == 0 { "alice" } else { "erin" };
-            tokio::spawn(async move { store.insert_request(&request(5, user, "web-restart", n, pending())).await })
+            tokio::spawn(async move { store.insert_request(&request(5, user, "web-restart", n, pending()), ANY).await })
         });
         let mut filed = 0;
         for outcome in tries.collect::<Vec<_>>() {
@@ -277,7 +277,7 @@ mod suite {
         let most = RequestQuery::MOST;
         for number in 0..=u64::try_from(most).unwrap() {
             let filed = i64::try_from(number).unwrap();
-            store.insert_request(&request(number, "alice", "web-restart", filed, pending())).await.unwrap();
+            store.insert_request(&request(number, "alice", "web-restart", filed, pending()), ANY).await.unwrap();
         }
         for limit in [0, most, usize::MAX] {
             let found = store.requests(&RequestQuery { limit, ..RequestQuery::default() }).await.unwrap();
