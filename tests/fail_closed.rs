@@ -95,6 +95,40 @@ fn on_a_full_disk_nothing_runs_but_power_can_be_taken_away_and_its_entry_follows
     drop(disk);
 }
 
+/// A log that cannot be written keeps entries in memory, and the process dies: the database still owes them.
+#[test]
+fn what_was_taken_away_while_the_log_stood_still_is_the_first_entry_after_a_kill() {
+    let mut bastion = Bastion::start();
+    let grant = bastion.grant("ops", "web-1", "30m");
+    let waiting = bastion.request("ops", "web-1", "30m");
+    // No checkpoint can be written any more, so no entry is ever under one.
+    let in_the_way = bastion.dir().join("state/audit/checkpoint.next");
+    // It is there for a moment whenever a group is written.
+    eventually("a moment without a commit", || fs::create_dir(&in_the_way).is_ok());
+    for line in [format!("revoke {grant} enough"), format!("deny {waiting} no")] {
+        let came = bastion.run("bob", &["bastion", &line]);
+        assert_eq!(came.code, 0, "{came:?}");
+    }
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126, "revoked");
+    bastion.kill();
+    fs::remove_dir(&in_the_way).expect("rmdir");
+
+    for _start in 0..2 {
+        bastion.serve();
+        let number = |kind: &str| -> Vec<u64> {
+            bastion.entries(kind).iter().map(|entry| entry["seq"].as_u64().expect("a number")).collect()
+        };
+        let (ended, denied, started) = (number("ended"), number("denied"), number("start"));
+        assert_eq!((ended.len(), denied.len()), (1, 1), "{}", bastion.server_log());
+        assert!(ended[0] < denied[0] && denied[0] < started[1], "{ended:?} {denied:?} {started:?}");
+        let entry = &bastion.entries("ended")[0];
+        assert_eq!((&entry["grant"], &entry["user"]), (&grant.as_str().into(), &"bob".into()));
+        assert_eq!(entry["data"], serde_json::json!({ "why": "revoked", "text": "enough" }));
+        bastion.stop();
+    }
+    bastion.verify();
+}
+
 /// As an ordinary user: no file may grow over a size.
 fn size_limit() {
     let wrap = |command: Command| {

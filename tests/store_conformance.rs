@@ -15,11 +15,15 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use doorward::audit::event::{AuditEvent, What};
 use doorward::domain::{CertificateId, Digest, RequestId, Serial, Timestamp, UserName, Window};
 use doorward::grant::{AccessRequest, Approval, EndReason, Scope, State};
-use doorward::service::ports::{CertificateRecord, RequestQuery, Store, StoreError};
+use doorward::service::ports::{CertificateRecord, OpenLimit, RequestQuery, Store, StoreError};
 use doorward::store::SqliteStore;
 use proptest::prelude::*;
+
+/// Room for everything.
+const ANY: OpenLimit = OpenLimit { waiting: usize::MAX, all: usize::MAX };
 
 /// One place where data lives. Opening it again is what a restart does.
 struct Sqlite {
@@ -63,6 +67,11 @@ mod sqlite {
         an_unknown_request_is_not_there_and_cannot_be_changed,
         queries_give_what_matches_newest_first,
         a_query_is_bounded,
+        open_requests_come_oldest_first_and_none_is_hidden_by_newer_ones,
+        of_many_filed_at_once_only_so_many_find_room,
+        active_ones_have_a_limit_of_their_own,
+        a_change_and_the_entry_it_owes_are_stored_together_or_not_at_all,
+        owed_entries_survive_restarts_in_their_order_until_they_are_written,
         a_certificate_supersedes_the_earlier_ones_of_its_key,
         a_certificate_that_is_refused_supersedes_nothing,
         of_certificates_filed_at_once_exactly_one_counts,
@@ -136,7 +145,7 @@ mod suite {
         let store = open().await;
         for (number, (state, _)) in every_state().into_iter().enumerate() {
             let filed = request(number as u64, "alice", "web-restart", i64::MAX - 1, state);
-            store.insert_request(&filed).await.unwrap();
+            store.insert_request(&filed, ANY).await.unwrap();
             let stored = store.request(&filed.id).await.unwrap().unwrap();
             assert_eq!((stored.value, stored.version), (filed, 1));
         }
@@ -147,7 +156,7 @@ mod suite {
         let tries = (0..16).map(|n| {
             let store = Arc::clone(&store);
             let user = if n % 2 == 0 { "alice" } else { "erin" };
-            tokio::spawn(async move { store.insert_request(&request(5, user, "web-restart", n, pending())).await })
+            tokio::spawn(async move { store.insert_request(&request(5, user, "web-restart", n, pending()), ANY).await })
         });
         let mut filed = 0;
         for outcome in tries.collect::<Vec<_>>() {
@@ -166,7 +175,7 @@ mod suite {
     ) {
         let store = open().await;
         let filed = request(1, "alice", "web-restart", 1, pending());
-        store.insert_request(&filed).await.unwrap();
+        store.insert_request(&filed, ANY).await.unwrap();
         // Everybody adds one approval, reading again whenever somebody was faster: all of them must be there in the end.
         let approvers = (0..16_u8).map(|n| {
             let (store, id) = (Arc::clone(&store), filed.id.clone());
@@ -232,7 +241,7 @@ mod suite {
             }
         }
         for request in &all {
-            store.insert_request(request).await.unwrap();
+            store.insert_request(request, ANY).await.unwrap();
         }
         let is_open =
             |request: &AccessRequest| every_state().iter().any(|(state, open)| *state == request.state && *open);
@@ -268,12 +277,149 @@ mod suite {
         let most = RequestQuery::MOST;
         for number in 0..=u64::try_from(most).unwrap() {
             let filed = i64::try_from(number).unwrap();
-            store.insert_request(&request(number, "alice", "web-restart", filed, pending())).await.unwrap();
+            store.insert_request(&request(number, "alice", "web-restart", filed, pending()), ANY).await.unwrap();
         }
         for limit in [0, most, usize::MAX] {
             let found = store.requests(&RequestQuery { limit, ..RequestQuery::default() }).await.unwrap();
             assert_eq!(found.len(), most, "limit {limit}");
             assert_eq!(found[0].value.filed, Timestamp::from_micros(i64::try_from(most).unwrap()));
+        }
+    }
+
+    pub(super) async fn open_requests_come_oldest_first_and_none_is_hidden_by_newer_ones<
+        F: Future<Output = Arc<dyn Store>>,
+    >(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        let mut wanted = Vec::new();
+        for number in 0..u64::try_from(RequestQuery::MOST).unwrap() + 30 {
+            let (state, is_open) = every_state()[usize::try_from(number % 7).unwrap() % 4].clone();
+            // Three of them in each microsecond: a page may end between them.
+            let one = request(number, "alice", "web-restart", i64::try_from(number / 3).unwrap(), state);
+            store.insert_request(&one, ANY).await.unwrap();
+            wanted.extend(is_open.then_some(one.id));
+        }
+        for number in 5000..5200 {
+            let one = request(number, "erin", "web-restart", 5000, pending());
+            store.insert_request(&one, ANY).await.unwrap();
+            wanted.push(one.id);
+        }
+        let (mut found, mut after, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let page = store.open_requests(after).await.unwrap();
+            let Some(last) = page.last() else { break };
+            assert!(page.len() <= RequestQuery::MOST);
+            after = Some((last.value.filed, last.value.id.clone()));
+            found.extend(page.into_iter().map(|stored| stored.value.id));
+            pages += 1;
+        }
+        assert_eq!((found, pages), (wanted, 2));
+    }
+
+    pub(super) async fn of_many_filed_at_once_only_so_many_find_room<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        let limit = OpenLimit { waiting: 10, all: 60 };
+        let over = State::Withdrawn { at: Timestamp::from_secs(1) };
+        store.insert_request(&request(100, "alice", "web-restart", 1, over), limit).await.unwrap();
+        store.insert_request(&request(101, "erin", "web-restart", 1, pending()), limit).await.unwrap();
+        let filings = (0..40).map(|number| {
+            let store = Arc::clone(&store);
+            let one = request(number, "alice", "web-restart", 1, pending());
+            tokio::spawn(async move { store.insert_request(&one, limit).await })
+        });
+        let mut filed = 0;
+        for filing in filings.collect::<Vec<_>>() {
+            match filing.await.unwrap() {
+                Ok(()) => filed += 1,
+                Err(StoreError::Full(10)) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(filed, 10);
+        assert_eq!(store.open_requests(None).await.unwrap().len(), 11);
+    }
+
+    pub(super) async fn active_ones_have_a_limit_of_their_own<F: Future<Output = Arc<dyn Store>>>(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        let limit = OpenLimit { waiting: 2, all: 4 };
+        let at = Timestamp::from_secs;
+        let active = State::Active { window: Window { start: at(1), end: at(2) } };
+        let approved = State::Approved { at: at(1), activate_by: at(2) };
+        let rows =
+            [(active.clone(), None), (active.clone(), None), (active, None), (approved, None), (pending(), Some(4))];
+        for (number, (state, full)) in rows.into_iter().enumerate() {
+            let outcome = store.insert_request(&request(number as u64, "alice", "web-restart", 1, state), limit).await;
+            match full {
+                None => outcome.unwrap(),
+                Some(count) => assert!(matches!(outcome, Err(StoreError::Full(open)) if open == count), "{outcome:?}"),
+            }
+        }
+    }
+
+    fn ended(request: &AccessRequest, why: &str) -> AuditEvent {
+        let what = What::Ended { why: why.to_owned(), text: "it's \"bad\" \u{202e}\n$1 ' OR 1=1 --".to_owned() };
+        AuditEvent { grant: Some((&request.id).into()), user: Some(request.user.clone()), ..AuditEvent::of(what) }
+    }
+
+    pub(super) async fn a_change_and_the_entry_it_owes_are_stored_together_or_not_at_all<
+        F: Future<Output = Arc<dyn Store>>,
+    >(
+        open: impl Fn() -> F,
+    ) {
+        let store = open().await;
+        let filed = request(1, "alice", "web-restart", 1, pending());
+        store.insert_request(&filed, ANY).await.unwrap();
+        let before = store.request(&filed.id).await.unwrap().unwrap();
+        let after = AccessRequest { state: State::Withdrawn { at: Timestamp::from_secs(3) }, ..filed.clone() };
+        let tries = (0..16).map(|n| {
+            let (store, before, after) = (Arc::clone(&store), before.clone(), after.clone());
+            let owed = ended(&after, &n.to_string());
+            tokio::spawn(async move { store.replace_request_owing(&before, &after, &owed).await.map(|id| (id, owed)) })
+        });
+        let mut won = Vec::new();
+        for outcome in tries.collect::<Vec<_>>() {
+            match outcome.await.unwrap() {
+                Ok(pair) => won.push(pair),
+                Err(StoreError::Changed) => {}
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        let owed: Vec<_> = store.owed_entries().await.unwrap().into_iter().map(|one| (one.id, one.event)).collect();
+        assert_eq!((won.len(), &owed), (1, &won));
+        let stored = store.request(&filed.id).await.unwrap().unwrap();
+        assert_eq!((stored.value, stored.version), (after, 2));
+    }
+
+    pub(super) async fn owed_entries_survive_restarts_in_their_order_until_they_are_written<
+        F: Future<Output = Arc<dyn Store>>,
+    >(
+        open: impl Fn() -> F,
+    ) {
+        let mut given = Vec::new();
+        for round in 0..12 {
+            let store = open().await;
+            let filed = request(round, "alice", "web-restart", 1, pending());
+            store.insert_request(&filed, ANY).await.unwrap();
+            let before = store.request(&filed.id).await.unwrap().unwrap();
+            let after = AccessRequest { state: State::Withdrawn { at: Timestamp::from_secs(3) }, ..filed };
+            let owed = ended(&after, "given-back");
+            given.push((store.replace_request_owing(&before, &after, &owed).await.unwrap(), owed));
+        }
+        let store = open().await;
+        let owed = async |store: &Arc<dyn Store>| -> Vec<_> {
+            store.owed_entries().await.unwrap().into_iter().map(|one| (one.id, one.event)).collect()
+        };
+        assert_eq!(owed(&store).await, given);
+        for gone in [11, 4, 0] {
+            let (id, _) = given.remove(gone);
+            store.entry_written(id).await.unwrap();
+            store.entry_written(id).await.unwrap();
+            assert_eq!(owed(&open().await).await, given);
         }
     }
 
@@ -378,7 +524,7 @@ mod suite {
         let filed = request(1, "alice", "web-restart", 1, pending());
         {
             let store = open().await;
-            store.insert_request(&filed).await.unwrap();
+            store.insert_request(&filed, ANY).await.unwrap();
             store.file_certificate(&certificate(1, "SHA256:a")).await.unwrap();
         }
         let store = open().await;
@@ -511,7 +657,7 @@ proptest! {
         let place = Sqlite::new();
         let stored = runtime.block_on(async {
             let store = place.open().await;
-            store.insert_request(&request).await.unwrap();
+            store.insert_request(&request, ANY).await.unwrap();
             store.request(&request.id).await.unwrap().unwrap()
         });
         prop_assert_eq!(stored.value, request);

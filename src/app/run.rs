@@ -167,6 +167,9 @@ impl Bastion {
         self.witness().await;
         let log = Arc::clone(&self.log);
         let _ = tokio::task::spawn_blocking(move || log.close()).await;
+        // The log has answered for every entry it was owed; what it wrote is forgotten before the store closes.
+        services.owing.close();
+        let _ = tokio::time::timeout(CUT, services.owing.wait()).await;
         self.store.close().await;
         info!("stopped");
     }

@@ -19,7 +19,7 @@ use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
 use crate::service::ports::{AuditError, AuditLog, Random, Store, StoreError};
-use crate::service::{ApprovedRoles, Services};
+use crate::service::{ApprovedRoles, Services, Unavailable, owed};
 use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
 use crate::store::{self, SqliteStore};
@@ -108,6 +108,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);
     clock.witnessed(store.witness_time(clock.now()).await?);
     let log = open_log(&paths, &loaded, &clock).await?;
+    write_owed(&store, &log).await?;
     let listeners = bind(&loaded.listen).await?;
 
     let hosts = HostKeys {
@@ -195,6 +196,18 @@ async fn open_log(paths: &Paths, loaded: &Loaded, clock: &Arc<WallClock>) -> Res
     Ok(log)
 }
 
+/// Power taken away before the last end of the process is in the log before anybody is served.
+async fn write_owed(store: &SqliteStore, log: &Log) -> Result<(), StartError> {
+    let count = owed::write_owed(store, log).await.map_err(|error| match error {
+        Unavailable::Store(error) => StartError::Query(error),
+        Unavailable::Log(error) => StartError::Audit(error),
+    })?;
+    if count > 0 {
+        warn!(count, "entries of the audit log were still owed from before the start; they are written now");
+    }
+    Ok(())
+}
+
 fn services(
     paths: &Paths,
     loaded: Loaded,
@@ -224,6 +237,7 @@ fn services(
         changed: Notify::new(),
         approved_roles: ApprovedRoles::default(),
         stopping: CancellationToken::new(),
+        owing: TaskTracker::new(),
     })
 }
 

@@ -189,7 +189,7 @@ impl AuditLog for Log {
         let room = self.queue.room(body.len()).await.ok_or_else(closed)?;
         let (answer, committed) = oneshot::channel();
         let ending = event.what.is_ending();
-        self.queue.push(Item { body, waiter: Some(Waiter { answer, _room: room }), ending });
+        self.queue.push(Item { body, waiter: Some(Waiter { answer, _room: room }), ending, durable: None });
         committed.await.map_err(|_| closed())?
     }
 
@@ -197,5 +197,13 @@ impl AuditLog for Log {
         if let Some(item) = Item::later(&event) {
             self.queue.push(item);
         }
+    }
+
+    fn append_owed(&self, event: AuditEvent) -> oneshot::Receiver<()> {
+        let (durable, written) = oneshot::channel();
+        if let Some(item) = Item::later(&event) {
+            self.queue.push(Item { durable: Some(durable), ..item.into_ending() });
+        }
+        written
     }
 }

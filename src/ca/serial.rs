@@ -55,9 +55,10 @@ mod tests {
     use async_trait::async_trait;
 
     use super::*;
+    use crate::audit::event::AuditEvent;
     use crate::domain::{RequestId, Timestamp};
     use crate::grant::AccessRequest;
-    use crate::service::ports::{CertificateRecord, RequestQuery, Stored};
+    use crate::service::ports::{CertificateRecord, OpenLimit, OwedEntry, RequestQuery, Stored};
 
     /// Counts on; 0 is broken.
     struct Counter(AtomicU64);
@@ -72,13 +73,33 @@ mod tests {
             tokio::task::yield_now().await;
             Serial::new(self.0.fetch_add(u64::from(count), Ordering::SeqCst)).map_or_else(not_here, Ok)
         }
-        async fn insert_request(&self, _: &AccessRequest) -> Result<(), StoreError> {
+        async fn insert_request(&self, _: &AccessRequest, _: OpenLimit) -> Result<(), StoreError> {
             not_here()
         }
         async fn request(&self, _: &RequestId) -> Result<Option<Stored<AccessRequest>>, StoreError> {
             not_here()
         }
         async fn replace_request(&self, _: &Stored<AccessRequest>, _: &AccessRequest) -> Result<(), StoreError> {
+            not_here()
+        }
+        async fn replace_request_owing(
+            &self,
+            _: &Stored<AccessRequest>,
+            _: &AccessRequest,
+            _: &AuditEvent,
+        ) -> Result<i64, StoreError> {
+            not_here()
+        }
+        async fn owed_entries(&self) -> Result<Vec<OwedEntry>, StoreError> {
+            not_here()
+        }
+        async fn entry_written(&self, _: i64) -> Result<(), StoreError> {
+            not_here()
+        }
+        async fn open_requests(
+            &self,
+            _: Option<(Timestamp, RequestId)>,
+        ) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
             not_here()
         }
         async fn requests(&self, _: &RequestQuery) -> Result<Vec<Stored<AccessRequest>>, StoreError> {

@@ -1,12 +1,13 @@
 //! How a stored request changes: read, settle what time has done, decide, compare-and-set, and again if somebody was faster.
 //!
 //! The order of log and store is the point. What *gives* power is in the log before the store shows it; what *takes* power
-//! away acts first and is logged as soon as the log can take it.
+//! away acts first and is logged as soon as the log can take it; until then the store owes the entry ([`super::owed`]).
 
 use crate::audit::event::{AuditEvent, What};
 use crate::domain::{RequestId, Timestamp};
 use crate::grant::{AccessRequest, State};
 
+use super::owed::replace_owing;
 use super::ports::{RequestQuery, StoreError, Stored};
 use super::{Services, Unavailable};
 
@@ -31,19 +32,33 @@ pub(super) async fn current(services: &Services, id: &RequestId) -> Result<Optio
 pub(super) async fn matching(services: &Services, query: &RequestQuery) -> Result<Vec<AccessRequest>, StoreError> {
     let mut found = Vec::new();
     for stored in services.store.requests(query).await? {
-        let request = match settle(services, &stored).await {
-            Ok(settled) => settled.unwrap_or(stored).value,
-            Err(StoreError::Changed) => match current(services, &stored.value.id).await? {
-                Some(stored) => stored.value,
-                None => continue,
-            },
-            Err(error) => return Err(error),
-        };
+        let Some(request) = as_it_is(services, stored).await? else { continue };
         if !(query.open && request.state.is_over()) {
             found.push(request);
         }
     }
     Ok(found)
+}
+
+/// Everybody's requests that are not over, as they are now, oldest first; however many there are.
+pub(super) async fn all_open(services: &Services) -> Result<Vec<AccessRequest>, StoreError> {
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = services.store.open_requests(after).await?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = Some((last.value.filed, last.value.id.clone()));
+        for stored in page {
+            found.extend(as_it_is(services, stored).await?.filter(|request| !request.state.is_over()));
+        }
+    }
+}
+
+async fn as_it_is(services: &Services, stored: Stored<AccessRequest>) -> Result<Option<AccessRequest>, StoreError> {
+    match settle(services, &stored).await {
+        Ok(settled) => Ok(Some(settled.unwrap_or(stored).value)),
+        Err(StoreError::Changed) => Ok(current(services, &stored.value.id).await?.map(|stored| stored.value)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Stores and logs what is due by now, if anything.
@@ -52,12 +67,12 @@ pub(super) async fn settle(
     stored: &Stored<AccessRequest>,
 ) -> Result<Option<Stored<AccessRequest>>, StoreError> {
     let Some(next) = stored.value.settled(services.clock.now()) else { return Ok(None) };
-    services.store.replace_request(stored, &next).await?;
     let what = match &next.state {
         State::Lapsed { .. } => What::Lapsed { request: next.id.clone() },
         _ => What::Ended { why: "expired".to_owned(), text: String::new() },
     };
-    services.audit.append_later(about(&next, AuditEvent { user: Some(next.user.clone()), ..AuditEvent::of(what) }));
+    let event = AuditEvent { user: Some(next.user.clone()), ..AuditEvent::of(what) };
+    replace_owing(services, stored, &next, about(&next, event)).await?;
     services.changed.notify_waiters();
     Ok(Some(Stored { version: stored.version.saturating_add(1), value: next }))
 }
@@ -77,9 +92,8 @@ pub(super) async fn take<E: From<Unavailable>>(
     for _ in 0..ATTEMPTS {
         let Some(before) = current(services, id).await.map_err(Unavailable::from)? else { return Ok(None) };
         let (after, event) = decide(&before.value, services.clock.now())?;
-        match services.store.replace_request(&before, &after).await {
+        match replace_owing(services, &before, &after, about(&after, event)).await {
             Ok(()) => {
-                services.audit.append_later(about(&after, event));
                 services.changed.notify_waiters();
                 return Ok(Some(after));
             }

@@ -6,7 +6,7 @@ use crate::domain::{GrantId, RequestId};
 use crate::grant::activation::WrongState;
 use crate::grant::{AccessRequest, State};
 
-use super::change_request::{matching, settle, take};
+use super::change_request::{all_open, matching, settle, take};
 use super::ports::{RequestQuery, StoreError};
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Unavailable, UnseenRequest};
@@ -108,9 +108,9 @@ pub async fn revoke(
 pub async fn grants(services: &Services, session: &Session) -> Result<Vec<AccessRequest>, EndError> {
     let snapshot = services.snapshot.load_full();
     let Some(viewer) = Viewer::of(&snapshot, session) else { return Ok(Vec::new()) };
-    let query = RequestQuery { open: true, ..RequestQuery::default() };
-    let mut found = matching(services, &query).await.map_err(Unavailable::from)?;
+    let mut found = all_open(services).await.map_err(Unavailable::from)?;
     found.retain(|request| holds(request) && viewer.takes(&Approvers::of(services, &snapshot, request)));
+    found.reverse();
     Ok(found)
 }
 
@@ -120,17 +120,20 @@ pub async fn grants(services: &Services, session: &Session) -> Result<Vec<Access
 /// # Errors
 /// The store's.
 pub async fn expire_due(services: &Services) -> Result<usize, StoreError> {
-    let query = RequestQuery { open: true, ..RequestQuery::default() };
-    let mut ended = 0_usize;
-    for stored in services.store.requests(&query).await? {
-        match settle(services, &stored).await {
-            Ok(settled) => ended = ended.saturating_add(usize::from(settled.is_some())),
-            // Whoever changed it looked at the time as well.
-            Err(StoreError::Changed) => {}
-            Err(error) => return Err(error),
+    let (mut ended, mut after) = (0_usize, None);
+    loop {
+        let page = services.store.open_requests(after).await?;
+        let Some(last) = page.last() else { return Ok(ended) };
+        after = Some((last.value.filed, last.value.id.clone()));
+        for stored in page {
+            match settle(services, &stored).await {
+                Ok(settled) => ended = ended.saturating_add(usize::from(settled.is_some())),
+                // Whoever changed it looked at the time as well.
+                Err(StoreError::Changed) => {}
+                Err(error) => return Err(error),
+            }
         }
     }
-    Ok(ended)
 }
 
 /// Whether the request is a grant, used or not.

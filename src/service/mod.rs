@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::domain::Clock;
 
@@ -19,6 +20,7 @@ pub mod end_grant;
 mod ending;
 pub mod failure;
 pub mod held;
+pub mod owed;
 pub mod ports;
 mod pump;
 pub mod request_access;
@@ -68,4 +70,6 @@ pub struct Services {
     /// Cancelled when the bastion stops: from then on no command begins, and those that run are ended after
     /// [`Settings::drain`].
     pub stopping: CancellationToken,
+    /// Changes being stored whose entry is not known to be written. Waited for once the log is closed.
+    pub owing: TaskTracker,
 }

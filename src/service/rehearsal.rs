@@ -143,6 +143,7 @@ impl Rehearsal {
             changed: Notify::new(),
             approved_roles: ApprovedRoles::default(),
             stopping: tokio_util::sync::CancellationToken::new(),
+            owing: tokio_util::task::TaskTracker::new(),
         };
         Self { services, store, log, clock, dice, authority }
     }

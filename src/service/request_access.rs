@@ -11,7 +11,7 @@ use crate::grant::eligibility::{AskError, AskTerms, Wish, admit};
 use crate::grant::{AccessRequest, Filing, State};
 
 use super::change_request::{ATTEMPTS, Announced, current, matching, take};
-use super::ports::{RequestQuery, StoreError};
+use super::ports::{OpenLimit, RequestQuery, StoreError};
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Snapshot, Unavailable, UnseenRequest};
 
@@ -75,7 +75,9 @@ pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> R
         let snapshot = services.snapshot.load();
         (admitted(&snapshot, session, ask)?, snapshot.settings.clone())
     };
-    have_room(services, session, settings.pending_per_user).await?;
+    let waiting = settings.pending_per_user;
+    let limit = OpenLimit { waiting, all: waiting.saturating_add(ACTIVE_PER_USER) };
+    have_room(services, session, limit).await?;
     for _ in 0..ATTEMPTS {
         let id = RequestId::from_bits(services.random.bits());
         if services.store.request(&id).await.map_err(Unavailable::from)?.is_some() {
@@ -84,13 +86,14 @@ pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> R
         let (lapse, activate_within) = (settings.lapse, settings.activate_within);
         let request = AccessRequest::file(id, filing.clone(), services.clock.now(), lapse, activate_within);
         let announced = Announced::write(services, &request, session.event(requested(&request))).await?;
-        match services.store.insert_request(&request).await {
+        match services.store.insert_request(&request, limit).await {
             Ok(()) => {
                 announced.kept();
                 services.changed.notify_waiters();
                 return Ok(request);
             }
             Err(StoreError::Taken) => {}
+            Err(StoreError::Full(open)) => return Err(RequestError::TooMany { open }),
             Err(error) => return Err(Unavailable::from(error).into()),
         }
     }
@@ -132,16 +135,16 @@ fn admitted(snapshot: &Snapshot, session: &Session, ask: Ask) -> Result<Filing, 
     })
 }
 
-/// Keeps one user from filling the store and everybody's `pending`. A soft limit: requests filed in the same instant over
-/// several connections may each count the others out.
-async fn have_room(services: &Services, session: &Session, waiting_most: usize) -> Result<(), RequestError> {
+/// Keeps one user from filling the store and everybody's `pending`. What time has ended makes room, and who has none is told
+/// before the log hears of it; of many at once the store lets only so many in.
+async fn have_room(services: &Services, session: &Session, limit: OpenLimit) -> Result<(), RequestError> {
     let query = RequestQuery { user: Some(session.user.name.clone()), open: true, ..RequestQuery::default() };
     let open = matching(services, &query).await.map_err(Unavailable::from)?;
     let waiting = open.iter().filter(|request| !matches!(request.state, State::Active { .. })).count();
-    if waiting >= waiting_most {
+    if waiting >= limit.waiting {
         return Err(RequestError::TooMany { open: waiting });
     }
-    if open.len() >= waiting_most.saturating_add(ACTIVE_PER_USER) {
+    if open.len() >= limit.all {
         return Err(RequestError::TooMany { open: open.len() });
     }
     Ok(())

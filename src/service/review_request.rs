@@ -14,7 +14,7 @@ use crate::grant::{AccessRequest, EndReason, State};
 use crate::policy::Role;
 
 use super::approved_roles::approved_role;
-use super::change_request::{give, matching, take};
+use super::change_request::{all_open, give, take};
 use super::ports::RequestQuery;
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Snapshot, Unavailable, UnseenRequest};
@@ -90,9 +90,8 @@ pub enum ReviewError {
 pub async fn pending(services: &Services, session: &Session) -> Result<Vec<PendingRequest>, ReviewError> {
     let snapshot = services.snapshot.load_full();
     let Some(viewer) = Viewer::of(&snapshot, session) else { return Ok(Vec::new()) };
-    let query = RequestQuery { open: true, ..RequestQuery::default() };
     let mut waiting = Vec::new();
-    for request in matching(services, &query).await.map_err(Unavailable::from)? {
+    for request in all_open(services).await.map_err(Unavailable::from)? {
         let approvers = Approvers::of(services, &snapshot, &request);
         let theirs = viewer.reviewer || (!viewer.owns(&request) && viewer.takes(&approvers));
         if !theirs || !matches!(request.state, State::Pending { .. }) {
@@ -102,7 +101,6 @@ pub async fn pending(services: &Services, session: &Session) -> Result<Vec<Pendi
         let decidable = !viewer.owns(&request) && approvers.may_approve(&viewer.person);
         waiting.push(PendingRequest { role: approved_role(services, &request).ok(), request, decidable, history });
     }
-    waiting.reverse();
     Ok(waiting)
 }
 

@@ -6,6 +6,7 @@
 mod certificates;
 mod failure;
 mod open;
+mod owed;
 mod requests;
 mod sqlite;
 

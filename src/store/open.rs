@@ -20,7 +20,8 @@ const APPLICATION_ID: i64 = 0x444f_4f52;
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Each migration is applied once, in one transaction, in this order. `PRAGMA user_version` is how many have been.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_requests_and_certificates.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_requests_and_certificates.sql"), include_str!("migrations/0002_owed_entries.sql")];
 
 /// How long a statement waits for a lock of another process.
 const BUSY: Duration = Duration::from_secs(5);

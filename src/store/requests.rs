@@ -3,10 +3,10 @@
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, SqliteConnection};
 
-use crate::domain::RequestId;
 use crate::domain::text::excerpt;
+use crate::domain::{RequestId, Timestamp, UserName};
 use crate::grant::{AccessRequest, State};
-use crate::service::ports::{RequestQuery, StoreError, Stored};
+use crate::service::ports::{OpenLimit, RequestQuery, StoreError, Stored};
 
 use super::failure::{damaged, taken_or_unavailable, unavailable};
 
@@ -31,6 +31,28 @@ fn word(state: &State) -> &'static str {
 fn document(request: &AccessRequest) -> Result<String, StoreError> {
     let failed = |error| StoreError::Unavailable(format!("request {} cannot be written down: {error}", request.id));
     serde_json::to_string(request).map_err(failed)
+}
+
+/// Whether `user` may file one more. Counts in the caller's transaction, which holds the lock of the only writer.
+pub(super) async fn have_room(
+    connection: &mut SqliteConnection,
+    user: &UserName,
+    limit: OpenLimit,
+) -> Result<(), StoreError> {
+    let mut count = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) AS open, ");
+    count.push("COALESCE(SUM(CASE WHEN state = 'active' THEN 1 ELSE 0 END), 0) AS active FROM requests WHERE ");
+    count.push(OPEN).push(" AND user_name = ").push_bind(user.as_str().to_owned());
+    let row = count.build().fetch_one(connection).await.map_err(|error| unavailable(&error))?;
+    let number = |column| {
+        let found: i64 = row.try_get(column).map_err(|error| unavailable(&error))?;
+        Ok(usize::try_from(found).unwrap_or(usize::MAX))
+    };
+    let (open, active) = (number("open")?, number("active")?);
+    let waiting = open.saturating_sub(active);
+    if waiting >= limit.waiting {
+        return Err(StoreError::Full(waiting));
+    }
+    if open >= limit.all { Err(StoreError::Full(open)) } else { Ok(()) }
 }
 
 pub(super) async fn insert(connection: &mut SqliteConnection, request: &AccessRequest) -> Result<(), StoreError> {
@@ -87,6 +109,25 @@ pub(super) async fn matching(
 ) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
     let rows = select(query).build().fetch_all(pool).await.map_err(|error| unavailable(&error))?;
     rows.iter().map(read).collect()
+}
+
+pub(super) async fn open_after(
+    pool: &SqlitePool,
+    after: Option<(Timestamp, RequestId)>,
+) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
+    let rows = open_page(after).build().fetch_all(pool).await.map_err(|error| unavailable(&error))?;
+    rows.iter().map(read).collect()
+}
+
+fn open_page(after: Option<(Timestamp, RequestId)>) -> QueryBuilder<Sqlite> {
+    let mut select = QueryBuilder::new(COLUMNS);
+    select.push(" WHERE ").push(OPEN);
+    if let Some((filed, id)) = after {
+        select.push(" AND (filed, id) > (").push_bind(filed.micros()).push(", ").push_bind(id.to_string()).push(")");
+    }
+    let limit = i64::try_from(RequestQuery::MOST).unwrap_or(i64::MAX);
+    select.push(" ORDER BY filed, id LIMIT ").push_bind(limit);
+    select
 }
 
 fn select(query: &RequestQuery) -> QueryBuilder<Sqlite> {

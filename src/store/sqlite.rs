@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use sqlx::sqlite::{Sqlite, SqlitePool};
 use sqlx::{Row as _, Transaction};
 
+use crate::audit::event::AuditEvent;
 use crate::domain::{RequestId, Serial, Timestamp};
 use crate::grant::AccessRequest;
-use crate::service::ports::{CertificateRecord, RequestQuery, Store, StoreError, Stored};
+use crate::service::ports::{CertificateRecord, OpenLimit, OwedEntry, RequestQuery, Store, StoreError, Stored};
 
 use super::failure::{damaged, unavailable};
 use super::open::{self, OpenError, Pools};
-use super::{certificates, requests};
+use super::{certificates, owed, requests};
 
 /// Requests, grants, certificates and serial numbers in one SQLite file.
 ///
@@ -53,8 +54,9 @@ async fn commit(transaction: Transaction<'_, Sqlite>) -> Result<(), StoreError> 
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn insert_request(&self, request: &AccessRequest) -> Result<(), StoreError> {
+    async fn insert_request(&self, request: &AccessRequest, limit: OpenLimit) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
+        requests::have_room(&mut transaction, &request.user, limit).await?;
         requests::insert(&mut transaction, request).await?;
         commit(transaction).await
     }
@@ -69,8 +71,38 @@ impl Store for SqliteStore {
         commit(transaction).await
     }
 
+    async fn replace_request_owing(
+        &self,
+        before: &Stored<AccessRequest>,
+        after: &AccessRequest,
+        owed: &AuditEvent,
+    ) -> Result<i64, StoreError> {
+        let mut transaction = self.begin().await?;
+        requests::replace(&mut transaction, before, after).await?;
+        let id = owed::keep(&mut transaction, owed).await?;
+        commit(transaction).await?;
+        Ok(id)
+    }
+
+    async fn owed_entries(&self) -> Result<Vec<OwedEntry>, StoreError> {
+        owed::all(&self.read).await
+    }
+
+    async fn entry_written(&self, id: i64) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        owed::forget(&mut transaction, id).await?;
+        commit(transaction).await
+    }
+
     async fn requests(&self, query: &RequestQuery) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
         requests::matching(&self.read, query).await
+    }
+
+    async fn open_requests(
+        &self,
+        after: Option<(Timestamp, RequestId)>,
+    ) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
+        requests::open_after(&self.read, after).await
     }
 
     async fn reserve_serials(&self, count: u32) -> Result<Serial, StoreError> {

@@ -37,6 +37,8 @@ pub(super) struct Item {
     pub(super) waiter: Option<Waiter>,
     /// See [`What::is_ending`].
     pub(super) ending: bool,
+    /// Told once it is durable, by `append_owed`; dropped if it never will be.
+    pub(super) durable: Option<oneshot::Sender<()>>,
 }
 
 impl Item {
@@ -46,7 +48,7 @@ impl Item {
             let message = format!("an entry of kind {} could not be written: {error}", event.what.kind());
             Body::of(&AuditEvent { what: What::Error { message }, ..event.clone() })
         });
-        body.ok().map(|body| Self { body, waiter: None, ending: event.what.is_ending() })
+        body.ok().map(|body| Self { body, waiter: None, ending: event.what.is_ending(), durable: None })
     }
 
     /// The same, written also while only endings are.

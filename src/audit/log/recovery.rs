@@ -52,7 +52,9 @@ impl Writer {
                 let mut first = failed.kept;
                 if was_committed {
                     // The failure came after the new checkpoint was in its place, so they are in the log.
-                    first.clear();
+                    for durable in first.drain(..).filter_map(|item| item.durable) {
+                        let _ = durable.send(());
+                    }
                     self.tree = failed.tree;
                 }
                 if !std::mem::replace(&mut self.told, true) {

@@ -184,6 +184,9 @@ impl Writer {
                 // Who gave up waiting finds the entry in the log all the same.
                 let _ = waiter.answer.send(Ok(Committed::at(number)));
             }
+            if let Some(durable) = item.durable {
+                let _ = durable.send(());
+            }
         }
     }
 

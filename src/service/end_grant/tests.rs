@@ -104,6 +104,28 @@ async fn the_sweep_ends_what_is_due_once() {
 }
 
 #[tokio::test]
+async fn however_many_newer_requests_there_are_the_old_ones_are_seen_and_ended() {
+    let stage = Rehearsal::new();
+    let (grant, waiting) = (active(&stage).await, stage.filed("web-restart").await);
+    {
+        let mut requests = stage.store.requests.lock().unwrap();
+        for number in 1..=u64::try_from(RequestQuery::MOST).unwrap() {
+            let id = RequestId::from_bits(1_000_000 + number);
+            let filed = waiting.filed.after(HOUR / 4);
+            let state = State::Pending { lapses: filed.after(8 * HOUR) };
+            requests.insert(id.clone(), (1, AccessRequest { id, filed, state, ..waiting.clone() }));
+        }
+    }
+    let carol = stage.session("carol");
+    assert_eq!(grants(&stage.services, &carol).await.unwrap(), vec![grant.clone()]);
+    let seen = super::super::review_request::pending(&stage.services, &carol).await.unwrap();
+    assert_eq!((seen.len(), &seen[0].request), (RequestQuery::MOST + 1, &waiting));
+    stage.clock.pass(HOUR / 2);
+    assert_eq!(expire_due(&stage.services).await.unwrap(), 1);
+    assert!(stage.stored(&grant.id).state.is_over());
+}
+
+#[tokio::test]
 async fn two_who_revoke_at_once_revoke_once() {
     let stage = Rehearsal::new();
     let grant = active(&stage).await.grant_id();

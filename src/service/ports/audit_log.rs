@@ -1,6 +1,7 @@
 //! The port to the audit log.
 
 use async_trait::async_trait;
+use tokio::sync::oneshot;
 
 use crate::audit::event::AuditEvent;
 
@@ -45,4 +46,9 @@ pub trait AuditLog: Send + Sync {
     /// Hands over an entry about something that is done whether or not the log works: taking power away, endings. Never
     /// waits for the disk. If the log cannot take it now it is kept (bounded) and is the first written afterwards.
     fn append_later(&self, event: AuditEvent);
+
+    /// As [`append_later`](Self::append_later), always with the room of endings, for an entry that the store keeps until it
+    /// is written. What it returns resolves once the entry is durable, however long that takes, and to an error if it never
+    /// will be: the log was closed before, or held too much already.
+    fn append_owed(&self, event: AuditEvent) -> oneshot::Receiver<()>;
 }

@@ -13,7 +13,7 @@ pub use audit_reader::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verd
 pub use client::ClientSide;
 pub use recorder::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
 pub use session_authority::{AuthorityError, SessionAuthority, SessionCertificateRequest};
-pub use store::{CertificateRecord, RequestQuery, Store, StoreError, Stored};
+pub use store::{CertificateRecord, OpenLimit, OwedEntry, RequestQuery, Store, StoreError, Stored};
 pub use targets::{Cleared, CommandIdentity, Output, Running, TargetError, Targets};
 
 /// Random bits.

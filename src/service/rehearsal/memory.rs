@@ -11,14 +11,16 @@ use russh::keys::signature::Signer as _;
 use russh::keys::ssh_key::Signature;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::keys::{PrivateKey, PublicKey};
+use tokio::sync::oneshot;
 
 use super::execution::Diary;
 use crate::audit::event::{AuditEvent, What};
 use crate::ca::signer::Signer;
 use crate::domain::{Clock, Digest, RequestId, Serial, Timestamp};
-use crate::grant::AccessRequest;
+use crate::grant::{AccessRequest, State};
 use crate::service::ports::{
-    AuditError, AuditLog, AuthorityError, CertificateRecord, Committed, Random, RequestQuery, Store, StoreError, Stored,
+    AuditError, AuditLog, AuthorityError, CertificateRecord, Committed, OpenLimit, OwedEntry, Random, RequestQuery,
+    Store, StoreError, Stored,
 };
 
 /// When every rehearsal begins: 2026-01-31T14:00:00Z.
@@ -85,6 +87,8 @@ pub(crate) struct MemoryLog {
     pub(crate) diary: Diary,
     written: Mutex<Vec<AuditEvent>>,
     waiting: Mutex<Vec<AuditEvent>>,
+    /// Those who want to know when what waits is written.
+    owed: Mutex<Vec<oneshot::Sender<()>>>,
 }
 
 impl MemoryLog {
@@ -109,6 +113,9 @@ impl MemoryLog {
     pub(crate) fn mend(&self) {
         self.broken.store(false, Ordering::SeqCst);
         self.written.lock().unwrap().append(&mut self.waiting.lock().unwrap());
+        for durable in self.owed.lock().unwrap().drain(..) {
+            let _ = durable.send(());
+        }
     }
 }
 
@@ -132,6 +139,17 @@ impl AuditLog for MemoryLog {
         let kept = if self.broken.load(Ordering::SeqCst) { &self.waiting } else { &self.written };
         kept.lock().unwrap().push(event);
     }
+
+    fn append_owed(&self, event: AuditEvent) -> oneshot::Receiver<()> {
+        self.append_later(event);
+        let (durable, written) = oneshot::channel();
+        if self.broken.load(Ordering::SeqCst) {
+            self.owed.lock().unwrap().push(durable);
+        } else {
+            let _ = durable.send(());
+        }
+        written
+    }
 }
 
 /// A store that can break, for all or for changes alone, or never answer.
@@ -142,7 +160,9 @@ pub(crate) struct MemoryStore {
     pub(crate) hangs: AtomicBool,
     pub(crate) requests: Mutex<BTreeMap<RequestId, (i64, AccessRequest)>>,
     pub(crate) certificates: Mutex<BTreeMap<Serial, CertificateRecord>>,
+    pub(crate) owed: Mutex<BTreeMap<i64, AuditEvent>>,
     serials: AtomicU64,
+    debts: AtomicI64,
 }
 
 impl MemoryStore {
@@ -157,12 +177,18 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn insert_request(&self, request: &AccessRequest) -> Result<(), StoreError> {
+    async fn insert_request(&self, request: &AccessRequest, limit: OpenLimit) -> Result<(), StoreError> {
         tokio::task::yield_now().await;
         self.works(true).await?;
         let mut requests = self.requests.lock().unwrap();
         if requests.contains_key(&request.id) {
             return Err(StoreError::Taken);
+        }
+        let open = |(_, one): &&(i64, AccessRequest)| one.user == request.user && !one.state.is_over();
+        let waiting = |(_, one): &&(i64, AccessRequest)| !matches!(one.state, State::Active { .. });
+        let count = (requests.values().filter(open).filter(waiting).count(), requests.values().filter(open).count());
+        if count.0 >= limit.waiting || count.1 >= limit.all {
+            return Err(StoreError::Full(if count.0 >= limit.waiting { count.0 } else { count.1 }));
         }
         requests.insert(request.id.clone(), (1, request.clone()));
         Ok(())
@@ -187,6 +213,45 @@ impl Store for MemoryStore {
             }
             _ => Err(StoreError::Changed),
         }
+    }
+
+    async fn replace_request_owing(
+        &self,
+        before: &Stored<AccessRequest>,
+        after: &AccessRequest,
+        owed: &AuditEvent,
+    ) -> Result<i64, StoreError> {
+        self.replace_request(before, after).await?;
+        let id = self.debts.fetch_add(1, Ordering::SeqCst);
+        self.owed.lock().unwrap().insert(id, owed.clone());
+        Ok(id)
+    }
+
+    async fn owed_entries(&self) -> Result<Vec<OwedEntry>, StoreError> {
+        self.works(false).await?;
+        let owed = self.owed.lock().unwrap();
+        Ok(owed.iter().map(|(id, event)| OwedEntry { id: *id, event: event.clone() }).collect())
+    }
+
+    async fn entry_written(&self, id: i64) -> Result<(), StoreError> {
+        self.works(true).await?;
+        self.owed.lock().unwrap().remove(&id);
+        Ok(())
+    }
+
+    async fn open_requests(
+        &self,
+        after: Option<(Timestamp, RequestId)>,
+    ) -> Result<Vec<Stored<AccessRequest>>, StoreError> {
+        self.works(false).await?;
+        let key = |request: &AccessRequest| Some((request.filed, request.id.clone()));
+        let requests = self.requests.lock().unwrap();
+        let open = requests.values().filter(|(_, value)| !value.state.is_over() && key(value) > after);
+        let mut open: Vec<_> =
+            open.map(|(version, value)| Stored { version: *version, value: value.clone() }).collect();
+        open.sort_by_key(|stored| key(&stored.value));
+        open.truncate(RequestQuery::MOST);
+        Ok(open)
     }
 
     async fn requests(&self, query: &RequestQuery) -> Result<Vec<Stored<AccessRequest>>, StoreError> {

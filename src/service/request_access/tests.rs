@@ -81,6 +81,42 @@ async fn one_user_can_keep_so_many_waiting_and_no_more() {
 }
 
 #[tokio::test]
+async fn many_channels_at_once_file_no_more_than_one_after_the_other() {
+    let stage = Rehearsal::new();
+    let alice = stage.session("alice");
+    // Each of them finds room when it looks.
+    let channel = || file_request(&stage.services, &alice, ask("web-restart"));
+    let all = tokio::join!(
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+        channel(),
+    );
+    drop(all);
+    assert_eq!(stage.store.requests.lock().unwrap().len(), 10);
+    // Whoever found none after their entry was written is contradicted by the next one.
+    let kinds = stage.log.kinds();
+    let count = |wanted: &str| kinds.iter().filter(|kind| *kind == wanted).count();
+    assert_eq!(count("requested") - count("error"), 10);
+}
+
+#[tokio::test]
 async fn active_grants_are_bounded_too() {
     let stage = Rehearsal::new();
     for _ in 0..60 {

@@ -110,7 +110,7 @@ async fn a_database_of_another_program_is_refused_and_left_as_it_was() {
 
 #[tokio::test]
 async fn a_database_of_a_newer_version_is_refused_and_left_as_it_was() {
-    for sql in ["PRAGMA user_version = 2", "PRAGMA user_version = 2000000000", "PRAGMA user_version = -1"] {
+    for sql in ["PRAGMA user_version = 3", "PRAGMA user_version = 2000000000", "PRAGMA user_version = -1"] {
         let (_folder, path) = place();
         SqliteStore::open(&path).await.unwrap().close().await;
         meddle(&path, sql).await;
