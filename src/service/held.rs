@@ -100,6 +100,11 @@ pub async fn current_certificate(services: &Services, session: &Session) -> Resu
     let snapshot = services.snapshot.load_full();
     let insist = snapshot.settings.require_presented_certificate;
     if !insist {
+        // A grant's time begins only for a key that could use it.
+        let owner = snapshot.directory.owner_of(&session.user.fingerprint);
+        if owner.is_none_or(|owner| owner.name != session.user.name) {
+            return Err(CertifyError::NotEnrolled.into());
+        }
         activate_approved(services, &session.user.name).await?;
     }
     let held = active_grants(services, &session.user.name).await?;
