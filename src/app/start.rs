@@ -119,7 +119,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let control = ControlContext {
         host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
         port: loaded.listen.public_port,
-        audit: Arc::new(LogFiles { dir: paths.audit(), key: log.verifier_key().clone() }),
+        audit: Arc::new(LogFiles::new(paths.audit(), log.verifier_key().clone())),
     };
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
     let services = services(&paths, loaded, &store, &log, &clock)?;
