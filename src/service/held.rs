@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::domain::UserName;
+use crate::domain::{TargetName, UserName};
 use crate::grant::{AccessRequest, ActiveGrant};
 use crate::identity::{Proof, SessionCertificate};
-use crate::policy::Role;
+use crate::policy::{HeldRole, Role};
 
 use super::activate_grant::activate_approved;
 use super::approved_roles::approved_role;
@@ -33,6 +33,16 @@ pub struct HeldGrant {
     pub grant: ActiveGrant,
     /// Its role as approved.
     pub role: Arc<Role>,
+}
+
+impl HeldGrant {
+    /// The grant on `target`, with the role and account as they are configured in `snapshot`.
+    pub(super) fn as_configured<'h>(&'h self, target: &TargetName, snapshot: &'h Snapshot) -> HeldRole<'h> {
+        let loaded = snapshot.roles.get(self.grant.role()).map(AsRef::as_ref);
+        let known = snapshot.inventory.target(target);
+        let account = loaded.zip(known).and_then(|(role, target)| snapshot.account_on(role, target));
+        HeldRole { grant: &self.grant, approved: &self.role, loaded, account }
+    }
 }
 
 /// Why a session has no certificate to run commands under. `Display` is shown to the user: what to type.
