@@ -27,6 +27,7 @@ use crate::target::{Deadlines, TargetRouter};
 
 use super::certifier::Certifier;
 use super::clock::{SystemRandom, WallClock};
+use super::descriptors;
 use super::reader::LogFiles;
 
 /// How many bytes of input may wait for all targets together.
@@ -114,6 +115,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         serials: SerialSource::new(Arc::clone(&store) as Arc<dyn Store>),
     };
     let limits = limits(&loaded.listen);
+    descriptors::raise(&limits);
     let names = vec![loaded.snapshot.settings.name.clone()];
     let config = hosts.certified(&names, clock.now(), &limits).await?;
     let control = ControlContext {
