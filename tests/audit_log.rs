@@ -373,7 +373,7 @@ async fn search_finds_what_is_asked_for_newest_last() {
         AuditEvent { target: Some("web-1".parse().unwrap()), ..by("alice", What::Refused { what: "x11".to_owned() }) },
         AuditEvent {
             session: Some("s-7K2Q4M9D".parse().unwrap()),
-            ..by("alice", What::Disconnected { dropped_env: 0 })
+            ..by("alice", What::Disconnected { dropped_env: 0, refusals_left_out: 0 })
         },
         said("7K2Q4M and \"user\":\"bob\" in a text"),
     ];

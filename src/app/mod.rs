@@ -9,6 +9,7 @@ pub mod start;
 pub mod target_test;
 
 mod certifier;
+mod descriptors;
 mod reader;
 
 pub use run::serve;

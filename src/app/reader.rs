@@ -1,8 +1,10 @@
 //! The log's files for the control verbs, read away from the async threads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::Semaphore;
 
 use crate::audit::entry::AuditEntry;
 use crate::audit::note::VerifierKey;
@@ -11,33 +13,72 @@ use crate::service::ports::{AuditQuery, AuditReadError, AuditReader, FoundEntry,
 
 /// The audit folder and the key it must be signed by.
 pub(super) struct LogFiles {
-    pub(super) dir: PathBuf,
-    pub(super) key: VerifierKey,
+    dir: PathBuf,
+    key: VerifierKey,
+    /// One reader at a time: each reads the whole log, on threads that the database and the recordings need too.
+    turn: Arc<Semaphore>,
 }
 
-/// Runs blocking `work` on its own thread.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, AuditReadError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| AuditReadError { reason: error.to_string() })
+impl LogFiles {
+    /// The log in `dir`, signed by `key`.
+    pub(super) fn new(dir: PathBuf, key: VerifierKey) -> Self {
+        Self { dir, key, turn: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Runs blocking `work` on its own thread when it is its turn.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path, &VerifierKey) -> T + Send + 'static,
+    ) -> Result<T, AuditReadError> {
+        let failed = |error: String| AuditReadError { reason: error };
+        let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|error| failed(error.to_string()))?;
+        let (dir, key) = (self.dir.clone(), self.key.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            // Held here, because the thread goes on when whoever asked has left.
+            let _turn = turn;
+            work(&dir, &key)
+        });
+        reading.await.map_err(|error| failed(error.to_string()))
+    }
 }
 
 #[async_trait]
 impl AuditReader for LogFiles {
     async fn search(&self, query: AuditQuery) -> Result<Vec<FoundEntry>, AuditReadError> {
-        let (dir, key) = (self.dir.clone(), self.key.clone());
-        let found = blocking(move || search::search(&dir, &key, &query)).await?;
+        let found = self.blocking(move |dir, key| search::search(dir, key, &query)).await?;
         let entries = found.map_err(|error| AuditReadError { reason: error.to_string() })?;
         let entry = |entry: AuditEntry| FoundEntry { sequence: entry.sequence, time: entry.time, event: entry.event };
         Ok(entries.into_iter().map(entry).collect())
     }
 
     async fn verify(&self) -> Result<Verdict, AuditReadError> {
-        let (dir, key) = (self.dir.clone(), self.key.clone());
-        match blocking(move || verify::verify(&dir, &key)).await? {
+        match self.blocking(verify::verify).await? {
             Ok(report) => {
                 let verify::Report { entries, root, last, uncovered, .. } = report;
                 Ok(Verdict::Sound { entries, root, last, uncovered })
             }
             Err(problem) => Ok(Verdict::Broken { problem: problem.to_string() }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_reads_at_a_time_and_the_next_has_its_turn_when_that_one_is_done() {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key();
+        let files = LogFiles::new(PathBuf::from("/nowhere"), VerifierKey::new("test", key).unwrap());
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let first = files.blocking(move |_, _| held.recv().is_ok());
+        // Whoever asked leaves; the thread reads on.
+        assert!(tokio::time::timeout(Duration::from_millis(100), first).await.is_err());
+        let mut second = Box::pin(files.verify());
+        assert!(tokio::time::timeout(Duration::from_millis(100), &mut second).await.is_err());
+        release.send(()).unwrap();
+        assert!(matches!(second.await, Ok(Verdict::Broken { .. })));
     }
 }

@@ -27,6 +27,7 @@ use crate::target::{Deadlines, TargetRouter};
 
 use super::certifier::Certifier;
 use super::clock::{SystemRandom, WallClock};
+use super::descriptors;
 use super::reader::LogFiles;
 
 /// How many bytes of input may wait for all targets together.
@@ -117,12 +118,13 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         serials: SerialSource::new(Arc::clone(&store) as Arc<dyn Store>),
     };
     let limits = limits(&loaded.listen);
+    descriptors::raise(&limits);
     let names = vec![loaded.snapshot.settings.name.clone()];
     let config = hosts.certified(&names, clock.now(), &limits).await?;
     let control = ControlContext {
         host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
         port: loaded.listen.public_port,
-        audit: Arc::new(LogFiles { dir: paths.audit(), key: log.verifier_key().clone() }),
+        audit: Arc::new(LogFiles::new(paths.audit(), log.verifier_key().clone())),
     };
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
     let fixed = RestartOnly::of(&loaded);

@@ -97,6 +97,9 @@ pub enum What {
     Disconnected {
         /// How many channel requests of no use were dropped (`env`).
         dropped_env: u64,
+        /// How many refusals got no entry of their own, because the connection had too many.
+        #[serde(default)]
+        refusals_left_out: u64,
     },
     /// A forward, an agent, a subsystem or another thing we do not serve was asked for and refused.
     Refused {

@@ -24,6 +24,9 @@ pub struct OpenSsh {
 impl OpenSsh {
     /// The first with `DisableForwarding` and everything else the snippet needs.
     pub const OLDEST: Self = Self { major: 7, minor: 4 };
+    /// The first of which we are sure that `ClientAlive…` may stand inside `Match`; earlier ones may not even start with it.
+    /// Also the first with `Include`, which the script for a target needs.
+    pub const ALIVE_IN_MATCH: Self = Self { major: 8, minor: 2 };
     /// The first that punishes addresses for failed logins, and lets some be spared.
     pub const PENALTIES: Self = Self { major: 9, minor: 8 };
 
@@ -135,6 +138,7 @@ fn configuration(facts: &EnrollFacts<'_>) -> String {
     let authority = quoted(&facts.places.authority);
     let principals = quoted(&facts.places.principals.join("%u"));
     let penalties = penalties(facts);
+    let alive = alive(facts);
     format!(
         "# doorward: {target}, a target of {bastion}. Written by `doorward target enroll`; change nothing by hand.
 {penalties}
@@ -153,13 +157,25 @@ Match User {accounts}
     PermitUserRC no
     DisableForwarding yes
     MaxSessions 1
-    # The certificate says for each command whether it gets a terminal.
+{alive}    # The certificate says for each command whether it gets a terminal.
     PermitTTY yes
 Match all
 ",
         target = facts.target,
         bastion = facts.bastion,
     )
+}
+
+/// A bastion that vanishes without a word (power, network) leaves its connection open: `sshd` has to ask, because the end of
+/// the connection is what ends a command.
+fn alive(facts: &EnrollFacts<'_>) -> &'static str {
+    if facts.openssh.is_some_and(|version| version < OpenSsh::ALIVE_IN_MATCH) {
+        return "";
+    }
+    "    # The end of the connection ends the command; a network that dies silently must be noticed too, within 45 seconds.
+    ClientAliveInterval 15
+    ClientAliveCountMax 3
+"
 }
 
 /// From 9.8 on, `sshd` slows addresses down that fail often. All users come from the bastion's address, so one refused

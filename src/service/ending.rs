@@ -33,6 +33,9 @@ pub(super) enum End {
     /// The configuration no longer gives what it needs: the user's key, the role, the target or its account.
     #[error("{0}")]
     Withdrawn(&'static str),
+    /// The configuration no longer allows the command itself.
+    #[error("your roles were narrowed and no longer allow it; `roles` lists what they allow")]
+    Narrowed,
     /// The client left.
     #[error("the connection to you was lost")]
     ClientGone,
@@ -62,6 +65,7 @@ impl End {
             Self::GivenBack(_) => "given-back",
             Self::Revoked { .. } => "revoked",
             Self::Withdrawn(_) => "withdrawn",
+            Self::Narrowed => "narrowed",
             Self::ClientGone => "client-gone",
             Self::OutputLimit(_) => "output-limit",
             Self::InputOverflow => "input-overflow",

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::domain::UserName;
+use crate::domain::{TargetName, UserName};
 use crate::grant::{AccessRequest, ActiveGrant};
 use crate::identity::{Proof, SessionCertificate};
-use crate::policy::Role;
+use crate::policy::{HeldRole, Role};
 
 use super::activate_grant::activate_approved;
 use super::approved_roles::approved_role;
@@ -33,6 +33,18 @@ pub struct HeldGrant {
     pub grant: ActiveGrant,
     /// Its role as approved.
     pub role: Arc<Role>,
+}
+
+impl HeldGrant {
+    /// The grant on `target`, with the role and account as they are configured in `snapshot`.
+    #[must_use]
+    pub fn as_configured<'h>(&'h self, target: &TargetName, snapshot: &'h Snapshot) -> HeldRole<'h> {
+        let loaded = snapshot.roles.get(self.grant.role()).map(AsRef::as_ref);
+        let known = snapshot.inventory.target(target);
+        let account = loaded.zip(known).and_then(|(role, target)| snapshot.account_on(role, target));
+        let eligible = snapshot.user_may_ask(self.grant.user(), self.grant.role());
+        HeldRole { grant: &self.grant, approved: &self.role, loaded, account, eligible }
+    }
 }
 
 /// Why a session has no certificate to run commands under. `Display` is shown to the user: what to type.
@@ -100,6 +112,11 @@ pub async fn current_certificate(services: &Services, session: &Session) -> Resu
     let snapshot = services.snapshot.load_full();
     let insist = snapshot.settings.require_presented_certificate;
     if !insist {
+        // A grant's time begins only for a key that could use it.
+        let owner = snapshot.directory.owner_of(&session.user.fingerprint);
+        if owner.is_none_or(|owner| owner.name != session.user.name) {
+            return Err(CertifyError::NotEnrolled.into());
+        }
         activate_approved(services, &session.user.name).await?;
     }
     let held = active_grants(services, &session.user.name).await?;

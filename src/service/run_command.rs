@@ -10,14 +10,14 @@ use bytes::Bytes;
 use crate::audit::event::{AllowedCommand, AuditEvent, What};
 use crate::domain::limits::{EXCERPT, LINE};
 use crate::domain::text::{escape, excerpt_bytes};
-use crate::domain::{CommandId, Digest, RoleName, TargetName};
+use crate::domain::{CommandId, Digest, RoleName, TargetName, Timestamp};
 use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 
 use super::ending::{COULD_NOT_RUN, DENIED};
 use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
 use super::ports::{ClientSide, Committed};
 use super::requestable::Suggestion;
-use super::{Services, Snapshot, requestable, session::Session};
+use super::{Services, requestable, session::Session};
 
 mod execution;
 
@@ -67,6 +67,16 @@ impl Stop {
     }
 }
 
+/// What was decided, and what that rests on.
+struct Allowed {
+    permit: Permit,
+    words: Words,
+    /// Digest of the configuration it was decided under.
+    policy: Digest,
+    /// The time it was decided at. The command's own end on the target counts from here.
+    at: Timestamp,
+}
+
 /// One command on its way.
 struct Attempt<'a> {
     services: &'a Services,
@@ -83,7 +93,13 @@ impl Attempt<'_> {
         }
         let words = match Words::split(&self.ask.line) {
             Ok(words) => words,
-            Err(error) => return Err(self.deny(&error.to_string(), vec![format!("denied: {error}")]).await),
+            Err(error) => {
+                let mut lines = error.lines();
+                if let Some(first) = lines.first_mut() {
+                    first.insert_str(0, "denied: ");
+                }
+                return Err(self.deny(&error.to_string(), lines).await);
+            }
         };
         let certificate = self.certificate(&words).await?;
         let held = self.held(&certificate).await?;
@@ -98,9 +114,9 @@ impl Attempt<'_> {
         held: &[HeldGrant],
         client: &mut dyn ClientSide,
     ) -> Result<u8, Stop> {
-        let (permit, policy) = self.decide(words, held).await?;
-        let written = self.log(&permit, certificate, policy).await?;
-        self.execute(permit, policy, written, client).await
+        let allowed = self.decide(words, held).await?;
+        let written = self.log(&allowed, certificate).await?;
+        self.execute(allowed, written, client).await
     }
 
     /// The certificate this command runs under.
@@ -135,15 +151,16 @@ impl Attempt<'_> {
         Ok(held)
     }
 
-    /// The decision, with the digest of the configuration it was made under.
-    async fn decide(&self, words: &Words, held: &[HeldGrant]) -> Result<(Permit, Digest), Stop> {
+    /// The decision.
+    async fn decide(&self, words: &Words, held: &[HeldGrant]) -> Result<Allowed, Stop> {
         let snapshot = self.services.snapshot.load_full();
-        let roles: Vec<HeldRole<'_>> = held.iter().map(|held| self.as_configured(held, &snapshot)).collect();
+        let roles: Vec<HeldRole<'_>> =
+            held.iter().map(|held| held.as_configured(&self.ask.target, &snapshot)).collect();
         let request = CommandRequest { target: &self.ask.target, words, role: self.ask.role.as_ref() };
-        let now = self.services.clock.now();
-        let mut lines = match decide(&request, &roles, now) {
-            Decision::Allow(permit) if now.until(permit.deadline()) >= LEAST_TIME => {
-                return Ok((permit, snapshot.digest));
+        let at = self.services.clock.now();
+        let mut lines = match decide(&request, &roles, at) {
+            Decision::Allow(permit) if at.until(permit.deadline()) >= LEAST_TIME => {
+                return Ok(Allowed { permit, words: words.clone(), policy: snapshot.digest, at });
             }
             Decision::Allow(_) => vec!["your grant ends within a second".to_owned()],
             Decision::Deny(denial) => explain::denial(&denial, &self.ask.target, &snapshot.settings.alias),
@@ -154,15 +171,6 @@ impl Attempt<'_> {
         }
         lines.extend(self.suggestion(words).map(|found| to_ask(&found)));
         Err(self.deny(&reason, lines).await)
-    }
-
-    /// A grant with the role and account as they are configured now.
-    fn as_configured<'h>(&self, held: &'h HeldGrant, snapshot: &'h Snapshot) -> HeldRole<'h> {
-        let loaded = snapshot.roles.get(held.grant.role()).map(AsRef::as_ref);
-        let target = snapshot.inventory.target(&self.ask.target);
-        let account = loaded.zip(target).and_then(|(role, target)| snapshot.account_on(role, target));
-        let eligible = snapshot.user_may_ask(held.grant.user(), held.grant.role());
-        HeldRole { grant: &held.grant, approved: &held.role, loaded, account, eligible }
     }
 
     /// A denial stands whether or not it could be written.
@@ -184,7 +192,8 @@ impl Attempt<'_> {
     }
 
     /// Invariant 2: the decision is on disk before anything else happens.
-    async fn log(&self, permit: &Permit, certificate: &CurrentCertificate, policy: Digest) -> Result<Committed, Stop> {
+    async fn log(&self, allowed: &Allowed, certificate: &CurrentCertificate) -> Result<Committed, Stop> {
+        let permit = &allowed.permit;
         let what = What::CommandAllowed(AllowedCommand {
             command: self.command.clone(),
             role: permit.role().clone(),
@@ -196,7 +205,7 @@ impl Attempt<'_> {
             typed: self.typed.clone(),
             argv: permit.argv().to_vec(),
             digest: permit.digest(),
-            policy,
+            policy: allowed.policy,
             deadline: permit.deadline(),
         });
         let event = AuditEvent { grant: permit.grants().first().cloned(), ..self.event(what) };

@@ -3,18 +3,21 @@
 //! Asks for nothing but time, configuration and store, and always live: what was true when the command began may have been
 //! taken away since.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{AccountName, GrantId, RequestId, TargetName, Timestamp};
-use crate::grant::{EndReason, State};
+use crate::domain::{AccountName, Digest, GrantId, RequestId, RoleName, TargetName, Timestamp};
+use crate::grant::{AccessRequest, ActiveGrant, EndReason, State};
 use crate::identity::VerifiedUser;
-use crate::policy::Permit;
+use crate::policy::{CommandRequest, Decision, Permit, Words, decide};
 
-use super::Services;
+use super::approved_roles::approved_role;
 use super::ending::End;
+use super::held::HeldGrant;
 use super::ports::StoreError;
+use super::{Services, Session, Snapshot};
 
 /// How often to look without being rung.
 const LOOK_EVERY: Duration = Duration::from_millis(1500);
@@ -32,13 +35,28 @@ pub(super) struct Footing {
     target: TargetName,
     account: AccountName,
     deadline: Timestamp,
+    peer: IpAddr,
+    /// What was decided, to decide it again when the configuration is no longer `policy`.
+    words: Words,
+    role: Option<RoleName>,
+    policy: Digest,
 }
 
 impl Footing {
-    /// What `permit` stands on.
-    pub(super) fn of(permit: &Permit, user: &VerifiedUser) -> Self {
+    /// What `permit` stands on, which was given to `session` for `words` (with `role` chosen) under the configuration `policy`.
+    pub(super) fn of(
+        permit: &Permit,
+        session: &Session,
+        role: &Option<RoleName>,
+        words: Words,
+        policy: Digest,
+    ) -> Self {
         Self {
-            user: user.clone(),
+            user: session.user.clone(),
+            peer: session.peer.ip(),
+            role: role.clone(),
+            words,
+            policy,
             grants: permit.grants().to_vec(),
             target: permit.target().clone(),
             account: permit.account().clone(),
@@ -51,40 +69,65 @@ impl Footing {
     /// # Errors
     /// The store's, or that it did not answer in time: then it is not known.
     pub(super) async fn lost(&self, services: &Services) -> Result<Option<End>, StoreError> {
+        let mut requests = Vec::new();
         for grant in &self.grants {
-            let end = tokio::time::timeout(LOOK_WITHIN, self.lost_grant(services, grant))
+            let request = tokio::time::timeout(LOOK_WITHIN, services.store.request(&RequestId::from(grant)))
                 .await
                 .map_err(|_| StoreError::Unavailable("it does not answer".to_owned()))??;
-            if end.is_some() {
-                return Ok(end);
-            }
+            let Some(request) = request else { return Ok(Some(End::Withdrawn("its grant is gone"))) };
+            requests.push((grant, request.value));
         }
-        Ok(None)
+        Ok(self.stands(services, &requests).err())
     }
 
-    async fn lost_grant(&self, services: &Services, id: &GrantId) -> Result<Option<End>, StoreError> {
-        let Some(request) = services.store.request(&RequestId::from(id)).await? else {
-            return Ok(Some(End::Withdrawn("its grant is gone")));
-        };
-        let Some(grant) = request.value.active_grant(services.clock.now()) else {
-            return Ok(Some(why_over(id, &request.value.state)));
-        };
-        if *grant.user() != self.user.name || grant.targets().get(&self.target) != Some(&self.account) {
-            return Ok(Some(End::Withdrawn("its grant no longer reaches this target")));
+    /// Whether everything but the store's answers holds.
+    fn stands(&self, services: &Services, requests: &[(&GrantId, AccessRequest)]) -> Result<(), End> {
+        let snapshot = services.snapshot.load_full();
+        let now = services.clock.now();
+        let mut held = Vec::new();
+        for (id, request) in requests {
+            let grant = request.active_grant(now).ok_or_else(|| why_over(id, &request.state))?;
+            self.reaches(&snapshot, &grant)?;
+            held.push((grant, request));
         }
-        let snapshot = services.snapshot.load();
+        if snapshot.digest == self.policy {
+            return Ok(());
+        }
+        let readable = |(grant, request)| Some(HeldGrant { grant, role: approved_role(services, request).ok()? });
+        let held: Option<Vec<HeldGrant>> = held.into_iter().map(readable).collect();
+        let held = held.ok_or(End::Withdrawn("its role cannot be read any more"))?;
+        self.still_allowed(&snapshot, &held, now)
+    }
+
+    /// Whether this grant still reaches the target, for a user who may still come.
+    fn reaches(&self, snapshot: &Snapshot, grant: &ActiveGrant) -> Result<(), End> {
+        if *grant.user() != self.user.name || grant.targets().get(&self.target) != Some(&self.account) {
+            return Err(End::Withdrawn("its grant no longer reaches this target"));
+        }
         let enrolled = snapshot.directory.owner_of(&self.user.fingerprint);
-        if enrolled.is_none_or(|owner| owner.name != self.user.name) {
-            return Ok(Some(End::Withdrawn("your key is no longer enrolled")));
+        let owner = enrolled.filter(|owner| owner.name == self.user.name);
+        let owner = owner.ok_or(End::Withdrawn("your key is no longer enrolled"))?;
+        if !owner.may_come_from(self.peer) {
+            return Err(End::Withdrawn("you may no longer come from this address"));
         }
         if !snapshot.user_may_ask(grant.user(), grant.role()) {
-            return Ok(Some(End::Withdrawn("you may no longer ask for its role")));
+            return Err(End::Withdrawn("you may no longer ask for its role"));
         }
         let reached = match (snapshot.roles.get(grant.role()), snapshot.inventory.target(&self.target)) {
             (Some(role), Some(target)) => snapshot.account_on(role, target) == Some(&self.account),
             _ => false,
         };
-        Ok((!reached).then_some(End::Withdrawn("its role no longer reaches this target")))
+        if reached { Ok(()) } else { Err(End::Withdrawn("its role no longer reaches this target")) }
+    }
+
+    /// Decides once more, under the same grants as the first time.
+    fn still_allowed(&self, snapshot: &Snapshot, held: &[HeldGrant], now: Timestamp) -> Result<(), End> {
+        let roles: Vec<_> = held.iter().map(|held| held.as_configured(&self.target, snapshot)).collect();
+        let request = CommandRequest { target: &self.target, words: &self.words, role: self.role.as_ref() };
+        match decide(&request, &roles, now) {
+            Decision::Allow(_) => Ok(()),
+            Decision::Deny(_) => Err(End::Narrowed),
+        }
     }
 
     /// How much time is left at `now`.

@@ -11,13 +11,15 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::error;
 
 use crate::control::{self, console};
+use crate::identity::certificate::CertificateError;
+use crate::service::ports::ClientSide as _;
 use crate::service::run_command::{CommandAsk, run_command};
 use crate::service::{Session, requestable};
 use crate::session::{SpoolLimits, spool};
 
 use super::FrontDoor;
 use super::client::{Client, drain};
-use super::door::{Door, door_of};
+use super::door::{Door, door_of, door_unknown};
 
 /// How long a channel may be open without asking for anything.
 const ASK_WITHIN: Duration = Duration::from_secs(60);
@@ -29,7 +31,7 @@ pub(super) struct Conversation {
     pub(super) front: Arc<FrontDoor>,
     pub(super) session: Arc<Session>,
     /// Why a presented certificate did not count.
-    pub(super) certificate_refused: Option<String>,
+    pub(super) certificate_refused: Option<CertificateError>,
     /// Its place among the connection's conversations.
     pub(super) _place: OwnedSemaphorePermit,
 }
@@ -108,6 +110,11 @@ impl Conversation {
                 control::run(services, &self.front.control, session, &line, client).await
             }
             (_, Ask::Shell) => control::greet(services, &self.front.control, session, client).await,
+            (Door::Unknown, Ask::Exec(_)) => {
+                let line = console::ours("not run: the bastion's database does not work now; tell its operator");
+                client.error(Bytes::from(line)).await;
+                COULD_NOT_RUN
+            }
             (Door::Target { target, role }, Ask::Exec(line)) => {
                 self.mention_refused_certificate(client).await;
                 run_command(services, session, CommandAsk { target, role, line }, client).await
@@ -117,17 +124,24 @@ impl Conversation {
 
     /// The door of this session's login name, among the targets the user may see now.
     async fn door(&self) -> Door {
-        // While the store is down only the control door opens, and its verbs say so.
-        let targets = requestable::targets_for(&self.front.services, &self.session.user.name).await.unwrap_or_default();
+        let session = &self.session;
+        let targets = match requestable::targets_for(&self.front.services, &session.user.name).await {
+            Ok(targets) => targets,
+            Err(error) => {
+                error!(%error, "the targets of a user cannot be looked up");
+                return door_unknown(&session.login, &session.user.name);
+            }
+        };
         let visible = targets.into_iter().map(|target| target.name).collect();
         let suffix = self.front.services.snapshot.load().settings.suffix.clone();
-        door_of(&self.session.login, &suffix, &visible)
+        door_of(&session.login, &suffix, &visible)
     }
 
     /// The connection goes on with the plain key when a certificate is refused; whoever presented one should know.
     async fn mention_refused_certificate(&self, client: &mut Client) {
-        use crate::service::ports::ClientSide as _;
         if let Some(reason) = &self.certificate_refused {
+            let alias = &self.front.services.snapshot.load().settings.alias;
+            let reason = reason.for_client(alias);
             let text = console::ours(&format!("the certificate you presented does not count: {reason}"));
             client.error(Bytes::from(text)).await;
         }

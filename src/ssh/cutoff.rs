@@ -4,20 +4,28 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// A stream whose reads and writes fail once its token is cancelled.
+/// How long a peer may keep its side open after ours was closed. A client that says it disconnects and does not would keep its
+/// place, and whatever it runs, for as long as it likes.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// A stream whose reads and writes fail once its token is cancelled, and that ends soon after our side was closed.
 pub(super) struct Severable<S> {
     stream: S,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Runs once our side is closed.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Severable<S> {
     /// `stream`, until `cut` is cancelled.
     pub(super) fn new(stream: S, cut: CancellationToken) -> Self {
-        Self { stream, cut: Box::pin(cut.cancelled_owned()) }
+        Self { stream, cut: Box::pin(cut.cancelled_owned()), linger: None }
     }
 
     /// Ready with the error once cut; also registers the task to be woken then.
@@ -30,6 +38,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Severable<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(error) = self.poll_cut(cx) {
             return Poll::Ready(Err(error));
+        }
+        if self.linger.as_mut().is_some_and(|linger| linger.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Ok(())); // the end of the stream
         }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
@@ -51,6 +62,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Severable<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
@@ -58,7 +70,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Severable<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn a_read_that_waits_for_ever_ends_when_the_connection_is_cut() {
@@ -68,5 +80,16 @@ mod tests {
         let waiting = tokio::spawn(async move { stream.read_u8().await });
         cut.cancel();
         assert_eq!(waiting.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_keeps_its_side_open_after_ours_is_closed_does_not_keep_us() {
+        let (near, mut far) = tokio::io::duplex(8);
+        let mut stream = Severable::new(near, CancellationToken::new());
+        far.write_all(b"x").await.unwrap();
+        stream.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(LINGER * 2, stream.read_to_end(&mut rest)).await;
+        assert_eq!((read.map(Result::ok), rest.as_slice()), (Ok(Some(1)), &b"x"[..]));
     }
 }

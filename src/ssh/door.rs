@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{RoleName, TargetName};
+use crate::domain::{RoleName, TargetName, UserName};
 
 /// A door of design.md 3.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -16,6 +16,8 @@ pub(super) enum Door {
         /// The role chosen with `ROLE+TARGET`.
         role: Option<RoleName>,
     },
+    /// Whichever of the two it is, it cannot be told now.
+    Unknown,
 }
 
 /// The door of `login` for somebody who may see the `visible` targets: `TARGET`, `TARGET.SUFFIX`, `ROLE+TARGET`.
@@ -36,9 +38,26 @@ pub(super) fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>)
     }
 }
 
+/// The door of `login` while nobody can say which targets `user` may see.
+///
+/// A command meant for a target must not be read as a verb, and the answer must not tell which targets there are: only the
+/// user's own name, which is no target's, surely means the verbs.
+pub(super) fn door_unknown(login: &str, user: &UserName) -> Door {
+    if login == user.as_str() { Door::Control } else { Door::Unknown }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn while_targets_cannot_be_looked_up_only_the_users_own_name_means_the_verbs() {
+        let alice = "alice".parse().unwrap();
+        assert_eq!(door_unknown("alice", &alice), Door::Control);
+        for login in ["web-1", "web-1.jea", "ops+web-1", "no-such-target", "bob", "alice.jea", "alice+web-1", ""] {
+            assert_eq!(door_unknown(login, &alice), Door::Unknown, "{login:?}");
+        }
+    }
 
     #[test]
     fn a_login_name_opens_a_target_only_for_those_who_may_see_it() {

@@ -16,7 +16,7 @@ use tracing::info;
 
 use crate::audit::event::{AuditEvent, What};
 use crate::domain::{UserName, limits, text};
-use crate::identity::certificate::Presented;
+use crate::identity::certificate::{CertificateError, Presented};
 use crate::identity::{Proof, VerifiedUser};
 use crate::service::Session;
 
@@ -54,7 +54,7 @@ pub(super) struct Connection {
     admission: Admission,
     phase: Phase,
     /// Why a presented certificate did not count, for the user to read when they run something.
-    certificate_refused: Option<String>,
+    certificate_refused: Option<CertificateError>,
     channels: HashMap<ChannelId, Asked>,
     /// Room for conversations. One may outlive its channel: a client that closes at once has not undone what it asked for.
     room: Arc<Semaphore>,
@@ -183,7 +183,10 @@ impl Drop for Connection {
         match &self.phase {
             Phase::Unproven(attempts) => self.log_failure(attempts),
             Phase::Proven(session) => {
-                let event = session.event(What::Disconnected { dropped_env: self.dropped_env });
+                let event = session.event(What::Disconnected {
+                    dropped_env: self.dropped_env,
+                    refusals_left_out: self.refusals.saturating_sub(REFUSALS_LOGGED),
+                });
                 self.admission.front.services.audit.append_later(event);
                 info!(session = %session.id, user = %session.user.name, seconds = self.began.elapsed().as_secs(), "disconnected");
             }
@@ -247,8 +250,9 @@ impl Handler for Connection {
                 Ok(self.accept(user, key, name, Proof::Certificate(certificate)))
             }
             (Err(error), _) => {
-                self.certificate_refused = Some(error.to_string());
-                Ok(self.refuse(user, &key, format!("certificate: {error}")))
+                let reason = format!("certificate: {error}");
+                self.certificate_refused = Some(error);
+                Ok(self.refuse(user, &key, reason))
             }
             (Ok(_), Err(reason)) => Ok(self.refuse(user, &key, reason)),
             (Ok(_), Ok(_)) => Ok(self.refuse(user, &key, "the certificate names another user than its key's")),

@@ -17,7 +17,7 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
         What::LogRepaired { moved_to: said(), bytes: 1 },
         What::Connection { peer, login: said(), key: key(), certificate: Some(certificate.clone()), client: said() },
         What::AuthenticationFailed { peer, login: said(), key: Some(key()), reason: said() },
-        What::Disconnected { dropped_env: 2 },
+        What::Disconnected { dropped_env: 2, refusals_left_out: 3 },
         What::Refused { what: said() },
         What::Control { line: said(), exit: 0 },
         What::Requested {

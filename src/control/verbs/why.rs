@@ -5,7 +5,7 @@ use crate::control::arguments::Arguments;
 use crate::control::outcome::{Answer, Exit, Failure};
 use crate::domain::{Person, TargetName, UserName};
 use crate::grant::State;
-use crate::policy::{CommandRequest, Decision, HeldRole, Words, decide, explain};
+use crate::policy::{CommandRequest, Decision, Words, decide, explain};
 use crate::service::held::held_grants;
 use crate::service::ports::RequestQuery;
 use crate::service::requestable::{Suggestion, role_allowing, targets_for};
@@ -28,16 +28,7 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     };
     let request = CommandRequest { target, words: &words, role };
     let held = held_grants(caller.services, &person.name).await?;
-    let machine = caller.snapshot.inventory.target(target);
-    let held: Vec<HeldRole<'_>> = held
-        .iter()
-        .map(|held| {
-            let loaded = caller.snapshot.roles.get(held.grant.role()).map(AsRef::as_ref);
-            let account = loaded.zip(machine).and_then(|(role, machine)| caller.snapshot.account_on(role, machine));
-            let eligible = caller.snapshot.user_may_ask(held.grant.user(), held.grant.role());
-            HeldRole { grant: &held.grant, approved: &held.role, loaded, account, eligible }
-        })
-        .collect();
+    let held: Vec<_> = held.iter().map(|held| held.as_configured(target, &caller.snapshot)).collect();
     let now = caller.services.clock.now();
     Ok(match decide(&request, &held, now) {
         Decision::Allow(permit) => Answer::out(format!("{}\n", explain::allowed(&permit).join("\n  "))),

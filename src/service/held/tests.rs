@@ -203,6 +203,15 @@ async fn a_key_taken_away_or_a_network_taken_away_ends_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_taken_away_begins_nothing() {
+    let stage = Stage::new();
+    stage.look().await;
+    stage.enroll(|_| false, &[]);
+    assert!(stage.refusal(&stage.alice()).await.contains("not enrolled any more"));
+    assert_eq!(stage.rehearsal.log.kinds(), ["requested"]);
+}
+
+#[tokio::test]
 async fn a_row_that_was_tampered_with_is_not_believed() {
     let stage = Stage::new();
     stage.look().await;

@@ -5,48 +5,41 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::audit::event::{AuditEvent, FinishedCommand, What};
-use crate::domain::Digest;
-use crate::policy::Permit;
 use crate::service::Services;
 use crate::service::ending::{COULD_NOT_RUN, DENIED, End, Outcome};
 use crate::service::ports::{AuditLog, Cleared, ClientSide, CommandIdentity, Committed, Recorder, RecorderHeader};
 use crate::service::pump::Pump;
 use crate::service::supervise::{Footing, supervise};
 
-use super::{Attempt, LEAST_TIME, Stop, say};
+use super::{Allowed, Attempt, LEAST_TIME, Stop, say};
 
 /// How long a recording may take to be finished.
 const LAST_WRITE: Duration = Duration::from_secs(10);
 
+/// How old a decision may be when its command starts: by so much it could outlive its grant if the bastion died.
+const STALE: Duration = Duration::from_secs(5);
+
 impl Attempt<'_> {
-    /// From the log entry to the end. The log gets an entry that closes the command, whatever happens. `policy` is the
-    /// digest of the configuration that `permit` was decided under.
+    /// From the log entry to the end. The log gets an entry that closes the command, whatever happens.
     pub(super) async fn execute(
         &self,
-        permit: Permit,
-        policy: Digest,
+        allowed: Allowed,
         written: Committed,
         client: &mut dyn ClientSide,
     ) -> Result<u8, Stop> {
         let unknown = What::CommandOutcomeUnknown { command: self.command.clone() };
         let last_entry = LastEntry::of(self.services, self.event(unknown));
-        let code = self.begin(permit, policy, written, client).await;
+        let code = self.begin(allowed, written, client).await;
         last_entry.dismiss();
         code
     }
 
-    async fn begin(
-        &self,
-        permit: Permit,
-        policy: Digest,
-        written: Committed,
-        client: &mut dyn ClientSide,
-    ) -> Result<u8, Stop> {
+    async fn begin(&self, allowed: Allowed, written: Committed, client: &mut dyn ClientSide) -> Result<u8, Stop> {
         let header = RecorderHeader {
             session: self.session.id.clone(),
             command: self.command.clone(),
             user: self.session.user.name.clone(),
-            target: permit.target().clone(),
+            target: allowed.permit.target().clone(),
             line: self.typed.clone(),
             started: self.services.clock.now(),
         };
@@ -59,7 +52,7 @@ impl Attempt<'_> {
             }
         };
         let began = Instant::now();
-        match self.on_target(permit, policy, written, &mut *recorder, client).await {
+        match self.on_target(allowed, written, &mut *recorder, client).await {
             Ok((outcome, bytes)) => Ok(self.finish(outcome, bytes, began, recorder, client).await),
             Err(stop) => {
                 let _ = tokio::time::timeout(LAST_WRITE, recorder.finish(stop.code)).await;
@@ -71,13 +64,13 @@ impl Attempt<'_> {
     /// Checks once more what may have changed while disks were waited for, then starts and carries the command.
     async fn on_target(
         &self,
-        permit: Permit,
-        policy: Digest,
+        allowed: Allowed,
         written: Committed,
         recorder: &mut dyn Recorder,
         client: &mut dyn ClientSide,
     ) -> Result<(Outcome, [u64; 3]), Stop> {
-        let footing = Footing::of(&permit, &self.session.user);
+        let Allowed { permit, words, policy, at } = allowed;
+        let footing = Footing::of(&permit, self.session, &self.ask.role, words, policy);
         let snapshot = self.services.snapshot.load_full();
         let (Some(grant), Some(target)) =
             (permit.grants().first().cloned(), snapshot.inventory.target(permit.target()))
@@ -99,6 +92,10 @@ impl Attempt<'_> {
             return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
         }
         let now = self.services.clock.now();
+        // The line that runs there ends by itself some time after it starts, and that span was fixed by the decision.
+        if at.until(now) > STALE {
+            return Err(self.failed("not run: writing it down took too long; try again".to_owned(), COULD_NOT_RUN));
+        }
         if footing.left(now) < LEAST_TIME {
             return Err(self.failed("not run: your grant ends within a second".to_owned(), DENIED));
         }

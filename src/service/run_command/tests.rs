@@ -134,6 +134,15 @@ impl World {
         }
     }
 
+    /// The role is configured as `text` from now on.
+    fn configured(&self, text: &str) {
+        let (role, _) = Role::parse("talk".parse().unwrap(), "talk.toml", text).unwrap();
+        self.stage.reload(|snapshot| {
+            snapshot.roles = [(role.name().clone(), Arc::new(role))].into();
+            snapshot.digest = Digest::of(text.as_bytes());
+        });
+    }
+
     fn becomes(&self, after: AccessRequest) {
         self.stage.store.requests.lock().unwrap().insert(after.id.clone(), (1, after));
     }
@@ -243,7 +252,7 @@ async fn who_may_no_longer_ask_for_a_role_is_denied_its_commands_and_told_so() {
 /// Takes something away from alice.
 type Change = fn(&World);
 
-const CHANGES: [(&str, Change, &str); 8] = [
+const CHANGES: [(&str, Change, &str); 10] = [
     ("given back", |world| world.becomes(world.request.give_back(NOW).unwrap()), "given-back"),
     (
         "revoked",
@@ -262,6 +271,18 @@ const CHANGES: [(&str, Change, &str); 8] = [
     ),
     ("no longer eligible", |world| world.role_becomes(&ROLE.replace("user:alice", "user:erin")), "withdrawn"),
     ("nobody may ask", |world| world.role_becomes(&without_request()), "withdrawn"),
+    ("the value is gone", |world| world.configured(&ROLE.replace("\"hello\", ", "")), "narrowed"),
+    (
+        "the network is gone",
+        |world| {
+            world.stage.reload(|snapshot| {
+                let mut user = snapshot.directory.user(&world.session.user.name).unwrap().clone();
+                user.networks = vec!["10.0.0.0/8".parse().unwrap()];
+                snapshot.directory = Directory::new([user]);
+            });
+        },
+        "withdrawn",
+    ),
     ("the role is gone", |world| world.stage.reload(|snapshot| snapshot.roles = BTreeMap::new()), "withdrawn"),
 ];
 
@@ -285,11 +306,11 @@ async fn what_was_taken_away_while_the_log_was_written_starts_nothing() {
             typed: String::new(),
         };
         let words = Words::split(&ask.line).expect("words");
-        let Ok((permit, policy)) = attempt.decide(&words, &world.held).await else { panic!("{name}: denied") };
-        let (written, ()) = tokio::join!(attempt.log(&permit, &world.certificate, policy), changing);
+        let Ok(allowed) = attempt.decide(&words, &world.held).await else { panic!("{name}: denied") };
+        let (written, ()) = tokio::join!(attempt.log(&allowed, &world.certificate), changing);
         let Ok(written) = written else { panic!("{name}: not logged") };
         change(&world);
-        let stop = attempt.execute(permit, policy, written, &mut client).await.err();
+        let stop = attempt.execute(allowed, written, &mut client).await.err();
         assert_eq!(stop.map(|stop| stop.code), Some(126), "{name}");
         assert_eq!(world.diary().only(&["target"]), [""; 0], "{name}");
         assert_eq!(world.diary().only(&["log: command-failed"]).len(), 1, "{name}");
@@ -297,29 +318,46 @@ async fn what_was_taken_away_while_the_log_was_written_starts_nothing() {
 }
 
 #[tokio::test]
-async fn a_rule_that_was_narrowed_while_the_log_was_written_starts_nothing() {
+async fn a_decision_that_is_old_or_of_another_configuration_starts_nothing() {
+    let rows: [(&str, Change); 2] = [
+        ("the configuration was changed", |world| world.configured(&ROLE.replace("Says things", "Says more"))),
+        ("took too long", |world| world.stage.clock.pass(Duration::from_secs(6))),
+    ];
+    for (said, change) in rows {
+        let world = World::new(WHOLE);
+        let (mut client, _typist) = FakeClient::new(world.diary());
+        let ask = CommandAsk { target: "web-1".parse().expect("a name"), role: None, line: b"echo hello".to_vec() };
+        let attempt = Attempt {
+            services: &world.stage.services,
+            session: &world.session,
+            ask: &ask,
+            command: CommandId::from_bits(1),
+            typed: String::new(),
+        };
+        let words = Words::split(&ask.line).expect("words");
+        let Ok(allowed) = attempt.decide(&words, &world.held).await else { panic!("denied") };
+        let Ok(written) = attempt.log(&allowed, &world.certificate).await else { panic!("not logged") };
+        change(&world);
+        let stop = attempt.execute(allowed, written, &mut client).await.err().expect(said);
+        assert!(stop.code == 125 && stop.lines.concat().contains(said), "{said}: {:?}", stop.lines);
+        assert_eq!(world.diary().only(&["target"]), [""; 0], "{said}");
+        assert_eq!(world.diary().only(&["log: command-failed"]).len(), 1, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_the_configuration_that_leaves_the_command_allowed_ends_nothing() {
     let world = World::new(WHOLE);
     let (mut client, _typist) = FakeClient::new(world.diary());
-    let ask = CommandAsk { target: "web-1".parse().expect("a name"), role: None, line: b"echo hello".to_vec() };
-    let attempt = Attempt {
-        services: &world.stage.services,
-        session: &world.session,
-        ask: &ask,
-        command: CommandId::from_bits(1),
-        typed: String::new(),
+    let playing = async {
+        let program = world.program().await;
+        world.configured(&ROLE.replace(", \"world\"", ""));
+        world.stage.services.changed.notify_waiters();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let _ = program.send(Output::Exit(0)).await;
     };
-    let words = Words::split(&ask.line).expect("words");
-    let Ok((permit, policy)) = attempt.decide(&words, &world.held).await else { panic!("denied") };
-    let Ok(written) = attempt.log(&permit, &world.certificate, policy).await else { panic!("not logged") };
-    let narrower = ROLE.replace("\"hello\", \"world\"", "\"world\"");
-    let (role, _) = Role::parse("talk".parse().expect("a name"), "talk.toml", &narrower).expect("a role");
-    let roles = [(role.name().clone(), Arc::new(role))].into();
-    let now = Snapshot { roles, digest: Digest::of(b"narrower"), ..(**world.stage.services.snapshot.load()).clone() };
-    world.stage.services.snapshot.store(Arc::new(now));
-    let stop = attempt.execute(permit, policy, written, &mut client).await.err();
-    assert_eq!(stop.map(|stop| stop.code), Some(125));
-    assert_eq!(world.diary().only(&["target"]), [""; 0]);
-    assert_eq!(world.diary().only(&["log: command-failed"]).len(), 1);
+    let (code, ()) = tokio::join!(world.run("echo hello", &mut client), playing);
+    assert_eq!(code, 0, "{}", client.said());
 }
 
 #[tokio::test]

@@ -56,8 +56,14 @@ fn sentence(what: &What) -> Vec<String> {
             let key = key.as_ref().map_or_else(|| "no key".to_owned(), |key| format!("key {key}"));
             vec![format!("from {peer} as {}, {key}", word(login)), reason.clone()]
         }
-        What::Disconnected { dropped_env: 0 } => Vec::new(),
-        What::Disconnected { dropped_env } => vec![format!("{dropped_env} environment variables were not taken")],
+        What::Disconnected { dropped_env, refusals_left_out } => [
+            (dropped_env, "environment variables were not taken"),
+            (refusals_left_out, "more refusals were not written one by one"),
+        ]
+        .into_iter()
+        .filter(|(count, _)| **count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect(),
         What::Refused { what } => vec![what.clone()],
         What::Control { line, exit } => vec![format!("exit {exit}: {line}")],
         What::Requested { request, role, role_digest: _, targets, seconds, reason, ticket } => {
