@@ -338,7 +338,7 @@ async fn a_decision_that_is_old_or_of_another_configuration_starts_nothing() {
         let Ok(allowed) = attempt.decide(&words, &world.held).await else { panic!("denied") };
         let Ok(written) = attempt.log(&allowed, &world.certificate).await else { panic!("not logged") };
         change(&world);
-        let stop = attempt.execute(allowed, written, &mut client).await.err().expect(said);
+        let stop = attempt.execute(allowed, written, &mut client).await.expect_err(said);
         assert!(stop.code == 125 && stop.lines.concat().contains(said), "{said}: {:?}", stop.lines);
         assert_eq!(world.diary().only(&["target"]), [""; 0], "{said}");
         assert_eq!(world.diary().only(&["log: command-failed"]).len(), 1, "{said}");
