@@ -12,9 +12,9 @@ use tracing::{debug, warn};
 use crate::domain::SessionId;
 
 use super::FrontDoor;
+use super::connection::Connection;
 use super::crowd::{Crowd, Member, source_of};
 use super::cutoff::Severable;
-use super::handler::Connection;
 
 /// What bounds connections. From `doorward.toml`.
 #[derive(Clone, Debug)]

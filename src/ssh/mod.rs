@@ -21,6 +21,7 @@ use crate::session::{Budgets, SpoolLimits};
 mod algorithms;
 mod channel;
 mod client;
+mod connection;
 mod crowd;
 mod cutoff;
 mod door;
