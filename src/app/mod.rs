@@ -1,6 +1,6 @@
 //! The wiring: picks the adapters, hands them to the use cases, starts the front door, stops it in order.
 //!
-//! The only place that knows every room. [`start`] opens everything and refuses on the first thing that is wrong; [`run`]
+//! The only place that knows every room. [`mod@start`] opens everything and refuses on the first thing that is wrong; [`run`]
 //! serves until a signal, reloads, renews, and drains.
 
 pub mod clock;

@@ -15,7 +15,7 @@ use super::event::AuditEvent;
 pub const FORMAT_VERSION: u32 = 1;
 /// The longest line, in bytes, without its newline.
 pub const LONGEST_LINE: usize = 1024 * 1024;
-/// Room for what [`line`] puts before the event.
+/// Room for what [`fn@line`] puts before the event.
 const PREFIX: usize = 128;
 /// 9999-12-31T23:59:59.999999Z, the last instant that RFC 3339 can write.
 const LAST_INSTANT: Timestamp = Timestamp::from_micros(253_402_300_799_999_999);

@@ -34,7 +34,7 @@ pub(super) struct Add {
     dir: Dir,
     /// The name that people type
     name: TargetName,
-    /// HOST, HOST:PORT or [IPV6]:PORT
+    /// HOST or HOST:PORT; an IPv6 address in brackets
     address: Address,
     /// Its host key: a file, `-` for standard input, or the line itself
     #[arg(long, value_name = "FILE|-|LINE", conflicts_with = "scan")]

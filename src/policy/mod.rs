@@ -1,7 +1,7 @@
 //! Just enough: may this command line run under this role? Pure.
 //!
-//! A line goes [`words`] -> [`decide`] -> [`render`]: split, decided as an argument vector, rendered with every word quoted.
-//! Owns the role language ([`file`], [`role`], [`pattern`], [`parameter`]). Reads no clock, file, environment or database;
+//! A line goes [`words`] -> [`mod@decide`] -> [`render`]: split, decided as an argument vector, rendered with every word quoted.
+//! Owns the role language ([`mod@file`], [`role`], [`pattern`], [`parameter`]). Reads no clock, file, environment or database;
 //! the same arguments always give the same answer.
 
 pub mod decide;

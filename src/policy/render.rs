@@ -38,7 +38,7 @@ const WATCHED_PARENT: &str = "{ if kill -0 $PPID; then \
 /// `timeout`'s options for a program of the account itself.
 const PATIENCE: [&str; 2] = ["-k", "5s"];
 
-/// `timeout`'s options for a program under sudo, which the account cannot signal. [tried] sudo passes TERM on and would die of
+/// `timeout`'s options for a program under sudo, which the account cannot signal. Tried: sudo passes TERM on and would die of
 /// a KILL, leaving a program that ignores TERM running as root; ALRM makes sudo itself send HUP, TERM and 2 s later KILL, as
 /// root. What the program has started and does not end with it is beyond sudo's reach.
 const PATIENCE_SUDO: [&str; 4] = ["-s", "ALRM", "-k", "10s"];

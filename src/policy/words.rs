@@ -1,7 +1,7 @@
 //! Splits a command line into words. Shell syntax is an error that names character and column, never interpreted.
 //!
 //! Nothing is expanded: what comes out is what stood there, with quotes and backslashes taken away. Whether the words may
-//! run is for [`super::decide`]; how they reach a shell again is for [`super::render`].
+//! run is for [`mod@super::decide`]; how they reach a shell again is for [`super::render`].
 
 use std::fmt;
 
