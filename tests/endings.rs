@@ -147,7 +147,18 @@ fn a_role_that_is_narrowed_acts_at_once_and_one_that_is_widened_gives_nothing_ne
     assert!(denied.err.contains("request ops"), "a new request would give it: {denied:?}");
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0, "what both have still runs");
 
-    // A target that the role now reaches, too, was not approved.
+    // A target that came after the approval, and that the role now names, was not approved.
+    let targets = bastion.dir().join("targets.toml");
+    let text = std::fs::read_to_string(&targets).expect("targets.toml");
+    let (_, web_1) = text.split_once("[web-1]").expect("web-1");
+    let web_1 = web_1.split("\n[").next().expect("its table");
+    std::fs::write(&targets, format!("{text}\n[web-2]{web_1}\n")).expect("targets.toml");
+    bastion.reload_with_role("ops", &wider.replace("\"web-1\", \"here\"", "\"web-*\", \"here\""));
+    let added = bastion.run("alice", &["web-2@bastion", "id -un"]);
+    assert_eq!(added.code, 126, "{added:?}");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+
+    // A target of the role that she did not ask for was not approved either.
     let here = bastion.run("alice", &["here@bastion", "id -un"]);
     assert_eq!(here.code, 126, "{here:?}");
 

@@ -74,6 +74,8 @@ fn every_way_to_show_a_key_or_certificate_gives_the_expected_identity() {
     let implicit = ssh(&bastion, "web-1", "id -un", &[option("IdentityFile", &copy)]);
     assert_eq!(implicit.code, 0, "{implicit:?}");
     assert_eq!(certificate_of_last_connection(&bastion), None);
+    let control = ssh(&bastion, "alice", "whoami", &[option("IdentityFile", &copy)]);
+    assert!(control.code == 0 && control.out.contains("no certificate was presented"), "{control:?}");
 
     // An empty or missing file falls through to the plain key.
     let empty = home.join("empty-cert.pub");
@@ -81,6 +83,8 @@ fn every_way_to_show_a_key_or_certificate_gives_the_expected_identity() {
     for file in [&empty, &home.join("missing-cert.pub")] {
         let came = ssh(&bastion, "web-1", "id -un", &[plain.clone(), option("CertificateFile", file)]);
         assert_eq!(came.code, 0, "{came:?}");
+        let control = ssh(&bastion, "alice", "whoami", &[plain.clone(), option("CertificateFile", file)]);
+        assert!(control.code == 0 && control.out.contains("no certificate was presented"), "{control:?}");
     }
 
     // A foreign or expired certificate does not count; the plain key still does, and the log says why.
@@ -110,6 +114,8 @@ fn every_way_to_show_a_key_or_certificate_gives_the_expected_identity() {
     let options = vec![socket, "IdentitiesOnly=no".to_owned(), "IdentityFile=none".to_owned()];
     let from_agent = ssh(&bastion, "web-1", "id -un", &options);
     assert_eq!(from_agent.code, 0, "{from_agent:?}");
+    let control = ssh(&bastion, "alice", "whoami", &options);
+    assert!(control.code == 0 && control.out.contains("alice"), "{control:?}");
     bastion.verify();
 }
 
