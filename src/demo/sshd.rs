@@ -68,11 +68,13 @@ impl Drop for Sshd {
     }
 }
 
-/// The part of `sshd_config` that is the demo's and not the snippet's.
+/// The part of `sshd_config` that is the demo's and not the snippet's. The demo logs in as whoever runs it, whose shell may read
+/// `~/.bashrc` for commands of `sshd`; an enrolled account has no such files, so here its home is a place without any.
 fn frame(dir: &Path, port: u16, snippet: &str) -> String {
     let dir = dir.display();
     format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {dir}/host_key\nPidFile none\nUsePAM no\nStrictModes no\n\
-         LogLevel VERBOSE\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\n{snippet}"
+         LogLevel VERBOSE\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+         SetEnv HOME={dir}/no-home\n\n{snippet}"
     )
 }

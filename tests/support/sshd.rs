@@ -147,13 +147,20 @@ fn prepare_privilege_separation() {
     }
 }
 
+/// The tests log in as whoever runs them, whose shell may read `~/.bashrc` for commands of sshd: slow, noisy and none of the
+/// test's business. An enrolled account has no such files.
+fn no_startup_files(dir: &Path, lines: &str) -> String {
+    if lines.contains("SetEnv") { String::new() } else { format!("SetEnv HOME={}/no-home\n", dir.display()) }
+}
+
 fn write_config(dir: &Path, port: u16, lines: &str) {
     let host_key = dir.join("host_key");
     // Global keys are not allowed after a `Match`, so ours stand before the test's own lines, which may end in `Match` blocks.
     let global = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM no\nStrictModes no\nLogLevel VERBOSE\n\
-         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n",
-        host_key.display()
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n{}",
+        host_key.display(),
+        no_startup_files(dir, lines)
     );
     // sshd would look into the homes of the test's accounts otherwise.
     let default = if lines.contains("AuthorizedKeysFile") { "" } else { "AuthorizedKeysFile none\n" };
