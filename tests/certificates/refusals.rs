@@ -366,6 +366,9 @@ proptest! {
         WORLD.with(|(world, original)| {
             let mut bytes = original.clone();
             for (at, byte, how) in changes {
+                if bytes.is_empty() {
+                    break;
+                }
                 let at = usize::from(at) % bytes.len();
                 match how % 4 {
                     0 => bytes[at] ^= byte,
