@@ -7,7 +7,7 @@
 
 use std::borrow::Cow;
 
-use russh::keys::{Algorithm, EcdsaCurve, ssh_key::HashAlg};
+use russh::keys::{Algorithm, EcdsaCurve};
 use russh::{Preferred, cipher, compression, kex, mac};
 
 /// The server's lists.
@@ -20,7 +20,7 @@ pub(super) fn offered() -> Preferred {
             kex::EXTENSION_SUPPORT_AS_SERVER,
             kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
         ]),
-        // Also what `server-sig-algs` tells clients: which user keys may sign. RSA is for the day the build has the feature.
+        // Also what `server-sig-algs` tells clients: which user keys may sign. RSA is not in this build.
         key: Cow::Owned(vec![
             Algorithm::Ed25519,
             Algorithm::SkEd25519,
@@ -28,7 +28,6 @@ pub(super) fn offered() -> Preferred {
             Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
             Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
             Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
-            Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
         ]),
         host_key_certificates: Cow::Borrowed(&[]),
         cipher: Cow::Borrowed(&[cipher::CHACHA20_POLY1305, cipher::AES_256_GCM]),
