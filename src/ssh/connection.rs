@@ -22,6 +22,9 @@ use crate::service::Session;
 use super::crowd::Member;
 use super::listener::Admission;
 
+/// Why an unknown key is refused, for the log.
+const NOT_ENROLLED: &str = "the key is not enrolled";
+
 /// Most refusals of one connection that get an entry each; the rest are counted.
 const REFUSALS_LOGGED: u64 = 50;
 
@@ -83,7 +86,7 @@ impl Connection {
     pub(super) fn owner(&self, key: &PublicKey) -> Result<UserName, &'static str> {
         let snapshot = self.admission.front.services.snapshot.load();
         let fingerprint = key.fingerprint(HashAlg::Sha256);
-        let user = snapshot.directory.owner_of(&fingerprint).ok_or("the key is not enrolled")?;
+        let user = snapshot.directory.owner_of(&fingerprint).ok_or(NOT_ENROLLED)?;
         if user.may_come_from(self.admission.peer.ip()) {
             Ok(user.name.clone())
         } else {
@@ -157,7 +160,9 @@ impl Connection {
             reason.push_str(&format!("; {left_out} more before this one were not written one by one"));
         }
         let key = attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string());
-        if let Some(line) = attempts.key.as_ref().and_then(|key| key.to_openssh().ok()) {
+        // Only what enrolling would cure: an enrolled key with a bad certificate or from a wrong address needs something else.
+        let unknown = attempts.key.as_ref().filter(|_| attempts.reason.as_deref() == Some(NOT_ENROLLED));
+        if let Some(line) = unknown.and_then(|key| key.to_openssh().ok()) {
             info!(peer = %self.admission.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");
         }
         let event = self.event(What::AuthenticationFailed {
