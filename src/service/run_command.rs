@@ -163,7 +163,11 @@ impl Attempt<'_> {
                 return Ok(Allowed { permit, words: words.clone(), policy: snapshot.digest, at });
             }
             Decision::Allow(_) => vec!["your grant ends within a second".to_owned()],
-            Decision::Deny(denial) => explain::denial(&denial, &self.ask.target, &snapshot.settings.alias),
+            Decision::Deny(denial) => {
+                let mut lines = explain::denial(&denial, &self.ask.target, &snapshot.settings.alias);
+                lines.extend(explain::choice(&self.ask.choice, &self.ask.target));
+                lines
+            }
         };
         let reason = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("; ");
         if let Some(first) = lines.first_mut() {

@@ -46,7 +46,8 @@ impl Wish {
         Self { host: bounded(host), port, originator: (bounded(address), from) }
     }
 
-    fn from_stdio(&self) -> bool {
+    /// Whether it is for the very client that asks, by what that client says.
+    fn is_for_the_client_itself(&self) -> bool {
         (self.originator.0.as_str(), self.originator.1) == STDIO
     }
 }
@@ -87,7 +88,7 @@ pub(super) struct Jump {
 impl Jump {
     /// The session of a client that proves nothing here, if its bytes come from the very client that proved it outside.
     pub(super) fn without_proof(&mut self, login: &str) -> Option<Session> {
-        self.wish.from_stdio().then(|| self.session(login, "none"))
+        self.wish.is_for_the_client_itself().then(|| self.session(login, "none"))
     }
 
     /// The session of a client that has proved itself `by` that.
@@ -183,6 +184,11 @@ impl Around {
             }
         };
         let snapshot = services.snapshot.load_full();
+        // The key counts as much as the name: one that was taken away opens nothing over a connection that is still open.
+        let owner = snapshot.directory.owner_of(&self.outer.user.fingerprint);
+        if owner.is_none_or(|owner| owner.name != self.outer.user.name) {
+            return None;
+        }
         let suffix = &snapshot.settings.suffix;
         let target = target_named(&wish.host, suffix).filter(|_| wish.port == SSH && wish.host.len() <= LONGEST)?;
         if !visible.iter().any(|visible| visible.name == target) || snapshot.inventory.target(&target).is_none() {

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ pub(super) struct Tunnel {
 /// The end of the channel, once the connection inside it is over.
 pub(super) struct End {
     write: ChannelWriteHalf<Msg>,
-    filling: JoinHandle<Option<String>>,
+    filling: JoinHandle<()>,
+    lost: Arc<OnceLock<String>>,
 }
 
 impl Tunnel {
@@ -50,9 +52,10 @@ impl Tunnel {
     ) -> (Self, End) {
         let (read, write) = channel.split();
         let (writer, reader) = spool(limits);
-        let filling = tokio::spawn(fill(read, writer, cut, place));
+        let lost = Arc::new(OnceLock::new());
+        let filling = tokio::spawn(fill(read, writer, cut, Arc::clone(&lost), place));
         let output: Output = Box::pin(write.make_writer());
-        (Self { next: Box::pin(next_of(reader)), piece: Bytes::new(), output }, End { write, filling })
+        (Self { next: Box::pin(next_of(reader)), piece: Bytes::new(), output }, End { write, filling, lost })
     }
 }
 
@@ -62,26 +65,27 @@ impl End {
         let closing = async {
             let _ = self.write.eof().await;
             let _ = self.write.close().await;
-            self.filling.await.ok().flatten()
+            let _ = self.filling.await;
         };
-        tokio::time::timeout(LAST, closing).await.ok().flatten()
+        let _ = tokio::time::timeout(LAST, closing).await;
+        self.lost.get().cloned()
     }
 }
 
-/// Takes every message of the channel until it is closed, whatever becomes of the bytes. Gives why some were lost.
+/// Takes every message of the channel until it is closed, whatever becomes of the bytes. `lost` says why some were.
 async fn fill(
     mut read: ChannelReadHalf,
     mut spool: SpoolWriter,
     cut: CancellationToken,
+    lost: Arc<OnceLock<String>>,
     _place: OwnedSemaphorePermit,
-) -> Option<String> {
-    let mut lost = None;
+) {
     while let Some(message) = read.wait().await {
         match message {
-            ChannelMsg::Data { data } if lost.is_none() => {
+            ChannelMsg::Data { data } => {
                 spool.push(data).await;
-                lost = spool.overflow();
-                if lost.is_some() {
+                if let Some(why) = spool.overflow() {
+                    let _first = lost.set(why);
                     cut.cancel();
                 }
             }
@@ -91,7 +95,6 @@ async fn fill(
         }
     }
     cut.cancel();
-    lost
 }
 
 async fn next_of(mut reader: SpoolReader) -> (SpoolReader, Option<Bytes>) {
