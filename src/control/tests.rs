@@ -406,7 +406,8 @@ async fn the_stock_client_understands_what_setup_prints() {
     let there = run("ssh", &["-F", &config, "-G", "web-1@bastion"]);
     assert!(there.lines().any(|found| found == "user web-1"), "{there}");
     let inside = run("ssh", &["-F", &config, "-G", "web-1.jea"]);
-    for line in ["proxyjump bastion", "hostname web-1.jea", "port 22", "pubkeyauthentication false", "forwardagent no"] {
+    for line in ["proxyjump bastion", "hostname web-1.jea", "port 22", "pubkeyauthentication false", "forwardagent no"]
+    {
         assert!(inside.lines().any(|found| found == line), "{line} in\n{inside}");
     }
     for name in ["[bastion.example.com]:2222", "web-1.jea"] {
