@@ -14,23 +14,30 @@ pub struct Door<'a> {
     pub port: u16,
     /// What follows a target's name: `jea` in `web-1.jea`.
     pub suffix: &'a str,
+    /// Whether a connection to a target proves the key again.
+    pub key_inside: bool,
 }
 
 /// The two blocks for `~/.ssh/config`: the bastion, and every target that there is or will be. A connection to a target proves
-/// nothing more, so no key is offered there and no security key asks to be touched again.
+/// nothing more unless the bastion insists, so no key is offered there and no security key asks to be touched again.
 ///
 /// It is for somebody whose key is in `~/.ssh` under the name `key`. Without `user` it is the same for everybody: who somebody
 /// is follows from the key, not from the login name.
 #[must_use]
 pub fn ssh_config(door: &Door<'_>, user: Option<&UserName>, key: &str) -> String {
-    let Door { name, alias, port, suffix } = door;
+    let Door { name, alias, port, suffix, key_inside } = door;
     let port = if *port == 22 { String::new() } else { format!("    Port {port}\n") };
     // The login name says where; theirs goes here so that `ssh bastion VERB` does not send a name that looks like a target.
     let user = user.map_or_else(String::new, |user| format!("    User {user}\n"));
+    let proof = if *key_inside {
+        format!("IdentityFile ~/.ssh/{key}\n    IdentitiesOnly yes")
+    } else {
+        "PubkeyAuthentication no".to_owned()
+    };
     format!(
         "Host {alias}\n    HostName {name}\n{port}{user}    IdentityFile ~/.ssh/{key}\n    IdentitiesOnly yes\n\
          \x20   CertificateFile ~/.ssh/doorward-cert.pub\n    ForwardAgent no\n\
-         Host *.{suffix}\n    ProxyJump {alias}\n    PubkeyAuthentication no\n    ForwardAgent no\n"
+         Host *.{suffix}\n    ProxyJump {alias}\n    {proof}\n    ForwardAgent no\n"
     )
 }
 

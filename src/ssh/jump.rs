@@ -86,9 +86,11 @@ pub(super) struct Jump {
 }
 
 impl Jump {
-    /// The session of a client that proves nothing here, if its bytes come from the very client that proved it outside.
+    /// The session of a client that proves nothing here, if its bytes come from the very client that proved it outside. That is
+    /// for that client to say: somebody on the same machine can make a forwarded port say it too, so it can be turned off.
     pub(super) fn without_proof(&mut self, login: &str) -> Option<Session> {
-        self.wish.is_for_the_client_itself().then(|| self.session(login, "none"))
+        let insist = self.front.services.snapshot.load().settings.require_key_inside;
+        (!insist && self.wish.is_for_the_client_itself()).then(|| self.session(login, "none"))
     }
 
     /// The session of a client that has proved itself `by` that.

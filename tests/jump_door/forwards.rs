@@ -1,11 +1,12 @@
 //! `ssh -L` hands a port to whoever is on the same machine, and not the grants of the one who opened it.
 
 use std::process::Child;
+use std::sync::Arc;
 
 use russh::keys::PrivateKeyWithHashAlg;
 
-use crate::inside::{inner, key, outer};
-use crate::support::bastion::{Bastion, Came, eventually};
+use crate::inside::{Trusting, inner, key, outer};
+use crate::support::bastion::{Bastion, Came, Setup, eventually};
 use crate::support::sshd::free_port;
 
 /// alice's `ssh -L`, and the port it listens on.
@@ -84,4 +85,43 @@ async fn only_the_originator_of_a_stdio_forward_needs_no_proof() {
     let mut inside = inner(&alice, "web-1", ("127.0.0.1", 40000)).await;
     let own = PrivateKeyWithHashAlg::new(key(&bastion, "alice"), None);
     assert!(inside.authenticate_publickey("any", own).await.expect("an answer").success());
+}
+
+#[test]
+fn the_key_can_be_required_inside_whatever_the_originator() {
+    let bastion = Bastion::with(Setup { top: "require_key_inside = true".to_owned(), ..Setup::default() });
+    bastion.grant("ops", "web-1", "30m");
+    let refused = bastion.run("alice", &["-J", "bastion", "-o", "IdentityFile=none", "web-1", "id -un"]);
+    assert_eq!((refused.code, refused.out.as_str()), (255, ""), "{refused:?}");
+    assert!(refused.err.contains("Permission denied (publickey)"), "{refused:?}");
+    let key = bastion.home().join("alice").display().to_string();
+    let ran = bastion.run("alice", &["-J", "bastion", "-i", &key, "-o", "IdentitiesOnly=yes", "web-1", "id -un"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let proofs: Vec<_> = bastion.entries("forward").iter().map(|entry| entry["data"]["proof"].clone()).collect();
+    assert_eq!(proofs, ["key"]);
+    let printed = bastion.run("alice", &["bastion", "setup", "config"]).out;
+    let (_, block) = printed.split_once("Host *.jea\n").expect("the block of targets");
+    assert_eq!(
+        block,
+        "    ProxyJump bastion\n    IdentityFile ~/.ssh/id_ed25519\n    IdentitiesOnly yes\n    ForwardAgent no\n"
+    );
+}
+
+/// What the threat model says remains: a forwarded port knows its guests by the address and port they come from, and somebody
+/// on the same machine may come from those that `-J` sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_of_a_forwarded_port_who_comes_from_the_port_of_a_stdio_forward_is_kept_out_by_the_key_alone() {
+    for (insist, let_in) in [(false, true), (true, false)] {
+        let bastion = Bastion::with(Setup { top: format!("require_key_inside = {insist}"), ..Setup::default() });
+        bastion.grant("ops", "web-1", "30m");
+        let (mut forward, port) = forwarded(&bastion);
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("set");
+        socket.bind(([127, 0, 0, 1], 65535).into()).expect("the port is free");
+        let stream = socket.connect(([127, 0, 0, 1], port).into()).await.expect("connect");
+        let mut inside = russh::client::connect_stream(Arc::default(), stream, Trusting).await.expect("a connection");
+        assert_eq!(inside.authenticate_none("alice").await.expect("an answer").success(), let_in, "{insist}");
+        let _ = forward.kill();
+        let _ = forward.wait();
+    }
 }

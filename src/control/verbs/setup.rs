@@ -10,8 +10,13 @@ use crate::control::outcome::Answer;
 
 pub(super) fn run(caller: &Caller<'_>, arguments: &Arguments) -> Answer {
     let settings = &caller.snapshot.settings;
-    let door =
-        Door { name: &settings.name, alias: &settings.alias, port: caller.context.port, suffix: &settings.suffix };
+    let door = Door {
+        name: &settings.name,
+        alias: &settings.alias,
+        port: caller.context.port,
+        suffix: &settings.suffix,
+        key_inside: settings.require_key_inside,
+    };
     match arguments.text("FILE") {
         Ok("config") => {
             let key = default_key(&caller.session.user.key.algorithm());
