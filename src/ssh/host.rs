@@ -111,7 +111,9 @@ mod tests {
             let key = self.key.public_key().key_data().clone();
             let mut builder = Builder::new_with_random_nonce(&mut rand::rng(), key, 0, u64::MAX - 1).unwrap();
             builder.cert_type(CertType::Host).unwrap();
-            names.iter().for_each(|name| drop(builder.valid_principal(name.as_str()).unwrap()));
+            for name in names {
+                builder.valid_principal(name.as_str()).unwrap();
+            }
             Ok(builder.sign(&self.key).unwrap())
         }
     }
