@@ -1,7 +1,8 @@
 //! The front door: the only module that speaks SSH with clients.
 //!
 //! [`listener`] accepts and bounds, [`handler`] answers russh's callbacks and finds out who it is, [`door`] reads the login
-//! name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the client's side of it.
+//! name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the client's side of it. [`jump`]
+//! answers connections to targets inside a connection, in the name that [`host`] has certified, over a [`tunnel`].
 //! Refuses to know roles, grants and SQL; decides nothing.
 
 use std::sync::Arc;
