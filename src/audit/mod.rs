@@ -9,6 +9,7 @@ pub mod event;
 pub mod log;
 pub mod merkle;
 pub mod note;
+pub mod proof;
 pub mod search;
 mod segments;
 pub mod verify;
