@@ -24,11 +24,11 @@ mod client;
 mod connection;
 mod crowd;
 mod cutoff;
-mod door;
+pub mod door;
 mod failures;
 mod handler;
 mod listener;
-mod terminal;
+pub mod terminal;
 
 pub use failures::Failures;
 pub use listener::Limits;
