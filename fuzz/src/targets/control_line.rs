@@ -66,17 +66,7 @@ fn accepted(arguments: &Arguments, rights: Rights) {
     }
     for argument in verb.arguments.iter().filter(|argument| !argument.optional) {
         assert!(arguments.flag(argument.name), "{} is missing", argument.name);
-        assert!(
-            argument.kind == Kind::Flag
-                || written(arguments, argument.name, argument.kind).is_some()
-                || hard(arguments, argument.name)
-        );
     }
-}
-
-/// Whether this text cannot be quoted so that it comes back: then [`plainly`] does not try.
-fn hard(arguments: &Arguments, name: &'static str) -> bool {
-    arguments.text(name).is_ok() || arguments.time(name).is_ok()
 }
 
 /// The same request, options first and everything quoted; `None` where a value has no plain form.

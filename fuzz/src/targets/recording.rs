@@ -49,7 +49,7 @@ pub(super) fn recording_writer(data: &[u8]) -> bool {
         last = event.time;
         match event.what {
             Happened::Passed(track, bytes) => {
-                back[TRACKS.iter().position(|known| *known == track).expect("a track")].extend(bytes)
+                back[TRACKS.iter().position(|known| *known == track).expect("a track")].extend(bytes);
             }
             Happened::Exit(code) => exit = Some(code),
         }

@@ -48,7 +48,7 @@ fn exactly_these(argv: &[String]) -> bool {
         }
         Err(RenderError::Control) => assert!(control),
         Err(RenderError::TooLong) => {
-            assert!(argv.iter().map(|word| 4 * word.len() + 3).sum::<usize>() + 4 > LONGEST_LINE)
+            assert!(argv.iter().map(|word| 4 * word.len() + 3).sum::<usize>() + 4 > LONGEST_LINE);
         }
     }
     false
