@@ -25,14 +25,14 @@ mod client;
 mod connection;
 mod crowd;
 mod cutoff;
-mod door;
+pub mod door;
 mod failures;
 mod handler;
 mod host;
 mod jump;
 mod listener;
 mod refusals;
-mod terminal;
+pub mod terminal;
 mod tunnel;
 
 pub use failures::Failures;
