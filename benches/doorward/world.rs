@@ -84,7 +84,7 @@ pub struct World {
 impl World {
     /// Starts everything; there is a grant for the rest of the run.
     pub fn start(plan: &Plan) -> Self {
-        let tables = "[limits]\nmax_sessions = 2000\nmax_channels = 64\nrecordings_mib = 1048576\n";
+        let tables = "[limits]\nmax_sessions = 2000\nrecordings_mib = 1048576\n";
         let bastion = Bastion::with(Setup { tables: tables.to_owned(), ..Setup::default() });
         let home = bastion.home().to_owned();
         let key = fs::read_to_string(home.join("alice.pub")).expect("alice's key");
@@ -246,6 +246,9 @@ fn write_data(home: &Path, bytes: u64) {
 /// What the benchmarks run.
 fn role(data: &Path) -> String {
     let data = data.display();
+    let words: String = (0..Plan::PIECES).map(|piece| format!(" {{file{piece}}}")).collect();
+    let files: String =
+        (0..Plan::PIECES).map(|piece| format!("where.file{piece} = {{ one_of = [\"{data}\"] }}\n")).collect();
     format!(
         r#"
 description = "What the benchmarks run"
@@ -263,9 +266,8 @@ reason       = "required"
 run = "/usr/bin/true"
 
 [[command]]
-run        = "/usr/bin/cat {{file...}}"
-where.file = {{ one_of = ["{data}"] }}
-max_output = 1073741824
+run        = "/usr/bin/cat{words}"
+{files}max_output = 1073741824
 
 [[command]]
 run   = "/usr/bin/wc -c"
