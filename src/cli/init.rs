@@ -122,7 +122,7 @@ impl Init {
     }
 
     fn say_what_next(&self, loaded: &crate::config::Loaded, screen: &mut Screen) -> Result<(), CliError> {
-        let door = Door { name: &self.name, alias: &self.alias, port: self.port };
+        let door = Door { name: &self.name, alias: &self.alias, port: self.port, suffix: &loaded.snapshot.settings.suffix };
         let host_ca = super::input::read_key(&Paths::new(&self.dir).public_key("host_ca").to_string_lossy())?;
         // Without the comment: it is for the operator.
         let host_ca = PublicKey::from(host_ca.key_data().clone()).to_openssh();
