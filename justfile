@@ -28,6 +28,10 @@ demo:
 tour:
     cargo run --release --locked -- demo --tour
 
+# doorward beside the installed OpenSSH, in alternation (docs/benchmarks.md); `just bench --only a,c` for some of it.
+bench *options:
+    cargo bench --locked --bench doorward -- {{options}}
+
 # The dependency policy in full; the tests hold the part that matters offline.
 deny:
     cargo deny check bans licenses sources
