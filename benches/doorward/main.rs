@@ -47,6 +47,9 @@ struct Options {
     /// Only these measurements: letters of docs/benchmarks.md, with commas between them.
     #[arg(long, value_delimiter = ',', value_name = "LETTERS", value_parser = letters())]
     only: Vec<String>,
+    /// MiB of one transfer instead of 1 GiB, for a first look.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    mib: Option<u64>,
     /// Where the figures go as JSON.
     #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_TARGET_TMPDIR"), "/benchmarks.json"))]
     json: PathBuf,
@@ -75,7 +78,8 @@ fn letters() -> clap::builder::PossibleValuesParser {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let plan = if options.quick { Plan::quick() } else { Plan::full() };
+    let mut plan = if options.quick { Plan::quick() } else { Plan::full() };
+    plan.bytes = options.mib.map_or(plan.bytes, |mib| mib << 20);
     let begun = Instant::now();
     if let Err(missing) = machine::tools() {
         eprintln!("{missing}");

@@ -28,11 +28,11 @@ pub fn idle(world: &World, plan: &Plan, report: &mut Report) -> Result<(), Strin
     // Held open at the jump host itself, as at the bastion itself.
     let theirs = grown(jump_host, || connections(world, Route::JumpHostItself, plan.idle))?;
     let aim = Some(Aim::RatioAtMost(1.0 / 8.0));
-    add(report, format!("{} idle connections, authenticated, no channel", plan.idle), ours, theirs, aim);
+    add(report, &format!("{} idle connections, authenticated, no channel", plan.idle), ours, theirs, aim);
 
     let ours = grown(bastion, || commands(world, Route::Jump, plan.waiting))?;
     let theirs = grown(jump_host, || commands(world, Route::OpensshJump, plan.waiting))?;
-    add(report, format!("{} waiting commands through -J", plan.waiting), ours, theirs, aim);
+    add(report, &format!("{} waiting commands through -J", plan.waiting), ours, theirs, aim);
     Ok(())
 }
 
@@ -47,7 +47,7 @@ fn grown<T>(pid: u32, open: impl FnOnce() -> Result<T, String>) -> Result<[f64; 
     Ok([before, during - before])
 }
 
-fn add(report: &mut Report, what: String, ours: [f64; 2], theirs: [f64; 2], aim: Option<Aim>) {
+fn add(report: &mut Report, what: &str, ours: [f64; 2], theirs: [f64; 2], aim: Option<Aim>) {
     let one = |value: f64| Samples(vec![value]);
     let mut row = |what: String, ours: f64, theirs: f64, aim| {
         let theirs = Some(("jump host", one(theirs)));

@@ -45,7 +45,7 @@ impl Plan {
             idle: 200,
             waiting: 50,
             in_flight: 32,
-            sessions: 192,
+            sessions: 128,
             rounds: 3,
             keygens: 40,
             lasting: Duration::from_secs(2),

@@ -215,6 +215,7 @@ fn cells(row: &Row) -> [String; 9] {
 /// Three digits that count.
 fn number(value: f64) -> String {
     match value.abs() {
+        nothing if nothing < 0.005 => "0.00".to_owned(),
         large if large >= 100.0 => format!("{value:.0}"),
         middle if middle >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),

@@ -40,8 +40,7 @@ impl Samples {
     }
 }
 
-/// Takes `rounds` samples of each leg in turns, after one of each that does not count. Who goes first changes with each
-/// round, so that a machine that gets slower or faster favours nobody.
+/// As [`in_turns`], after one sample of each leg that does not count.
 ///
 /// # Errors
 /// The first leg that fails.
@@ -51,6 +50,19 @@ pub fn alternate<T>(
     mut theirs: impl FnMut() -> Result<T, String>,
 ) -> Result<(Vec<T>, Vec<T>), String> {
     let (_, _) = (ours()?, theirs()?);
+    in_turns(rounds, ours, theirs)
+}
+
+/// Takes `rounds` samples of each leg in turns. Who goes first changes with each round, so that a machine that gets slower or
+/// faster favours nobody.
+///
+/// # Errors
+/// The first leg that fails.
+pub fn in_turns<T>(
+    rounds: usize,
+    mut ours: impl FnMut() -> Result<T, String>,
+    mut theirs: impl FnMut() -> Result<T, String>,
+) -> Result<(Vec<T>, Vec<T>), String> {
     let (mut our, mut their) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         if round % 2 == 0 {
