@@ -62,8 +62,7 @@ fn one(
         Way::Up => "up",
     };
     let door = if ours == Route::Jump { "-J" } else { "target-login door" };
-    let amount =
-        if plan.bytes >= 1 << 30 { format!("{} GiB", plan.bytes >> 30) } else { format!("{} KiB", plan.bytes >> 10) };
+    let amount = if plan.bytes >= 1 << 30 { "1 GiB".to_owned() } else { format!("{} MiB", plan.bytes >> 20) };
     report.add(Row {
         letter: "c",
         what: format!("{amount} {direction}, {door}, {}", cipher.short()),

@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use crate::commands::Master;
 use crate::plan::Plan;
@@ -13,8 +12,6 @@ use crate::world::{Cipher, Route, World};
 
 /// How many connections are made at once, less than either side refuses.
 const WAVE: usize = 8;
-/// Until allocators and processes have settled.
-const SETTLE: Duration = Duration::from_secs(1);
 
 /// (d) Connections that are authenticated and have no channel, and commands that wait.
 ///
@@ -24,26 +21,26 @@ pub fn idle(world: &World, plan: &Plan, report: &mut Report) -> Result<(), Strin
     // A bastion that has just been started has touched little of its own code.
     world.ssh(Route::Door, Cipher::ChaCha20, &[], "/usr/bin/true").status().map_err(|error| error.to_string())?;
     let (bastion, jump_host) = (world.bastion_pid(), world.jump_host_pid());
-    let ours = grown(bastion, || connections(world, Route::Door, plan.idle))?;
+    let ours = grown(plan, bastion, || connections(world, Route::Door, plan.idle))?;
     // Held open at the jump host itself, as at the bastion itself.
-    let theirs = grown(jump_host, || connections(world, Route::JumpHostItself, plan.idle))?;
+    let theirs = grown(plan, jump_host, || connections(world, Route::JumpHostItself, plan.idle))?;
     let aim = Some(Aim::RatioAtMost(1.0 / 8.0));
     add(report, &format!("{} idle connections, authenticated, no channel", plan.idle), ours, theirs, aim);
 
-    let ours = grown(bastion, || commands(world, Route::Jump, plan.waiting))?;
-    let theirs = grown(jump_host, || commands(world, Route::OpensshJump, plan.waiting))?;
+    let ours = grown(plan, bastion, || commands(world, Route::Jump, plan.waiting))?;
+    let theirs = grown(plan, jump_host, || commands(world, Route::OpensshJump, plan.waiting))?;
     add(report, &format!("{} waiting commands through -J", plan.waiting), ours, theirs, aim);
     Ok(())
 }
 
 /// Memory before, and how much more while `open` holds what it opened, in MiB.
-fn grown<T>(pid: u32, open: impl FnOnce() -> Result<T, String>) -> Result<[f64; 2], String> {
+fn grown<T>(plan: &Plan, pid: u32, open: impl FnOnce() -> Result<T, String>) -> Result<[f64; 2], String> {
     let before = memory_mib(pid)?;
     let held = open()?;
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(plan.settle);
     let during = memory_mib(pid)?;
     drop(held);
-    std::thread::sleep(SETTLE);
+    std::thread::sleep(plan.settle);
     Ok([before, during - before])
 }
 

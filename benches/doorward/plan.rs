@@ -18,6 +18,8 @@ pub struct Plan {
     pub idle: usize,
     /// Connections whose command waits.
     pub waiting: usize,
+    /// Until allocators and processes have settled.
+    pub settle: Duration,
     /// Clients at once.
     pub in_flight: usize,
     /// Sessions of one round of those clients.
@@ -44,6 +46,7 @@ impl Plan {
             transfers: 3,
             idle: 200,
             waiting: 50,
+            settle: Duration::from_secs(1),
             in_flight: 32,
             sessions: 128,
             rounds: 3,
@@ -62,6 +65,7 @@ impl Plan {
             transfers: 1,
             idle: 3,
             waiting: 2,
+            settle: Duration::from_millis(200),
             in_flight: 2,
             sessions: 4,
             rounds: 1,

@@ -196,8 +196,8 @@ fn cells(row: &Row) -> [String; 9] {
         }
     };
     let ratio = row.ratio().map(|ratio| match row.ratio_spread() {
-        Some((low, high)) if row.ours.0.len() > 1 => format!("{ratio:.2} ({low:.2}..{high:.2})"),
-        _ => format!("{ratio:.2}"),
+        Some((low, high)) if row.ours.0.len() > 1 => format!("{} ({}..{})", number(ratio), number(low), number(high)),
+        _ => number(ratio),
     });
     [
         row.letter.to_owned(),
