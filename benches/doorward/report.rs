@@ -216,8 +216,8 @@ fn cells(row: &Row) -> [String; 9] {
 fn number(value: f64) -> String {
     match value.abs() {
         nothing if nothing < 0.005 => "0.00".to_owned(),
-        large if large >= 100.0 => format!("{value:.0}"),
-        middle if middle >= 10.0 => format!("{value:.1}"),
+        large if large >= 99.95 => format!("{value:.0}"),
+        middle if middle >= 9.995 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
 }
