@@ -37,6 +37,10 @@ fuzz target seconds="60":
 fuzz-all seconds="60":
     for target in $(ls fuzz/corpus); do just fuzz "$target" {{seconds}} || exit 1; done
 
+# doorward beside the installed OpenSSH, in alternation (docs/benchmarks.md); `just bench --only a,c` for some of it.
+bench *options:
+    cargo bench --locked --bench doorward -- {{options}}
+
 # The dependency policy in full; the tests hold the part that matters offline.
 deny:
     cargo deny check bans licenses sources
