@@ -3,6 +3,8 @@
 
 mod support;
 
+#[path = "target_ssh/host_certificates.rs"]
+mod host_certificates;
 #[path = "target_ssh/hostile.rs"]
 mod hostile;
 #[path = "target_ssh/stock.rs"]

@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use russh::keys::{Certificate, PublicKey};
 
@@ -12,7 +13,7 @@ use crate::ca::profile::TestFacts;
 use crate::ca::signer::{KeyFileSigner, TargetCa};
 use crate::config::{self, Paths};
 use crate::domain::text::escape;
-use crate::domain::{AccountName, Clock as _, Serial, TargetName};
+use crate::domain::{AccountName, Clock, Serial, TargetName};
 use crate::inventory::Reach;
 use crate::target::Deadlines;
 use crate::target::probe::{Finding, Probe, TestCertifier, TestWish};
@@ -47,10 +48,11 @@ pub fn target_test(dir: &Path, name: &TargetName, out: &mut dyn Write) -> Result
     let others: Vec<TargetName> = inventory.iter().map(|target| target.name.clone()).filter(|it| it != name).collect();
     let keys: Vec<PublicKey> = loaded.snapshot.directory.iter().flat_map(|user| user.keys.iter().cloned()).collect();
     let signer = KeyFileSigner::open(&Paths::new(dir).target_ca())?;
+    let clock = Arc::new(WallClock::default());
     let certifier = TestAuthority {
         authority: TargetCa::new(Box::new(signer), loaded.profiles.target.clone()),
         bastion: &loaded.snapshot.settings.name,
-        clock: WallClock::default(),
+        clock: Arc::clone(&clock),
     };
     let enroll = format!("doorward target enroll {} {name}", escape(&dir.to_string_lossy()));
     let probe = Probe {
@@ -62,6 +64,7 @@ pub fn target_test(dir: &Path, name: &TargetName, out: &mut dyn Write) -> Result
         enroll: &enroll,
         certifier: &certifier,
         deadlines: Deadlines::default(),
+        clock: clock as Arc<dyn Clock>,
     };
     let runtime = runtime().map_err(|error| other(error.to_string()))?;
     let mut written = Ok(());
@@ -80,7 +83,7 @@ pub fn target_test(dir: &Path, name: &TargetName, out: &mut dyn Write) -> Result
 struct TestAuthority<'a> {
     authority: TargetCa,
     bastion: &'a str,
-    clock: WallClock,
+    clock: Arc<WallClock>,
 }
 
 impl TestCertifier for TestAuthority<'_> {

@@ -12,7 +12,7 @@ use russh::keys::{Algorithm, Certificate, PrivateKey};
 use russh::{Channel, ChannelMsg};
 use tokio::time::Instant;
 
-use crate::domain::{AccountName, TargetName};
+use crate::domain::{AccountName, Clock, TargetName};
 use crate::inventory::SshReach;
 use crate::service::ports::{Cleared, Running, TargetError};
 
@@ -24,18 +24,19 @@ use super::{CommandCertifier, Deadlines, relay};
 pub(super) struct SshTargets {
     certifier: Arc<dyn CommandCertifier>,
     deadlines: Deadlines,
+    clock: Arc<dyn Clock>,
 }
 
 impl SshTargets {
-    /// Runs commands with certificates of `certifier`.
-    pub(super) fn new(certifier: Arc<dyn CommandCertifier>, deadlines: Deadlines) -> Self {
-        Self { certifier, deadlines }
+    /// Runs commands with certificates of `certifier`, on targets whose own are judged by `clock`.
+    pub(super) fn new(certifier: Arc<dyn CommandCertifier>, deadlines: Deadlines, clock: Arc<dyn Clock>) -> Self {
+        Self { certifier, deadlines, clock }
     }
 
     /// Starts the command; see [`crate::service::ports::Targets::start`].
     pub(super) async fn start(&self, cleared: &Cleared, reach: &SshReach) -> Result<Running, TargetError> {
         let permit = cleared.permit();
-        let mut connection = Connection::open(permit.target(), reach, &self.deadlines).await?;
+        let mut connection = Connection::open(permit.target(), reach, &self.deadlines, &self.clock).await?;
         let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)
             .map_err(|error| TargetError::Internal { reason: format!("no new key: {error}") })?;
         let source = reach.from.unwrap_or(connection.local);
@@ -65,20 +66,24 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects and exchanges keys. Nothing is authenticated yet on our side; the target has proved its pinned key.
+    /// Connects and exchanges keys. Nothing is authenticated yet on our side; the target has proved who it is.
     pub(super) async fn open(
         target: &TargetName,
         reach: &SshReach,
         deadlines: &Deadlines,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, TargetError> {
         let opened = connect::open(reach, deadlines.connect).await.map_err(|reason| unreachable(target, reason))?;
         let login = Deadline { at: Instant::now() + deadlines.login, limit: deadlines.login };
-        let (watch, ended) = Watch::new(reach.host_key.clone());
-        let handshake = russh::client::connect_stream(config(&reach.host_key), opened.stream, watch);
+        let (watch, ended) = Watch::new(reach.identity.clone(), Arc::clone(clock));
+        let handshake = russh::client::connect_stream(config(&reach.identity), opened.stream, watch);
         let handle = match tokio::time::timeout_at(login.at, handshake).await.ok() {
             Some(Ok(handle)) => handle,
             Some(Err(Fault::HostKey(shown))) => {
                 return Err(TargetError::HostKey { target: target.to_string(), shown });
+            }
+            Some(Err(Fault::HostCertificate(problem))) => {
+                return Err(TargetError::HostCertificate { target: target.to_string(), problem });
             }
             Some(Err(fault)) => return Err(unreachable(target, format!("the key exchange failed: {fault}"))),
             None => return Err(unreachable(target, silent(login.limit, "the key exchange"))),

@@ -109,6 +109,14 @@ pub enum TargetError {
         /// Fingerprint of what it showed.
         shown: String,
     },
+    /// It did not show a host certificate that its host CA of targets.toml vouches for.
+    #[error("{target} did not prove who it is: {problem}; the operator must look")]
+    HostCertificate {
+        /// The target's name.
+        target: String,
+        /// The check that failed, with what it showed.
+        problem: String,
+    },
     /// It did not accept our certificate.
     #[error("{target} did not accept doorward's certificate; `doorward target test {target}` tells the operator why")]
     Refused {
