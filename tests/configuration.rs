@@ -193,7 +193,13 @@ fn each_mistake_in_a_file_is_an_error_at_its_place_with_what_to_write() {
         ("users.toml", "groups = [\"admins\"]", "networks = [\"office\"]", "users.toml:5:13", &["not a network"]),
         // targets.toml
         ("targets.toml", "host_key", "host_cert", "targets.toml:4:1", &["unknown key `host_cert`", "`host_ca`"]),
-        ("targets.toml", "host_key", "host_ca = \"x\"\nhost_key", "targets.toml:4:11", &["one of them only", "take one out"]),
+        (
+            "targets.toml",
+            "host_key",
+            "host_ca = \"x\"\nhost_key",
+            "targets.toml:4:11",
+            &["one of them only", "take one out"],
+        ),
         ("targets.toml", "host_key", "host_ca = 1 #", "targets.toml:4:11", &["host_ca"]),
         ("targets.toml", "host_key", "host_ca = \"ssh-rsa AAAAB3NzaC1yc2E=\" #", "targets.toml:4:11", &["RSA keys"]),
         (

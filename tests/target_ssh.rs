@@ -7,6 +7,8 @@ mod support;
 mod host_certificates;
 #[path = "target_ssh/hostile.rs"]
 mod hostile;
+#[path = "target_ssh/prepared.rs"]
+mod prepared;
 #[path = "target_ssh/stock.rs"]
 mod stock;
 #[path = "target_ssh/workshop.rs"]

@@ -145,8 +145,9 @@ fn read_identity(
             None
         }
         (None, None) => {
-            let message =
-                format!("{name} has no `host_key` and no `host_ca`: a target is recognised by its key, never on first use");
+            let message = format!(
+                "{name} has no `host_key` and no `host_ca`: a target is recognised by its key, never on first use"
+            );
             let help = "write host_key = \"…\" with the line of /etc/ssh/ssh_host_ed25519_key.pub on that machine";
             out.push(source.error_at(place.clone(), message).help(help));
             None
@@ -160,7 +161,7 @@ fn read_identity(
         }
         (None, Some(_)) => {
             let name = if name_place.is_some() { named } else { host.map(str::to_ascii_lowercase) };
-            Some(HostIdentity::Certified { authority: authority?, name: name? })
+            Some(HostIdentity::Certified { authority: Box::new(authority?), name: name? })
         }
     }
 }

@@ -54,7 +54,7 @@ pub enum HostIdentity {
     /// It shows a host certificate; a plain key would not do.
     Certified {
         /// The host CA that must have signed it.
-        authority: PublicKey,
+        authority: Box<PublicKey>,
         /// The name that must be in it, in lower case.
         name: String,
     },

@@ -11,15 +11,17 @@ use russh::keys::{HashAlg, PublicKey};
 use russh::server::{Auth, Session as Wire};
 use russh::{ChannelId, MethodKind, MethodSet};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use tracing::info;
 
 use crate::audit::event::{AuditEvent, What};
 use crate::domain::{UserName, limits, text};
 use crate::identity::certificate::CertificateError;
 use crate::identity::{Proof, VerifiedUser};
-use crate::service::Session;
+use crate::service::{Session, prepare};
 
 use super::crowd::Member;
+use super::door;
 use super::listener::Admission;
 
 /// Why an unknown key is refused, for the log.
@@ -63,6 +65,8 @@ pub(super) struct Connection {
     refusals: u64,
     /// Its place among the user's connections.
     member: Option<Member<UserName>>,
+    /// Has a connection to the target ready that no channel of this one was opened for yet.
+    preparing: Option<JoinHandle<()>>,
     began: Instant,
 }
 
@@ -78,6 +82,7 @@ impl Connection {
             dropped_env: 0,
             refusals: 0,
             member: None,
+            preparing: None,
             began: Instant::now(),
         }
     }
@@ -116,6 +121,25 @@ impl Connection {
         };
         self.phase = Phase::Proven(Arc::new(session));
         Auth::Accept
+    }
+
+    /// Somebody has proved who they are, or opens another channel: has a connection to the target of their login name made
+    /// while they say what to run there. Who may have that is the use case's to know.
+    pub(super) fn prepare(&mut self, session: &Arc<Session>) {
+        let services = Arc::clone(&self.admission.front.services);
+        let suffix = services.snapshot.load().settings.suffix.clone();
+        if let Some((target, _)) = door::named(&session.login, &suffix) {
+            let session = Arc::clone(session);
+            self.preparing = Some(tokio::spawn(async move { prepare::prepare(&services, &session, &target).await }));
+        }
+    }
+
+    /// A channel is opened: the first finds what was begun for it when its user logged in, each later one has its own begun.
+    pub(super) fn prepare_for_channel(&mut self, session: &Arc<Session>) {
+        if self.preparing.take().is_none_or(|begun| begun.is_finished()) {
+            self.prepare(session);
+            self.preparing = None;
+        }
     }
 
     fn event(&self, what: What) -> AuditEvent {

@@ -24,18 +24,20 @@ pub(super) enum Door {
 ///
 /// Anything else, a target of others included, is the control door: one answer for "unknown" and "not yours".
 pub(super) fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>) -> Door {
+    match named(login, suffix) {
+        Some((target, role)) if visible.contains(&target) => Door::Target { target, role },
+        _ => Door::Control,
+    }
+}
+
+/// The target that `login` would mean if there is one of that name, and the role chosen with it.
+pub(super) fn named(login: &str, suffix: &str) -> Option<(TargetName, Option<RoleName>)> {
     let (role, name) = match login.split_once('+') {
-        Some((role, name)) => match role.parse() {
-            Ok(role) => (Some(role), name),
-            Err(_) => return Door::Control,
-        },
+        Some((role, name)) => (Some(role.parse().ok()?), name),
         None => (None, login),
     };
     let bare = name.strip_suffix(suffix).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
-    match bare.parse::<TargetName>() {
-        Ok(target) if visible.contains(&target) => Door::Target { target, role },
-        _ => Door::Control,
-    }
+    Some((bare.parse().ok()?, role))
 }
 
 /// The door of `login` while nobody can say which targets `user` may see.

@@ -85,7 +85,9 @@ impl Handler for Connection {
     async fn auth_succeeded(&mut self, wire: &mut Wire) -> Result<(), Self::Error> {
         self.admission.authenticated();
         if let Phase::Proven(session) = &self.phase {
-            self.log_connection(&Arc::clone(session), wire.remote_sshid());
+            let session = Arc::clone(session);
+            self.log_connection(&session, wire.remote_sshid());
+            self.prepare(&session);
         }
         Ok(())
     }
@@ -107,6 +109,7 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
+        self.prepare_for_channel(&session);
         let conversation = Conversation {
             front: Arc::clone(&self.admission.front),
             session,

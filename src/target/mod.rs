@@ -14,11 +14,12 @@ use russh::keys::{Certificate, PublicKey};
 
 use crate::domain::Clock;
 use crate::inventory::{Reach, Target};
-use crate::service::ports::{Cleared, Running, TargetError, Targets};
+use crate::service::ports::{Cleared, Preparation, Running, TargetError, Targets};
 
 mod connect;
 mod host_key;
 mod local;
+mod prepared;
 pub mod probe;
 mod relay;
 mod ssh;
@@ -81,6 +82,13 @@ impl Targets for TargetRouter {
         match &target.reach {
             Reach::Ssh(reach) => self.ssh.start(&cleared, reach).await,
             Reach::Local => local::start(&cleared),
+        }
+    }
+
+    async fn prepare(&self, target: &Target, most: usize) -> Preparation {
+        match &target.reach {
+            Reach::Ssh(reach) => self.ssh.prepare(&target.name, reach, most).await,
+            Reach::Local => Preparation::NotMade,
         }
     }
 }

@@ -157,7 +157,9 @@ impl Probe<'_> {
     }
 
     async fn open(&self) -> Result<Connection, Failure> {
-        Connection::open(self.target, self.reach, &self.deadlines, &self.clock).await.map_err(|error| self.failure_of(&error))
+        Connection::open(self.target, self.reach, &self.deadlines, &self.clock)
+            .await
+            .map_err(|error| self.failure_of(&error))
     }
 
     /// A new key and a certificate for it.

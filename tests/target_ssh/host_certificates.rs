@@ -22,7 +22,7 @@ fn public(key: &Path) -> PublicKey {
 }
 
 fn certified_by(authority: &Path) -> HostIdentity {
-    HostIdentity::Certified { authority: public(authority), name: NAME.to_owned() }
+    HostIdentity::Certified { authority: Box::new(public(authority)), name: NAME.to_owned() }
 }
 
 /// A server whose `host_key` is certified by `authority` as `ssh-keygen` has it with these arguments.
@@ -97,7 +97,11 @@ async fn every_other_certificate_is_refused_with_its_own_reason_and_nothing_is_s
         (ours, &["-h", "-n", NAME, "-V", "20200101:20200102"], "expired at 2020-01-0"),
         (ours, &["-h", "-n", NAME, "-V", "+1d:+2d"], "is not valid before"),
         (ours, &["-n", NAME, "-V", NOW], "is a user certificate"),
-        (ours, &["-h", "-n", "web-2.example.com", "-V", NOW], "for web-2.example.com, and web-1.example.com was wanted"),
+        (
+            ours,
+            &["-h", "-n", "web-2.example.com", "-V", NOW],
+            "for web-2.example.com, and web-1.example.com was wanted",
+        ),
         (ours, &["-h", "-n", "*.example.com", "-V", NOW], "for *.example.com, and web-1.example.com was wanted"),
         (ours, &["-h", "-V", NOW], "names no host"),
         (ours, &["-h", "-n", NAME, "-V", NOW, "-O", "critical:odd@example.com=x"], "critical option `odd@example.com`"),
@@ -122,7 +126,8 @@ async fn a_plain_key_does_not_stand_for_a_certificate_nor_a_certificate_for_the_
     assert!(refused.contains("plain key"), "{refused}");
     // A target with both and a pinned key is asked for the key alone.
     let both = certified(&workshop, &authorities.ours, &["-h", "-n", NAME]);
-    let running = workshop.start_on(Wish::closed("echo ran"), &target(both.port, &both.host_key())).await.expect("pinned");
+    let running =
+        workshop.start_on(Wish::closed("echo ran"), &target(both.port, &both.host_key())).await.expect("pinned");
     assert_eq!(all(running).await.0, b"ran\n");
     let other = public(&authorities.other).to_openssh().expect("a line");
     let refused = workshop.start_on(Wish::closed("true"), &target(both.port, &other)).await.err();

@@ -156,7 +156,9 @@ impl Workshop {
             std::fs::write(dir.join("principals"), format!("web-1/{account}@bastion.example.com\n")).expect("written");
             let more = more(dir);
             let dir = dir.display();
-            format!("TrustedUserCAKeys {dir}/ca.pub\nAuthorizedPrincipalsFile {dir}/principals\nMaxStartups 100\n{more}")
+            format!(
+                "TrustedUserCAKeys {dir}/ca.pub\nAuthorizedPrincipalsFile {dir}/principals\nMaxStartups 100\n{more}"
+            )
         })
     }
 
@@ -216,12 +218,7 @@ pub(crate) fn target(port: u16, host_key: &str) -> Target {
 
 /// `web-1` at `port`.
 pub(crate) fn recognised(port: u16, identity: HostIdentity) -> Target {
-    let reach = SshReach {
-        host: "127.0.0.1".to_owned(),
-        port,
-        identity,
-        from: None,
-    };
+    let reach = SshReach { host: "127.0.0.1".to_owned(), port, identity, from: None };
     Target { name: "web-1".parse().expect("a name"), labels: [].into(), run_as: [].into(), reach: Reach::Ssh(reach) }
 }
 
