@@ -241,7 +241,11 @@ fn services(
         store: Arc::clone(store) as Arc<dyn Store>,
         audit: Arc::clone(log) as Arc<dyn AuditLog>,
         recorders: Arc::new(recorders),
-        targets: Arc::new(TargetRouter::new(Arc::new(certifier), Deadlines::default())),
+        targets: Arc::new(TargetRouter::new(
+            Arc::new(certifier),
+            Deadlines::default(),
+            Arc::clone(clock) as Arc<dyn Clock>,
+        )),
         authority: Arc::new(authority),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(SystemRandom) as Arc<dyn Random>,

@@ -180,6 +180,8 @@ fn read_sections(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, ou
         let deadline = limits.duration("handshake_deadline", Duration::from_secs(2)..=HOUR / 6, out);
         listen.handshake_deadline = deadline.unwrap_or(listen.handshake_deadline);
         listen.max_sessions = limits.number("max_sessions", 1..=65_536, out).unwrap_or(listen.max_sessions);
+        let prepared = limits.number("prepared_connections", 0..=2, out);
+        read.settings.prepared_connections = prepared.unwrap_or(read.settings.prepared_connections);
         listen.max_channels = limits.number("max_channels", 1..=64, out).unwrap_or(listen.max_channels);
         limits.finish(out);
     }

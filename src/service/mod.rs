@@ -22,6 +22,7 @@ pub mod failure;
 pub mod held;
 pub mod owed;
 pub mod ports;
+pub mod prepare;
 mod pump;
 pub mod request_access;
 pub mod requestable;

@@ -12,16 +12,18 @@ use russh::keys::{HashAlg, PublicKey};
 use russh::server::{Auth, Session as Wire};
 use russh::{ChannelId, MethodKind, MethodSet};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tracing::info;
 
 use crate::audit::event::{AuditEvent, What};
 use crate::domain::{SessionId, TargetName, UserName, limits, text};
 use crate::identity::certificate::CertificateError;
 use crate::identity::{Proof, VerifiedUser};
-use crate::service::Session;
+use crate::service::{Session, prepare};
 
 use super::FrontDoor;
 use super::crowd::Member;
+use super::door;
 use super::jump::Jump;
 use super::listener::Admission;
 use super::refusals::Refusals;
@@ -79,6 +81,8 @@ pub(super) struct Connection {
     pub(super) refusals: Arc<Refusals>,
     /// Its place among the user's connections.
     member: Option<Member<UserName>>,
+    /// Has a connection to the target ready that no channel of this one was opened for yet.
+    preparing: Option<JoinHandle<()>>,
     began: Instant,
 }
 
@@ -97,13 +101,16 @@ impl Connection {
             certificate_refused: None,
             channels: HashMap::new(),
             member: None,
+            preparing: None,
             began: Instant::now(),
         }
     }
 
-    /// A connection inside another one. They share their room for conversations and for entries about refusals.
+    /// A connection inside another one. They share their room for conversations and for entries about refusals. Who it is has
+    /// been proved outside, so the connection to the target is begun before the first byte is exchanged here.
     pub(super) fn inside(jump: Jump) -> Self {
-        Self {
+        let outer = Arc::clone(&jump.outer);
+        let mut connection = Self {
             front: Arc::clone(&jump.front),
             session: jump.outer.id.clone(),
             peer: jump.outer.peer,
@@ -115,8 +122,11 @@ impl Connection {
             phase: Phase::Unproven(Attempts::default()),
             channels: HashMap::new(),
             member: None,
+            preparing: None,
             began: Instant::now(),
-        }
+        };
+        connection.prepare(&outer);
+        connection
     }
 
     /// Where the client comes from.
@@ -193,6 +203,29 @@ impl Connection {
         };
         self.phase = Phase::Proven(Arc::new(session));
         Auth::Accept
+    }
+
+    /// Somebody has proved who they are, or opens another channel: has a connection to the target of their login name made
+    /// while they say what to run there. Who may have that is the use case's to know.
+    pub(super) fn prepare(&mut self, session: &Arc<Session>) {
+        let services = Arc::clone(&self.front.services);
+        let suffix = services.snapshot.load().settings.suffix.clone();
+        let meant = match &self.entrance {
+            Entrance::Jump(jump) => Some(jump.target.clone()),
+            Entrance::Port(_) => door::named(&session.login, &suffix).map(|(target, _)| target),
+        };
+        if let Some(target) = meant {
+            let session = Arc::clone(session);
+            self.preparing = Some(tokio::spawn(async move { prepare::prepare(&services, &session, &target).await }));
+        }
+    }
+
+    /// A channel is opened: the first finds what was begun for it when its user logged in, each later one has its own begun.
+    pub(super) fn prepare_for_channel(&mut self, session: &Arc<Session>) {
+        if self.preparing.take().is_none_or(|begun| begun.is_finished()) {
+            self.prepare(session);
+            self.preparing = None;
+        }
     }
 
     fn event(&self, what: What) -> AuditEvent {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{TargetName, UserName};
+use crate::domain::{RoleName, TargetName, UserName};
 use crate::policy::Choice;
 
 /// A door of design.md 3.
@@ -26,17 +26,19 @@ pub enum Door {
 /// Anything else, a target of others included, is the control door: one answer for "unknown" and "not yours".
 #[must_use]
 pub fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>) -> Door {
+    match named(login, suffix) {
+        Some((target, role)) if visible.contains(&target) => Door::Target { target, choice: role.into() },
+        _ => Door::Control,
+    }
+}
+
+/// The target that `login` would mean if there is one of that name, and the role chosen with it.
+pub(super) fn named(login: &str, suffix: &str) -> Option<(TargetName, Option<RoleName>)> {
     let (role, name) = match login.split_once('+') {
-        Some((role, name)) => match role.parse() {
-            Ok(role) => (Some(role), name),
-            Err(_) => return Door::Control,
-        },
+        Some((role, name)) => (Some(role.parse().ok()?), name),
         None => (None, login),
     };
-    match target_named(name, suffix).filter(|target| visible.contains(target)) {
-        Some(target) => Door::Target { target, choice: role.into() },
-        None => Door::Control,
-    }
+    Some((target_named(name, suffix)?, role))
 }
 
 /// The target that is meant by `NAME` or `NAME.SUFFIX`, whether or not there is one.

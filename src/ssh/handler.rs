@@ -97,6 +97,7 @@ impl Handler for Connection {
             Entrance::Port(admission) => {
                 admission.authenticated();
                 self.log_connection(&session, wire.remote_sshid());
+                self.prepare(&session);
             }
             Entrance::Jump(jump) => jump.authenticated(&session, wire.remote_sshid()),
         }
@@ -117,6 +118,7 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
+        self.prepare_for_channel(&session);
         let conversation = Conversation {
             front: Arc::clone(&self.front),
             session,
