@@ -61,6 +61,8 @@ pub(super) struct Connection {
     pub(super) room: Arc<Semaphore>,
     pub(super) dropped_env: u64,
     refusals: u64,
+    /// How often it asked whether a key is worth signing with.
+    probes: usize,
     /// Its place among the user's connections.
     member: Option<Member<UserName>>,
     began: Instant,
@@ -77,6 +79,7 @@ impl Connection {
             channels: HashMap::new(),
             dropped_env: 0,
             refusals: 0,
+            probes: 0,
             member: None,
             began: Instant::now(),
         }
@@ -103,9 +106,12 @@ impl Connection {
 
     pub(super) fn accept(&mut self, login: &str, key: PublicKey, name: UserName, proof: Proof) -> Auth {
         let front = &self.admission.front;
-        let Some(member) = front.users.0.enter(name.clone(), front.limits.connections_per_user) else {
+        let Some(member) = front.users.0.enter(name.clone(), front.limits.sessions_per_user) else {
             return self.refuse(login, &key, "the user has too many connections");
         };
+        if !self.admission.take_place() {
+            return self.refuse(login, &key, "there are as many sessions as max_sessions allows");
+        }
         self.member = Some(member);
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         let session = Session {
@@ -116,6 +122,42 @@ impl Connection {
         };
         self.phase = Phase::Proven(Arc::new(session));
         Auth::Accept
+    }
+
+    /// The connection goes on to prove who it is, under this login name. Every callback before the proof begins with this.
+    ///
+    /// # Errors
+    /// [`russh::Error::Disconnect`] when the name is too long: russh keeps it.
+    pub(super) fn go_on(&mut self, login: &str) -> Result<(), russh::Error> {
+        self.admission.advanced();
+        let most = self.admission.front.limits.login;
+        if login.len() <= most {
+            return Ok(());
+        }
+        let reason = format!("a login name of {} bytes, and at most {most} are read", login.len());
+        Err(self.give_up(login, reason))
+    }
+
+    /// As [`Self::go_on`], for the question whether a key is worth signing with.
+    ///
+    /// # Errors
+    /// [`russh::Error::Disconnect`] also when that was asked too often.
+    pub(super) fn probe(&mut self, login: &str) -> Result<(), russh::Error> {
+        let most = self.admission.front.limits.probes;
+        if self.probes >= most {
+            return Err(self.give_up(login, format!("more than {most} keys were offered")));
+        }
+        self.probes += 1;
+        self.go_on(login)
+    }
+
+    /// Notes why the connection ends unproven.
+    fn give_up(&mut self, login: &str, reason: String) -> russh::Error {
+        if let Phase::Unproven(attempts) = &mut self.phase {
+            let login = text::excerpt(login, limits::EXCERPT);
+            *attempts = Attempts { login, key: attempts.key.take(), reason: Some(reason) };
+        }
+        russh::Error::Disconnect
     }
 
     fn event(&self, what: What) -> AuditEvent {
@@ -152,27 +194,27 @@ impl Connection {
             self.admission.front.services.audit.append_later(session.event(What::Refused { what }));
         }
     }
+}
 
-    fn log_failure(&self, attempts: &Attempts) {
-        let Some(left_out) = self.admission.front.failures.count(Instant::now()) else { return };
-        let mut reason = attempts.reason.clone().unwrap_or_else(|| "nothing was proved".to_owned());
-        if left_out > 0 {
-            reason.push_str(&format!("; {left_out} more before this one were not written one by one"));
-        }
-        let key = attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string());
-        // Only what enrolling would cure: an enrolled key with a bad certificate or from a wrong address needs something else.
-        let unknown = attempts.key.as_ref().filter(|_| attempts.reason.as_deref() == Some(NOT_ENROLLED));
-        if let Some(line) = unknown.and_then(|key| key.to_openssh().ok()) {
-            info!(peer = %self.admission.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");
-        }
-        let event = self.event(What::AuthenticationFailed {
-            peer: self.admission.peer,
-            login: text::excerpt(&attempts.login, limits::EXCERPT),
-            key,
-            reason,
-        });
-        self.admission.front.services.audit.append_later(event);
+/// Logs that the connection of `admission` ended without proving who it is.
+pub(super) fn log_failure(admission: &Admission, login: &str, key: Option<&PublicKey>, reason: &str) {
+    let Some(left_out) = admission.front.failures.count(Instant::now()) else { return };
+    // Only what enrolling would cure: an enrolled key with a bad certificate or from a wrong address needs something else.
+    if let Some(line) = key.filter(|_| reason == NOT_ENROLLED).and_then(|key| key.to_openssh().ok()) {
+        info!(peer = %admission.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");
     }
+    let more = match left_out {
+        0 => String::new(),
+        count => format!("; {count} more before this one were not written one by one"),
+    };
+    let what = What::AuthenticationFailed {
+        peer: admission.peer,
+        login: text::excerpt(login, limits::EXCERPT),
+        key: key.map(|key| key.fingerprint(HashAlg::Sha256).to_string()),
+        reason: format!("{reason}{more}"),
+    };
+    let event = AuditEvent { session: Some(admission.session.clone()), ..AuditEvent::of(what) };
+    admission.front.services.audit.append_later(event);
 }
 
 /// A refusal that leaves the client public keys to go on with.
@@ -184,7 +226,10 @@ pub(super) fn only_public_keys() -> Auth {
 impl Drop for Connection {
     fn drop(&mut self) {
         match &self.phase {
-            Phase::Unproven(attempts) => self.log_failure(attempts),
+            Phase::Unproven(attempts) => {
+                let reason = attempts.reason.as_deref().unwrap_or("nothing was proved");
+                log_failure(&self.admission, &attempts.login, attempts.key.as_ref(), reason);
+            }
             Phase::Proven(session) => {
                 let event = session.event(What::Disconnected {
                     dropped_env: self.dropped_env,

@@ -1,9 +1,10 @@
-//! Accepts connections, bounds them, cuts them. Nothing here reads SSH.
+//! Accepts connections, bounds them, cuts them. Nothing here reads SSH; of a listed proxy's connection it reads the header.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::Instant;
 
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -12,111 +13,146 @@ use tracing::{debug, warn};
 use crate::domain::SessionId;
 
 use super::FrontDoor;
-use super::connection::Connection;
-use super::crowd::{Crowd, Member, source_of};
+use super::connection::{self, Connection};
+use super::crowd::source_of;
 use super::cutoff::Severable;
+use super::failures::Failures;
+use super::lobby::{Lobby, Party, Ticket};
+use super::proxy::{self, Origin, ProxyError};
 
-/// What bounds connections. From `doorward.toml`.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// How long a connection may take to prove who it is.
-    pub grace: Duration,
-    /// How many connections may be at that at once.
-    pub unproven: usize,
-    /// How many of those may come from one address, so that one stranger cannot keep everybody out.
-    pub unproven_per_source: usize,
-    /// How many connections there may be in all.
-    pub connections: usize,
-    /// How many of those may be one user's, so that whoever could stop them still comes in.
-    pub connections_per_user: usize,
-    /// How many channels one connection may have open.
-    pub channels: usize,
-    /// How often a key may be refused before the connection ends.
-    pub attempts: usize,
+/// Sockets beyond those of the limits: connections that were cut and are about to close.
+const CLOSING: usize = 32;
+/// How long to wait when a connection cannot be accepted.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// What the accept loops of all listen addresses share: one room, not one each.
+#[derive(Debug)]
+pub struct Entrance {
+    lobby: Lobby,
+    sockets: Arc<Semaphore>,
+    sessions: Arc<Semaphore>,
+    /// So that strangers do not fill the operator's own log either.
+    told: Failures,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Entrance {
+    /// An entrance with room for what `limits` allow.
+    #[must_use]
+    pub fn new(limits: &super::Limits) -> Self {
+        let sockets = limits.unproven.saturating_add(limits.sessions).saturating_add(CLOSING);
         Self {
-            grace: Duration::from_secs(60),
-            unproven: 100,
-            unproven_per_source: 40,
-            connections: 1000,
-            connections_per_user: 500,
-            channels: 50,
-            attempts: 20,
+            lobby: Lobby::new(limits.unproven, limits.unproven_per_source),
+            sockets: Arc::new(Semaphore::new(sockets.min(Semaphore::MAX_PERMITS))),
+            sessions: Arc::new(Semaphore::new(limits.sessions)),
+            told: Failures::new(60),
+        }
+    }
+
+    /// Says that one had to go for another, a bounded number of times a minute.
+    fn crowded(&self, peer: SocketAddr) {
+        if let Some(left_out) = self.told.count(Instant::now()) {
+            warn!(%peer, left_out, "too many connections that have not proved who they are; the one that waited longest is closed");
         }
     }
 }
 
-/// One accepted connection's place: where it comes from, what it may still become, and the permits it holds.
+/// One accepted connection's place: where it comes from, what it may still become, and the places it holds.
 pub(super) struct Admission {
     pub(super) front: Arc<FrontDoor>,
     pub(super) session: SessionId,
     pub(super) peer: SocketAddr,
-    unproven: Option<(OwnedSemaphorePermit, Member<IpAddr>)>,
+    /// Its place among the unproven.
+    ticket: Option<Ticket>,
+    /// Its place among the sessions.
+    place: Option<OwnedSemaphorePermit>,
+    advanced: bool,
     proven: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _socket: OwnedSemaphorePermit,
 }
 
 impl Admission {
+    /// It speaks SSH well enough to say who it would be: once, it counts as newly come.
+    pub(super) fn advanced(&mut self) {
+        if !std::mem::replace(&mut self.advanced, true)
+            && let Some(ticket) = &mut self.ticket
+        {
+            ticket.advanced();
+        }
+    }
+
+    /// Takes a place among the sessions; `false` when all are taken.
+    pub(super) fn take_place(&mut self) -> bool {
+        if self.place.is_none() {
+            self.place = Arc::clone(&self.front.entrance.sessions).try_acquire_owned().ok();
+        }
+        self.place.is_some()
+    }
+
     /// The connection has proved who it is: the grace timer stops, its place among the unproven is free.
     pub(super) fn authenticated(&mut self) {
-        self.unproven = None;
+        self.ticket = None;
         self.proven.cancel();
     }
 }
 
 /// Accepts on `listener` until the front door stops.
 pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
-    let unproven = Arc::new(Semaphore::new(front.limits.unproven));
-    let places = Arc::new(Semaphore::new(front.limits.connections));
-    let arrivals = Crowd::default();
+    let mut failing = false;
     loop {
-        let accepted = tokio::select! {
+        // The place first: beyond it the kernel's queue holds them, and our descriptors are for what users do.
+        let accepted = async {
+            let socket = Arc::clone(&front.entrance.sockets).acquire_owned().await;
+            (socket, listener.accept().await)
+        };
+        let (socket, accepted) = tokio::select! {
             () = front.services.stopping.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, or a connection that was gone already: wait a moment, never give up.
-                warn!(%error, "cannot accept");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
+        match (socket, accepted) {
+            (Ok(socket), Ok((stream, peer))) => {
+                failing = false;
+                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+                front.connections.spawn(admit(Arc::clone(&front), socket, stream, peer));
             }
-        };
-        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let arrival = arrivals.enter(source_of(peer.ip()), front.limits.unproven_per_source);
-        let permits = (arrival, Arc::clone(&unproven).try_acquire_owned(), Arc::clone(&places).try_acquire_owned());
-        let (Some(arrival), Ok(permit), Ok(place)) = permits else {
-            warn!(%peer, "too many connections; this one is closed");
-            continue;
-        };
-        let admission = Admission {
-            session: SessionId::from_bits(front.services.random.bits()),
-            front: Arc::clone(&front),
-            peer,
-            unproven: Some((permit, arrival)),
-            proven: CancellationToken::new(),
-            _place: place,
-        };
-        front.connections.spawn(serve(admission, stream));
+            (_, Err(error)) => {
+                // Out of file descriptors, or a connection that was gone already: wait a moment, never give up.
+                if !std::mem::replace(&mut failing, true) {
+                    warn!(%error, "cannot accept connections; trying on");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            (Err(_), _) => return, // the semaphore is never closed
+        }
     }
 }
 
 /// One connection, until it ends or is cut.
-async fn serve(admission: Admission, stream: TcpStream) {
-    let (front, peer) = (Arc::clone(&admission.front), admission.peer);
-    let (proven, cut) = (admission.proven.clone(), front.cut.child_token());
+async fn admit(front: Arc<FrontDoor>, socket: OwnedSemaphorePermit, mut stream: TcpStream, peer: SocketAddr) {
+    let (proven, cut) = (CancellationToken::new(), front.cut.child_token());
+    let proxied = front.proxies.iter().any(|network| network.contains(&peer.ip()));
+    let party = if proxied { Party::Proxy(peer.ip()) } else { Party::Source(source_of(peer.ip())) };
+    let (ticket, crowded) = front.entrance.lobby.enter(party, cut.clone());
+    if crowded {
+        front.entrance.crowded(peer);
+    }
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "no TCP_NODELAY");
     }
-    let config = Arc::clone(&front.config.load());
-    let stream = Severable::new(stream, cut.clone());
+    let mut admission = Admission {
+        session: SessionId::from_bits(front.services.random.bits()),
+        front: Arc::clone(&front),
+        peer,
+        ticket: Some(ticket),
+        place: None,
+        advanced: false,
+        proven: proven.clone(),
+        _socket: socket,
+    };
     let running = async {
-        let session = russh::server::run_stream(config, stream, Connection::new(admission)).await?;
-        session.await
+        if proxied && !behind_proxy(&mut admission, &mut stream, &cut).await {
+            return;
+        }
+        serve(admission, stream, cut.clone()).await;
     };
     let grace = async {
         tokio::select! {
@@ -129,9 +165,76 @@ async fn serve(admission: Admission, stream: TcpStream) {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        ended = running => if let Err(error) = ended {
-            debug!(%peer, %error, "connection ended");
-        },
+        () = running => {}
         () = grace => {}
     }
+}
+
+/// Speaks SSH.
+async fn serve(admission: Admission, stream: TcpStream, cut: CancellationToken) {
+    let (config, peer) = (Arc::clone(&admission.front.config.load()), admission.peer);
+    let stream = Severable::new(stream, cut, admission.front.limits.unread);
+    let running = async {
+        let session = russh::server::run_stream(config, stream, Connection::new(admission)).await?;
+        session.await
+    };
+    if let Err(error) = running.await {
+        debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// Reads the header of a listed proxy and takes the client's address for the peer's from here on; `false` when there is none
+/// that counts, and then the connection ends.
+async fn behind_proxy(admission: &mut Admission, stream: &mut TcpStream, cut: &CancellationToken) -> bool {
+    let read = tokio::select! {
+        () = cut.cancelled() => return false,
+        read = header(stream) => read,
+    };
+    match read {
+        Ok(Ok(origin)) => {
+            if let Origin::Client(client) = origin {
+                debug!(proxy = %admission.peer, peer = %client, "a proxy's connection");
+                admission.peer = client;
+            }
+            let party = Party::Source(source_of(admission.peer.ip()));
+            if admission.ticket.as_mut().is_some_and(|ticket| ticket.is_of(party)) {
+                admission.front.entrance.crowded(admission.peer);
+            }
+            true
+        }
+        Ok(Err(error)) => {
+            if let Some(left_out) = admission.front.entrance.told.count(Instant::now()) {
+                warn!(proxy = %admission.peer, %error, left_out, "a connection from proxy_protocol_from is closed");
+            }
+            connection::log_failure(admission, "", None, &error.to_string());
+            false
+        }
+        Err(error) => {
+            debug!(proxy = %admission.peer, %error, "ended before its header");
+            false
+        }
+    }
+}
+
+/// One header, byte by byte where the length is not known yet: what follows it is SSH's.
+async fn header(stream: &mut TcpStream) -> std::io::Result<Result<Origin, ProxyError>> {
+    let mut fixed = [0; proxy::FIXED];
+    let mut filled = 0;
+    while let Some(free) = fixed.get_mut(filled..).filter(|free| !free.is_empty()) {
+        match stream.read(free).await? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            count => filled += count,
+        }
+        if let Err(error) = proxy::begins(fixed.get(..filled).unwrap_or(&fixed)) {
+            return Ok(Err(error));
+        }
+    }
+    let length = match proxy::rest_of(&fixed) {
+        Ok(length) => length,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut rest = [0; proxy::LONGEST_REST];
+    let Some(rest) = rest.get_mut(..length) else { return Ok(Err(ProxyError::TooLong(length))) };
+    stream.read_exact(rest).await?;
+    Ok(proxy::parse(&[&fixed[..], rest].concat()))
 }

@@ -1,6 +1,6 @@
 //! The front door: the only module that speaks SSH with clients.
 //!
-//! [`listener`] accepts and bounds, [`handler`] answers russh's callbacks and finds out who it is, [`door`] reads the login
+//! [`listener`] accepts, [`lobby`] bounds who has not proved anything yet, [`handler`] answers russh's callbacks and finds out who it is, [`door`] reads the login
 //! name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the client's side of it.
 //! Refuses to know roles, grants and SQL; decides nothing.
 
@@ -27,11 +27,15 @@ mod cutoff;
 mod door;
 mod failures;
 mod handler;
+mod limits;
 mod listener;
+mod lobby;
+pub mod proxy;
 mod terminal;
 
 pub use failures::Failures;
-pub use listener::Limits;
+pub use limits::Limits;
+pub use listener::Entrance;
 
 /// What every connection shares.
 pub struct FrontDoor {
@@ -41,6 +45,10 @@ pub struct FrontDoor {
     pub control: ControlContext,
     /// What bounds connections.
     pub limits: Limits,
+    /// The networks whose connections must begin with a PROXY header, and are believed.
+    pub proxies: Vec<ipnet::IpNet>,
+    /// Who is on the way in.
+    pub entrance: Entrance,
     /// What bounds input that waits for a target.
     pub spool: SpoolLimits,
     /// How much of it may wait for each user and for all.
@@ -86,6 +94,7 @@ pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Li
         certificates: vec![certificate],
         preferred: algorithms::offered(),
         max_auth_attempts: limits.attempts,
+        channel_buffer_size: limits.queue,
         // The grace timer bounds the unproven, keepalives find the dead; a session that waits for an approver is neither.
         inactivity_timeout: None,
         keepalive_interval: Some(std::time::Duration::from_secs(30)),
