@@ -111,8 +111,9 @@ pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
         match (socket, accepted) {
             (Ok(socket), Ok((stream, peer))) => {
                 failing = false;
-                let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                front.connections.spawn(admit(Arc::clone(&front), socket, stream, peer));
+                // In the order in which they came: a newcomer must not be taken for an older one.
+                let arrival = Arrival::of(&front, socket, peer);
+                front.connections.spawn(admit(Arc::clone(&front), arrival, stream));
             }
             (_, Err(error)) => {
                 // Out of file descriptors, or a connection that was gone already: wait a moment, never give up.
@@ -126,15 +127,35 @@ pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
     }
 }
 
-/// One connection, until it ends or is cut.
-async fn admit(front: Arc<FrontDoor>, socket: OwnedSemaphorePermit, mut stream: TcpStream, peer: SocketAddr) {
-    let (proven, cut) = (CancellationToken::new(), front.cut.child_token());
-    let proxied = front.proxies.iter().any(|network| network.contains(&peer.ip()));
-    let party = if proxied { Party::Proxy(peer.ip()) } else { Party::Source(source_of(peer.ip())) };
-    let (ticket, crowded) = front.entrance.lobby.enter(party, cut.clone());
-    if crowded {
-        front.entrance.crowded(peer);
+/// A connection that was just accepted.
+struct Arrival {
+    peer: SocketAddr,
+    /// Whether it comes from a listed proxy.
+    proxied: bool,
+    ticket: Ticket,
+    cut: CancellationToken,
+    socket: OwnedSemaphorePermit,
+}
+
+impl Arrival {
+    /// Lets it into the lobby.
+    fn of(front: &FrontDoor, socket: OwnedSemaphorePermit, peer: SocketAddr) -> Self {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let cut = front.cut.child_token();
+        let proxied = front.proxies.iter().any(|network| network.contains(&peer.ip()));
+        let party = if proxied { Party::Proxy(peer.ip()) } else { Party::Source(source_of(peer.ip())) };
+        let (ticket, crowded) = front.entrance.lobby.enter(party, cut.clone());
+        if crowded {
+            front.entrance.crowded(peer);
+        }
+        Self { peer, proxied, ticket, cut, socket }
     }
+}
+
+/// One connection, until it ends or is cut.
+async fn admit(front: Arc<FrontDoor>, arrival: Arrival, mut stream: TcpStream) {
+    let Arrival { peer, proxied, ticket, cut, socket } = arrival;
+    let proven = CancellationToken::new();
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "no TCP_NODELAY");
     }

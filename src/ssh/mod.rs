@@ -103,3 +103,21 @@ pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Li
         ..russh::server::Config::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use russh::keys::ssh_key::certificate::Builder;
+
+    #[test]
+    fn the_limits_reach_russh() {
+        let key = PrivateKey::random(&mut rand::rng(), russh::keys::Algorithm::Ed25519).unwrap();
+        let mut builder = Builder::new_with_random_nonce(&mut rand::rng(), key.public_key().clone(), 0, 1).unwrap();
+        builder.valid_principal("bastion.test").unwrap();
+        let certificate = builder.sign(&key).unwrap();
+        let limits = Limits { queue: 7, attempts: 3, ..Limits::default() };
+        let config = server_config(key, certificate, &limits);
+        assert_eq!((config.channel_buffer_size, config.max_auth_attempts), (7, 3));
+        assert_eq!(config.inactivity_timeout, None, "what waits for an approver is not idle");
+    }
+}
