@@ -208,7 +208,10 @@ async fn serve(admission: Admission, stream: TcpStream, cut: CancellationToken) 
 /// that counts, and then the connection ends.
 async fn behind_proxy(admission: &mut Admission, stream: &mut TcpStream, cut: &CancellationToken) -> bool {
     let read = tokio::select! {
-        () = cut.cancelled() => return false,
+        () = cut.cancelled() => {
+            connection::log_failure(admission, "", None, "no whole PROXY header while there was time and room for it");
+            return false;
+        }
         read = header(stream) => read,
     };
     match read {

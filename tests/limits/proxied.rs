@@ -164,6 +164,7 @@ fn half_a_header_has_no_longer_than_everybody_and_its_own_caps_follow_the_client
         assert!(attempt < 399, "half a header is enough to stay");
         std::thread::sleep(Duration::from_millis(30));
     }
+    eventually("its entry", || failed_because(&bastion, "no whole PROXY header"));
     assert_eq!(through(&bastion, "alice", PROXY, &header(Some("10.1.2.3".parse().expect("an address")))).code, 0);
     bastion.verify();
 }
