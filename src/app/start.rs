@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use russh::keys::Certificate;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +20,7 @@ use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths, Res
 use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
-use crate::service::ports::{AuditError, AuditLog, Random, Store, StoreError};
+use crate::service::ports::{AuditError, AuditLog, AuthorityError, HostAuthority, Random, Store, StoreError};
 use crate::service::{ApprovedRoles, Services, Unavailable, owed};
 use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
@@ -74,7 +76,7 @@ pub struct Bastion {
     pub(super) log: Arc<Log>,
     pub(super) store: Arc<SqliteStore>,
     pub(super) clock: Arc<WallClock>,
-    pub(super) hosts: HostKeys,
+    pub(super) hosts: Arc<HostKeys>,
     pub(super) listeners: Vec<TcpListener>,
     /// What a reload cannot change.
     pub(super) fixed: RestartOnly,
@@ -90,6 +92,7 @@ pub(super) struct HostKeys {
     pub(super) authority: HostCa,
     pub(super) key: russh::keys::PrivateKey,
     pub(super) serials: SerialSource,
+    pub(super) clock: Arc<WallClock>,
 }
 
 /// Opens DIR. The listeners are bound when this returns, and nobody is served yet.
@@ -107,15 +110,16 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     write_owed(&store, &log).await?;
     let listeners = bind(&loaded.listen).await?;
 
-    let hosts = HostKeys {
+    let hosts = Arc::new(HostKeys {
+        clock: Arc::clone(&clock),
         authority: HostCa::new(Box::new(KeyFileSigner::open(&paths.host_ca())?), loaded.profiles.host.clone()),
         key: open_private_key(&paths.host_key())?,
         serials: SerialSource::new(Arc::clone(&store) as Arc<dyn Store>),
-    };
+    });
     let limits = descriptors::provide(&loaded.limits.door).map_err(StartError::Other)?;
     let (input, proxies) = (loaded.limits.input.clone(), loaded.listen.proxies.clone());
     let names = vec![loaded.snapshot.settings.name.clone()];
-    let config = hosts.certified(&names, clock.now(), &limits).await?;
+    let config = hosts.certified(&names, &limits).await?;
     let control = ControlContext {
         host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
         port: loaded.listen.public_port,
@@ -125,16 +129,18 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let fixed = RestartOnly::of(&loaded);
     let services = services(&paths, loaded, &store, &log, &clock)?;
     let spool = SpoolLimits::of(&input, paths.state(), Budget::new(input.in_all, None));
+    let targets = ssh::Hosts::new(hosts.key.clone(), Arc::clone(&hosts) as Arc<dyn HostAuthority>, limits.clone());
     let front = Arc::new(FrontDoor {
         services: Arc::new(services),
         control,
-        entrance: ssh::Entrance::new(&limits),
+        gate: ssh::Gate::new(&limits),
         failures: ssh::Failures::new(limits.failures_logged),
         limits,
         proxies,
         spool,
         waiting: Budgets::new(input.per_user, input.in_all),
         config: ArcSwap::from_pointee(config),
+        hosts: targets,
         cut: CancellationToken::new(),
         users: ssh::Users::default(),
         connections: TaskTracker::new(),
@@ -164,15 +170,18 @@ impl HostKeys {
     pub(super) async fn certified(
         &self,
         names: &[String],
-        now: crate::domain::Timestamp,
         limits: &ssh::Limits,
     ) -> Result<ssh::ServerConfig, StartError> {
-        let serial = self.serials.next().await?;
-        let certificate = self
-            .authority
-            .issue(serial, self.key.public_key(), names, now)
-            .map_err(|error| StartError::Other(error.to_string()))?;
+        let certificate = self.certify(names).await.map_err(|error| StartError::Other(error.to_string()))?;
         Ok(ssh::server_config(self.key.clone(), certificate, limits))
+    }
+}
+
+#[async_trait]
+impl HostAuthority for HostKeys {
+    async fn certify(&self, names: &[String]) -> Result<Certificate, AuthorityError> {
+        let serial = self.serials.next().await.map_err(|error| AuthorityError { reason: error.to_string() })?;
+        self.authority.issue(serial, self.key.public_key(), names, self.clock.now())
     }
 }
 

@@ -1,10 +1,10 @@
 //! Accepts connections, bounds them, cuts them. Nothing here reads SSH; of a listed proxy's connection it reads the header.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -12,22 +12,22 @@ use tracing::{debug, warn};
 
 use crate::domain::SessionId;
 
-use super::FrontDoor;
 use super::connection::{self, Connection};
 use super::crowd::source_of;
 use super::cutoff::Severable;
 use super::failures::Failures;
 use super::lobby::{Lobby, Party, Ticket};
 use super::proxy::{self, Origin, ProxyError};
+use super::{FrontDoor, ServerConfig};
 
 /// Sockets beyond those of the limits: connections that were cut and are about to close.
 const CLOSING: usize = 32;
 /// How long to wait when a connection cannot be accepted.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What the accept loops of all listen addresses share: one room, not one each.
 #[derive(Debug)]
-pub struct Entrance {
+pub struct Gate {
     lobby: Lobby,
     sockets: Arc<Semaphore>,
     sessions: Arc<Semaphore>,
@@ -35,8 +35,8 @@ pub struct Entrance {
     told: Failures,
 }
 
-impl Entrance {
-    /// An entrance with room for what `limits` allow.
+impl Gate {
+    /// A gate with room for what `limits` allow.
     #[must_use]
     pub fn new(limits: &super::Limits) -> Self {
         let sockets = limits.unproven.saturating_add(limits.sessions).saturating_add(CLOSING);
@@ -83,7 +83,7 @@ impl Admission {
     /// Takes a place among the sessions; `false` when all are taken.
     pub(super) fn take_place(&mut self) -> bool {
         if self.place.is_none() {
-            self.place = Arc::clone(&self.front.entrance.sessions).try_acquire_owned().ok();
+            self.place = Arc::clone(&self.front.gate.sessions).try_acquire_owned().ok();
         }
         self.place.is_some()
     }
@@ -101,7 +101,7 @@ pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
     loop {
         // The place first: beyond it the kernel's queue holds them, and our descriptors are for what users do.
         let accepted = async {
-            let socket = Arc::clone(&front.entrance.sockets).acquire_owned().await;
+            let socket = Arc::clone(&front.gate.sockets).acquire_owned().await;
             (socket, listener.accept().await)
         };
         let (socket, accepted) = tokio::select! {
@@ -144,9 +144,9 @@ impl Arrival {
         let cut = front.cut.child_token();
         let proxied = front.proxies.iter().any(|network| network.contains(&peer.ip()));
         let party = if proxied { Party::Proxy(peer.ip()) } else { Party::Source(source_of(peer.ip())) };
-        let (ticket, crowded) = front.entrance.lobby.enter(party, cut.clone());
+        let (ticket, crowded) = front.gate.lobby.enter(party, cut.clone());
         if crowded {
-            front.entrance.crowded(peer);
+            front.gate.crowded(peer);
         }
         Self { peer, proxied, ticket, cut, socket }
     }
@@ -173,34 +173,59 @@ async fn admit(front: Arc<FrontDoor>, arrival: Arrival, mut stream: TcpStream) {
         if proxied && !behind_proxy(&mut admission, &mut stream, &cut).await {
             return;
         }
-        serve(admission, stream, cut.clone()).await;
+        let (config, unread, peer) = (Arc::clone(&front.config.load()), front.limits.unread, admission.peer);
+        let stream = Severable::new(stream, cut.clone(), unread);
+        if let Err(error) = speak(config, stream, Connection::new(admission)).await {
+            debug!(%peer, %error, "connection ended");
+        }
     };
-    let grace = async {
+    in_time(front.limits.grace, peer.ip(), &proven, &cut, running).await;
+}
+
+/// Speaks SSH over `stream` until the connection ends or is `cut`. It is cut when it is not `proven` in time.
+pub(super) async fn conduct(
+    front: &FrontDoor,
+    config: Arc<ServerConfig>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connection: Connection,
+    proven: CancellationToken,
+    cut: CancellationToken,
+) -> Result<(), russh::Error> {
+    let peer = connection.peer();
+    let stream = Severable::new(stream, cut.clone(), front.limits.unread);
+    in_time(front.limits.grace, peer, &proven, &cut, speak(config, stream, connection)).await
+}
+
+/// Until the connection ends.
+async fn speak(
+    config: Arc<ServerConfig>,
+    stream: Severable<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
+    connection: Connection,
+) -> Result<(), russh::Error> {
+    russh::server::run_stream(config, stream, connection).await?.await
+}
+
+/// What `running` comes to, with `cut` cancelled when it is not `proven` within `grace`.
+async fn in_time<T>(
+    grace: Duration,
+    peer: IpAddr,
+    proven: &CancellationToken,
+    cut: &CancellationToken,
+    running: impl Future<Output = T>,
+) -> T {
+    let late = async {
         tokio::select! {
             () = proven.cancelled() => {}
-            () = tokio::time::sleep(front.limits.grace) => {
+            () = tokio::time::sleep(grace) => {
                 debug!(%peer, "did not prove who they are in time");
                 cut.cancel();
             }
         }
-        std::future::pending::<()>().await;
+        std::future::pending::<std::convert::Infallible>().await
     };
     tokio::select! {
-        () = running => {}
-        () = grace => {}
-    }
-}
-
-/// Speaks SSH.
-async fn serve(admission: Admission, stream: TcpStream, cut: CancellationToken) {
-    let (config, peer) = (Arc::clone(&admission.front.config.load()), admission.peer);
-    let stream = Severable::new(stream, cut, admission.front.limits.unread);
-    let running = async {
-        let session = russh::server::run_stream(config, stream, Connection::new(admission)).await?;
-        session.await
-    };
-    if let Err(error) = running.await {
-        debug!(%peer, %error, "connection ended");
+        ended = running => ended,
+        never = late => match never {},
     }
 }
 
@@ -222,12 +247,12 @@ async fn behind_proxy(admission: &mut Admission, stream: &mut TcpStream, cut: &C
             }
             let party = Party::Source(source_of(admission.peer.ip()));
             if admission.ticket.as_mut().is_some_and(|ticket| ticket.is_of(party)) {
-                admission.front.entrance.crowded(admission.peer);
+                admission.front.gate.crowded(admission.peer);
             }
             true
         }
         Ok(Err(error)) => {
-            if let Some(left_out) = admission.front.entrance.told.count(Instant::now()) {
+            if let Some(left_out) = admission.front.gate.told.count(Instant::now()) {
                 warn!(proxy = %admission.peer, %error, left_out, "a connection from proxy_protocol_from is closed");
             }
             connection::log_failure(admission, "", None, &error.to_string());

@@ -27,15 +27,20 @@ mod cutoff;
 mod door;
 mod failures;
 mod handler;
+mod host;
+mod jump;
 mod limits;
 mod listener;
 mod lobby;
 pub mod proxy;
+mod refusals;
 mod terminal;
+mod tunnel;
 
 pub use failures::Failures;
+pub use host::{Hosts, RENEW};
 pub use limits::Limits;
-pub use listener::Entrance;
+pub use listener::Gate;
 
 /// What every connection shares.
 pub struct FrontDoor {
@@ -48,13 +53,15 @@ pub struct FrontDoor {
     /// The networks whose connections must begin with a PROXY header, and are believed.
     pub proxies: Vec<ipnet::IpNet>,
     /// Who is on the way in.
-    pub entrance: Entrance,
+    pub gate: Gate,
     /// What bounds input that waits for a target.
     pub spool: SpoolLimits,
     /// How much of it may wait for each user and for all.
     pub waiting: Budgets,
     /// russh's configuration; replaced when the host certificate is renewed.
     pub config: ArcSwap<ServerConfig>,
+    /// In whose name connections to targets are answered.
+    pub hosts: Hosts,
     /// Cancelled to cut every connection at once.
     pub cut: CancellationToken,
     /// How many connections each user has.
