@@ -189,6 +189,13 @@ fn each_mistake_in_a_file_is_an_error_at_its_place_with_what_to_write() {
             "users.toml:5:13",
             &["beyond its prefix", "10.0.0.0/8"],
         ),
+        (
+            "users.toml",
+            "groups = [\"admins\"]",
+            "networks = [\"::ffff:10.0.0.0/104\"]",
+            "users.toml:5:13",
+            &["no client is ever seen", "10.0.0.0/8"],
+        ),
         ("users.toml", "groups = [\"admins\"]", "networks = [\"office\"]", "users.toml:5:13", &["not a network"]),
         // targets.toml
         ("targets.toml", "host_key", "host_ca", "targets.toml:4:1", &["`host_ca` is not enforced", "host_key ="]),

@@ -1,4 +1,4 @@
-//! What an outside auditor of SSH says of our algorithms: `ssh-audit`, pinned in tests/requirements.txt, looks at the front door as
+//! What an outside auditor of SSH says of our algorithms: `ssh-audit`, pinned in tests/verifiers/requirements.txt, looks at the front door as
 //! a client would, and at our side of the connection to a target as a server would.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
@@ -12,13 +12,13 @@ use serde_json::Value;
 use support::bastion::Bastion;
 use support::sshd::free_port;
 
-/// The auditor. scripts/test installs it; without it there is no result, and no result is a failure.
+/// The auditor. scripts/verifiers installs it; without it there is no result, and no result is a failure.
 fn ssh_audit() -> Command {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let program = target.parent().expect("the target folder").join("venv/bin/ssh-audit");
-    assert!(program.exists(), "{} is missing: `scripts/test --tools` installs it", program.display());
-    let mut command = Command::new(program);
-    command.stdin(Stdio::null());
+    let folder = target.parent().expect("the target folder").join("verifiers");
+    assert!(folder.join("ssh_audit").is_dir(), "no auditor in {}: run scripts/verifiers", folder.display());
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", folder).args(["-m", "ssh_audit"]).stdin(Stdio::null());
     command
 }
 

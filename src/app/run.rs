@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::audit::event::{AuditEvent, What};
+use crate::audit::tiles::Keeper;
 use crate::config::{self, RestartOnly};
 use crate::domain::Clock as _;
 use crate::identity::certificate::DECODING_STACK;
@@ -17,6 +18,7 @@ use crate::service::ports::{AuditLog as _, Store as _};
 use crate::ssh::RENEW;
 
 use super::start::{Bastion, StartError, start};
+use super::tiles::Tiles;
 
 /// How often grants and requests past their time are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -77,6 +79,8 @@ impl Bastion {
         let mut witness = tokio::time::interval(WITNESS);
         let mut renew = tokio::time::interval_at(tokio::time::Instant::now() + RENEW, RENEW);
         let stopping = self.stopping();
+        let keeper = Keeper::new(self.paths.audit(), self.log.verifier_key().clone());
+        let tiles = Tiles::keep(keeper, self.stopping());
         let reason = loop {
             tokio::select! {
                 _ = hangup.recv() => self.reload().await,
@@ -89,6 +93,7 @@ impl Bastion {
             }
         };
         self.drain(reason).await;
+        tiles.finish().await;
         Ok(())
     }
 

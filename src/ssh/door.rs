@@ -7,7 +7,7 @@ use crate::policy::Choice;
 
 /// A door of design.md 3.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Door {
+pub enum Door {
     /// The verbs.
     Control,
     /// Commands on a target.
@@ -24,7 +24,8 @@ pub(super) enum Door {
 /// The door of `login` for somebody who may see the `visible` targets: `TARGET`, `TARGET.SUFFIX`, `ROLE+TARGET`.
 ///
 /// Anything else, a target of others included, is the control door: one answer for "unknown" and "not yours".
-pub(super) fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>) -> Door {
+#[must_use]
+pub fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>) -> Door {
     let (role, name) = match login.split_once('+') {
         Some((role, name)) => match role.parse() {
             Ok(role) => (Some(role), name),
@@ -48,7 +49,8 @@ pub(super) fn target_named(name: &str, suffix: &str) -> Option<TargetName> {
 ///
 /// A command meant for a target must not be read as a verb, and the answer must not tell which targets there are: only the
 /// user's own name, which is no target's, surely means the verbs.
-pub(super) fn door_unknown(login: &str, user: &UserName) -> Door {
+#[must_use]
+pub fn door_unknown(login: &str, user: &UserName) -> Door {
     if login == user.as_str() { Door::Control } else { Door::Unknown }
 }
 

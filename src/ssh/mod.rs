@@ -1,7 +1,9 @@
 //! The front door: the only module that speaks SSH with clients.
 //!
-//! [`listener`] accepts, [`lobby`] bounds who has not proved anything yet, [`handler`] answers russh's callbacks and finds out who it is, [`door`] reads the login
-//! name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the client's side of it.
+//! [`listener`] accepts, [`lobby`] bounds who has not proved anything yet, [`handler`] answers russh's callbacks and finds out who
+//! it is, [`door`] reads the login name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the
+//! client's side of it. [`jump`] answers connections to targets inside a connection, in the name that [`host`] has certified, over
+//! a [`tunnel`]. [`proxy`] reads what a load balancer says before all that.
 //! Refuses to know roles, grants and SQL; decides nothing.
 
 use std::sync::Arc;
@@ -24,7 +26,7 @@ mod client;
 mod connection;
 mod crowd;
 mod cutoff;
-mod door;
+pub mod door;
 mod failures;
 mod handler;
 mod host;
@@ -34,7 +36,7 @@ mod listener;
 mod lobby;
 pub mod proxy;
 mod refusals;
-mod terminal;
+pub mod terminal;
 mod tunnel;
 
 pub use failures::Failures;

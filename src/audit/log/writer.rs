@@ -14,14 +14,12 @@ use super::{Condition, LogOptions};
 use crate::audit::entry;
 use crate::audit::merkle::{Tree, hash_leaf};
 use crate::audit::note::{self, Checkpoint, VerifierKey};
-use crate::audit::segments::{CHECKPOINT, segment_name};
+use crate::audit::segments::{CHECKPOINT, RESERVE, segment_name};
 use crate::domain::{Clock, Timestamp};
 use crate::service::ports::Committed;
 
 /// Where the next checkpoint is written before it takes its place.
 pub(super) const CHECKPOINT_NEXT: &str = "checkpoint.next";
-/// Space on the disk that is given up when it is full.
-pub(super) const RESERVE: &str = "reserve";
 /// What callers are told while only endings are written.
 const FULL: &str = "the disk is full; until there is space again only endings are written";
 

@@ -10,7 +10,7 @@ mod store;
 mod targets;
 
 pub use audit_log::{AuditError, AuditLog, Committed};
-pub use audit_reader::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
+pub use audit_reader::{AuditProofError, AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
 pub use client::ClientSide;
 pub use host_authority::HostAuthority;
 pub use recorder::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
