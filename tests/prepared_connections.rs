@@ -69,7 +69,7 @@ fn one_that_no_command_used_is_closed_and_logged_and_the_setting_switches_it_off
     assert_eq!(connections(&bastion), 1);
     bastion.verify();
 
-    let setup = Setup { tables: "[limits]\nprepared_connections = 0\n".to_owned(), ..Setup::default() };
+    let setup = Setup { top: "prepared_connections = 0\n".to_owned(), ..Setup::default() };
     let without = Bastion::with(setup);
     without.grant("ops", "web-1", "10m");
     runs(&without, &[]);

@@ -32,11 +32,6 @@ use super::clock::{SystemRandom, WallClock};
 use super::descriptors;
 use super::reader::LogFiles;
 
-/// How many bytes of input may wait for all targets together.
-const SPILL_IN_ALL: u64 = 4 * 1024 * 1024 * 1024;
-/// How many of them may be one user's.
-const SPILL_PER_USER: u64 = 1024 * 1024 * 1024;
-
 /// Why the bastion does not start. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -121,8 +116,8 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         key: open_private_key(&paths.host_key())?,
         serials: SerialSource::new(Arc::clone(&store) as Arc<dyn Store>),
     });
-    let limits = limits(&loaded.listen);
-    descriptors::raise(&limits);
+    let limits = descriptors::provide(&loaded.limits.door).map_err(StartError::Other)?;
+    let (input, proxies) = (loaded.limits.input.clone(), loaded.listen.proxies.clone());
     let names = vec![loaded.snapshot.settings.name.clone()];
     let config = hosts.certified(&names, &limits).await?;
     let control = ControlContext {
@@ -133,19 +128,21 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
     let fixed = RestartOnly::of(&loaded);
     let services = services(&paths, loaded, &store, &log, &clock)?;
-    let spool = SpoolLimits::usual(paths.state(), Budget::new(SPILL_IN_ALL, None));
+    let spool = SpoolLimits::of(&input, paths.state(), Budget::new(input.in_all, None));
     let targets = ssh::Hosts::new(hosts.key.clone(), Arc::clone(&hosts) as Arc<dyn HostAuthority>, limits.clone());
     let front = Arc::new(FrontDoor {
         services: Arc::new(services),
         control,
+        gate: ssh::Gate::new(&limits),
+        failures: ssh::Failures::new(limits.failures_logged),
         limits,
+        proxies,
         spool,
-        waiting: Budgets::new(SPILL_PER_USER, SPILL_IN_ALL),
+        waiting: Budgets::new(input.per_user, input.in_all),
         config: ArcSwap::from_pointee(config),
         hosts: targets,
         cut: CancellationToken::new(),
         users: ssh::Users::default(),
-        failures: ssh::Failures::default(),
         connections: TaskTracker::new(),
         conversations: TaskTracker::new(),
     });
@@ -234,7 +231,7 @@ fn services(
         bastion: bastion.clone(),
     };
     let authority = SessionCa::new(signer(paths.session_ca())?, loaded.profiles.session, bastion);
-    let recorders = RecordingFolder::open(&paths.recordings(), loaded.recordings);
+    let recorders = RecordingFolder::open(&paths.recordings(), loaded.limits.recordings);
     let recorders = recorders.map_err(|error| StartError::Other(error.to_string()))?;
     Ok(Services {
         snapshot: ArcSwap::from_pointee(loaded.snapshot),
@@ -263,14 +260,4 @@ async fn bind(listen: &ListenSettings) -> Result<Vec<TcpListener>, StartError> {
         listeners.push(listener);
     }
     Ok(listeners)
-}
-
-fn limits(listen: &ListenSettings) -> ssh::Limits {
-    ssh::Limits {
-        grace: listen.handshake_deadline,
-        connections: listen.max_sessions,
-        connections_per_user: listen.max_sessions.div_ceil(2),
-        channels: listen.max_channels,
-        ..ssh::Limits::default()
-    }
 }

@@ -193,7 +193,8 @@ mod tests {
     }
 
     fn limits(memory: usize, waiting: u64) -> SpoolLimits {
-        let usual = SpoolLimits::usual(std::env::temp_dir(), Budget::new(u64::MAX, None));
+        let usual =
+            SpoolLimits::of(&crate::session::InputLimits::default(), std::env::temp_dir(), Budget::new(u64::MAX, None));
         SpoolLimits { memory, waiting, ..usual }
     }
 
