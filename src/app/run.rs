@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
@@ -14,6 +14,7 @@ use crate::identity::certificate::DECODING_STACK;
 use crate::service::end_grant;
 use crate::service::ports::{AuditLog as _, Store as _};
 
+use super::clock::Steps;
 use super::start::{Bastion, StartError, start};
 
 /// How often grants and requests past their time are looked for.
@@ -76,6 +77,7 @@ impl Bastion {
         let mut sweep = tokio::time::interval(SWEEP);
         let mut witness = tokio::time::interval(WITNESS);
         let mut renew = tokio::time::interval_at(tokio::time::Instant::now() + RENEW, RENEW);
+        let mut steps = Steps::from(self.clock.wall());
         let stopping = self.stopping();
         let reason = loop {
             tokio::select! {
@@ -84,7 +86,10 @@ impl Bastion {
                 _ = interrupt.recv() => break "SIGINT",
                 () = stopping.cancelled() => break "asked to",
                 _ = sweep.tick() => self.sweep().await,
-                _ = witness.tick() => self.witness().await,
+                _ = witness.tick() => {
+                    self.witness().await;
+                    self.notice_step(&mut steps).await;
+                }
                 _ = renew.tick() => self.renew().await,
             }
         };
@@ -138,9 +143,17 @@ impl Bastion {
         }
     }
 
+    /// Whoever set the clock should be found in the log, and the host certificate goes by that clock.
+    async fn notice_step(&self, steps: &mut Steps) {
+        let Some(message) = steps.look(self.clock.wall(), Instant::now()) else { return };
+        warn!("{message}");
+        self.log.append_later(AuditEvent::of(What::Error { message }));
+        self.renew().await;
+    }
+
     async fn renew(&self) {
         let names = vec![self.front.services.snapshot.load().settings.name.clone()];
-        match self.hosts.certified(&names, self.clock.now(), &self.front.limits).await {
+        match self.hosts.certified(&names, self.clock.wall(), &self.front.limits).await {
             Ok(config) => self.front.config.store(Arc::new(config)),
             Err(error) => error!(%error, "the host certificate could not be renewed"),
         }

@@ -26,7 +26,7 @@ use crate::store::{self, SqliteStore};
 use crate::target::{Deadlines, TargetRouter};
 
 use super::certifier::Certifier;
-use super::clock::{SystemRandom, WallClock};
+use super::clock::{SystemRandom, WallClock, behind};
 use super::descriptors;
 use super::reader::LogFiles;
 
@@ -109,6 +109,9 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);
     clock.witnessed(store.witness_time(clock.now()).await?);
     let log = open_log(&paths, &loaded, &clock).await?;
+    if let Some(line) = behind(clock.wall(), clock.now()) {
+        warn!("{line}");
+    }
     write_owed(&store, &log).await?;
     let listeners = bind(&loaded.listen).await?;
 
@@ -120,7 +123,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let limits = limits(&loaded.listen);
     descriptors::raise(&limits);
     let names = vec![loaded.snapshot.settings.name.clone()];
-    let config = hosts.certified(&names, clock.now(), &limits).await?;
+    let config = hosts.certified(&names, clock.wall(), &limits).await?;
     let control = ControlContext {
         host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
         port: loaded.listen.public_port,
@@ -223,6 +226,7 @@ fn services(
         authority: TargetCa::new(signer(paths.target_ca())?, loaded.profiles.target),
         serials: SerialSource::new(Arc::clone(store) as Arc<dyn Store>),
         bastion: bastion.clone(),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
     };
     let authority = SessionCa::new(signer(paths.session_ca())?, loaded.profiles.session, bastion);
     let recorders = RecordingFolder::open(&paths.recordings(), loaded.recordings);
