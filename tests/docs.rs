@@ -151,14 +151,14 @@ fn every_command_of_the_program_exists() {
     assert!(seen > 2, "only {seen} commands were found in the documents");
 }
 
-#[test]
-fn every_test_of_the_known_attacks_exists() {
+/// The tests in the last column of each table of that document: the rows, and which of them do not exist.
+fn tests_named_in(document: &str) -> (usize, Vec<String>) {
     let sources: Vec<String> = ["src", "tests"]
         .iter()
         .flat_map(|folder| files_below(&root().join(folder), "rs"))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
-    let text = fs::read_to_string(root().join("docs/known-attacks.md")).unwrap();
+    let text = fs::read_to_string(root().join(document)).unwrap();
     let mut rows = 0;
     let mut missing = Vec::new();
     for line in text.lines().filter(|line| line.starts_with("| ")) {
@@ -173,10 +173,23 @@ fn every_test_of_the_known_attacks_exists() {
             // The store's suite is stamped by a macro from names in a list.
             sources.iter().any(|source| source.contains(&format!("fn {test}")))
         };
-        missing.extend(tests.into_iter().filter(|test| !exists(test)));
+        missing.extend(tests.into_iter().filter(|test| !exists(test)).map(str::to_owned));
     }
+    (rows, missing)
+}
+
+#[test]
+fn every_test_of_the_known_attacks_exists() {
+    let (rows, missing) = tests_named_in("docs/known-attacks.md");
     assert!(missing.is_empty(), "docs/known-attacks.md names tests that do not exist: {missing:#?}");
     assert!(rows > 20, "only {rows} rows");
+}
+
+#[test]
+fn every_test_of_the_degraded_mode_exists() {
+    let (rows, missing) = tests_named_in("docs/degraded-mode.md");
+    assert!(missing.is_empty(), "docs/degraded-mode.md names tests that do not exist: {missing:#?}");
+    assert!(rows > 40, "only {rows} rows");
 }
 
 #[test]

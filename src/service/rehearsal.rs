@@ -20,9 +20,11 @@ use crate::policy::Role;
 
 mod execution;
 mod memory;
+mod sabotage;
 
 pub(crate) use execution::{Diary, FakeClient, FakeRecorder, FakeRecorders, FakeTargets, Mood, NotOnStage};
 use memory::Pen;
+pub(crate) use sabotage::{Saboteur, Way};
 pub(crate) use memory::{Dice, MemoryLog, MemoryStore, NOW, SetClock, key_of};
 
 /// What every rehearsal's bastion is called.

@@ -55,7 +55,10 @@ async fn a_damaged_row_gives_nothing_ends_what_runs_on_it_and_stops_nobody_else(
     assert_eq!(asked.code, 0, "{asked:?}");
     let mut sleeping = bastion.ssh("alice", &["web-1@bastion", "sleep 3599"]);
     let sleeping = sleeping.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
-    eventually("the sleep", || bastion.entries("command-allowed").len() == 1);
+    eventually("the sleep", || {
+        let running = std::process::Command::new("pgrep").args(["-fx", "/usr/bin/sleep 3599"]).output();
+        running.expect("pgrep").status.success()
+    });
 
     let mut other = database(&bastion).await;
     other.execute("UPDATE requests SET document = '{}' WHERE user_name = 'alice'").await.expect("changed");
