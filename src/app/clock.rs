@@ -89,8 +89,13 @@ impl Steps {
         *self = Self { wall, at };
         let (forward, back) = (expected.until(wall), wall.until(expected));
         (forward.max(back) > STEP).then(|| {
-            let (way, by) = if forward > back { ("forward", forward) } else { ("back", back) };
-            format!("the system's clock was set {way} by {}, to {}", for_people(by), wall.to_the_second())
+            let to = wall.to_the_second();
+            if forward > back {
+                let by = for_people(forward);
+                format!("the system's clock was set forward by {by}, to {to}, or the machine was suspended for so long")
+            } else {
+                format!("the system's clock was set back by {}, to {to}", for_people(back))
+            }
         })
     }
 }

@@ -106,9 +106,18 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let paths = Paths::new(dir);
     let lock = DirLock::take(&paths)?;
     let clock = Arc::new(WallClock::default());
+    let had_database = paths.database().exists();
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);
     clock.witnessed(store.witness_time(clock.now()).await?);
     let log = open_log(&paths, &loaded, &clock).await?;
+    let entries = log.health().entries;
+    if !had_database && entries > 0 {
+        warn!(
+            "{} was not there and is empty now, although the audit log has {entries} entries: nobody holds anything; if that is \
+             not meant, stop and restore the database",
+            paths.database().display()
+        );
+    }
     if let Some(line) = behind(clock.wall(), clock.now()) {
         warn!("{line}");
     }

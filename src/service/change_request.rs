@@ -152,7 +152,8 @@ impl<'a> Announced<'a> {
         let entry = about(request, event);
         let about = request.id.clone();
         // Before the entry is: a future dropped while the disk works may leave one behind as well.
-        let mut announced = Self { services, entry: entry.clone(), about, sequence: None, kept: false, doubtful: false };
+        let mut announced =
+            Self { services, entry: entry.clone(), about, sequence: None, kept: false, doubtful: false };
         announced.sequence = Some(services.audit.append(entry).await?.sequence());
         Ok(announced)
     }

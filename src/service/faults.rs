@@ -110,7 +110,12 @@ fn consistent(stage: &Rehearsal, what: &str, lost_answer: bool) {
             State::Active { .. } => ["approved", "activated"],
             _ => continue,
         };
-        assert!(given.iter().all(|kind| said(kind) > 0), "{what}: {} is {} and the log does not say so", request.id, request.state);
+        assert!(
+            given.iter().all(|kind| said(kind) > 0),
+            "{what}: {} is {} and the log does not say so",
+            request.id,
+            request.state
+        );
     }
     for kind in ["requested", "approved", "activated"] {
         assert!(said(kind) <= 1 + contradicted + usize::from(lost_answer), "{what}: {kind} twice: {kinds:?}");
@@ -204,9 +209,7 @@ async fn taken(taking: Taking, at: usize, way: Way) -> Option<&'static str> {
     let answer = match taking {
         Taking::Deny => deny(&stage.services, &bob, &id, "no").await.map(drop).map_err(|error| error.to_string()),
         Taking::Withdraw => withdraw(&stage.services, &alice, &id).await.map(drop).map_err(|error| error.to_string()),
-        Taking::Revoke => {
-            revoke(&stage.services, &bob, &grant, "").await.map(drop).map_err(|error| error.to_string())
-        }
+        Taking::Revoke => revoke(&stage.services, &bob, &grant, "").await.map(drop).map_err(|error| error.to_string()),
         Taking::Done => {
             done(&stage.services, &alice, &Which::One(grant)).await.map(drop).map_err(|error| error.to_string())
         }

@@ -88,6 +88,29 @@ async fn a_damaged_row_gives_nothing_ends_what_runs_on_it_and_stops_nobody_else(
     bastion.verify();
 }
 
+#[test]
+fn a_database_that_is_gone_at_the_start_gives_nothing_and_is_missed() {
+    let mut bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+    assert!(!bastion.server_log().contains("is empty now"), "the first start of all is no loss");
+    bastion.stop();
+    let (path, aside) = (bastion.dir().join("state/doorward.db"), bastion.dir().join("state/aside.db"));
+    std::fs::rename(&path, &aside).expect("rename");
+    bastion.serve();
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126);
+    let said = bastion.server_log();
+    assert!(said.contains("doorward.db was not there and is empty now"), "{said}");
+    bastion.stop();
+    for end in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{end}", path.display()));
+    }
+    std::fs::rename(&aside, &path).expect("rename");
+    bastion.serve();
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0, "restored");
+    bastion.verify();
+}
+
 /// A client that trusts anybody.
 struct Trusting;
 

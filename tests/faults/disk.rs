@@ -132,7 +132,10 @@ fn a_private_key_that_cannot_be_read_is_named_and_nothing_is_served() {
         let said = bastion.serve_refused();
         assert!(said.contains(&name), "{name}: {said}");
         fs::rename(&aside, &key).expect("rename");
+        let starts = bastion.entries("start").len();
         bastion.serve();
+        // It listens before it has read everything.
+        eventually("the start's own entry", || bastion.entries("start").len() > starts);
     }
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
     bastion.verify();
