@@ -287,3 +287,49 @@ async fn a_hostile_client_and_a_hostile_target_at_once_and_the_neighbours_notice
     assert!(!said.contains("panicked") && !said.contains('\u{1b}'), "{said}");
     bastion.verify();
 }
+
+/// The processes of the target's `sshd` that serve connections: everything below the one that listens.
+fn sessions(bastion: &Bastion) -> Vec<String> {
+    let pgrep = |arguments: &[&str]| {
+        let output = std::process::Command::new("pgrep").args(arguments).output().expect("pgrep");
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut found = pgrep(&["-f", &format!("sshd.* -f {}/", bastion.sshd.dir().display())]);
+    let mut at = 0;
+    while let Some(parent) = found.get(at).cloned() {
+        found.extend(pgrep(&["-P", &parent]));
+        at += 1;
+    }
+    found.split_off(1)
+}
+
+#[test]
+fn a_target_that_freezes_in_the_middle_of_a_command_keeps_neither_the_command_nor_the_neighbours() {
+    let bastion = Bastion::start();
+    let grant = bastion.grant("ops", "web-1", "30m");
+    let mut ssh = bastion.ssh("alice", &["web-1@bastion", "sleep 3598"]);
+    let frozen = ssh.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
+    eventually("the sleep", || {
+        let running = std::process::Command::new("pgrep").args(["-fx", "/usr/bin/sleep 3598"]).output();
+        running.expect("pgrep").status.success()
+    });
+    let processes = sessions(&bastion);
+    assert!(!processes.is_empty());
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill").arg(name).args(&processes).status().expect("kill");
+        assert!(sent.success() || name == "-CONT", "{name} {processes:?}");
+    };
+    signal("-STOP");
+    // Others on the same target go on.
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+    assert_eq!(bastion.run("bob", &["bastion", &format!("revoke {grant} frozen")]).code, 0);
+    let ended = crate::support::bastion::came(&frozen.wait_with_output().expect("ssh"));
+    assert_eq!(ended.code, 124, "{ended:?}");
+    eventually("its entry", || bastion.entries("command-finished").len() == 2);
+    signal("-CONT");
+    eventually("its end on the target", || {
+        let running = std::process::Command::new("pgrep").args(["-fx", "/usr/bin/sleep 3598"]).output();
+        !running.expect("pgrep").status.success()
+    });
+    bastion.verify();
+}
