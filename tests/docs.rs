@@ -181,8 +181,18 @@ fn tests_named_in(document: &str) -> (usize, Vec<String>) {
 #[test]
 fn every_test_of_the_known_attacks_exists() {
     let (rows, missing) = tests_named_in("docs/known-attacks.md");
+    let text = fs::read_to_string(root().join("docs/known-attacks.md")).unwrap();
     assert!(missing.is_empty(), "docs/known-attacks.md names tests that do not exist: {missing:#?}");
     assert!(rows > 20, "only {rows} rows");
+    // And back: each attack that is tried has its row.
+    let tried = files_below(&root().join("tests/known_attacks"), "rs");
+    let tried = tried.iter().map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
+    let lines: Vec<&str> = tried.lines().collect();
+    let marked = lines.windows(2).filter(|pair| pair[0].starts_with("#[test]") || pair[0].starts_with("#[tokio::test"));
+    let names: Vec<&str> = marked.filter_map(|pair| pair[1].split_once("fn ")?.1.split('(').next()).collect();
+    assert!(names.len() >= 25, "only {names:?}");
+    let untold: Vec<&&str> = names.iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+    assert!(untold.is_empty(), "docs/known-attacks.md has no row for {untold:#?}");
 }
 
 #[test]

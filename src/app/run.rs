@@ -13,6 +13,7 @@ use crate::domain::Clock as _;
 use crate::identity::certificate::DECODING_STACK;
 use crate::service::end_grant;
 use crate::service::ports::{AuditLog as _, Store as _};
+use crate::ssh::RENEW;
 
 use super::clock::Steps;
 use super::start::{Bastion, StartError, start};
@@ -21,8 +22,6 @@ use super::start::{Bastion, StartError, start};
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often the highest time seen is kept in the database.
 const WITNESS: Duration = Duration::from_secs(60);
-/// How often the host certificate is renewed.
-const RENEW: Duration = Duration::from_secs(6 * 3600);
 /// How long connections get to notice that they were cut.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -109,6 +108,7 @@ impl Bastion {
                     let policy = loaded.snapshot.digest;
                     info!(%policy, "the configuration was read again");
                     services.snapshot.store(Arc::new(loaded.snapshot));
+                    self.front.hosts.forget();
                     What::Reload { policy, refused: None }
                 }
                 keys => {
@@ -143,17 +143,18 @@ impl Bastion {
         }
     }
 
-    /// Whoever set the clock should be found in the log, and the host certificate goes by that clock.
+    /// Whoever set the clock should be found in the log, and host certificates go by that clock.
     async fn notice_step(&self, steps: &mut Steps) {
         let Some(message) = steps.look(self.clock.wall(), Instant::now()) else { return };
         warn!("{message}");
         self.log.append_later(AuditEvent::of(What::Error { message }));
+        self.front.hosts.forget();
         self.renew().await;
     }
 
     async fn renew(&self) {
         let names = vec![self.front.services.snapshot.load().settings.name.clone()];
-        match self.hosts.certified(&names, self.clock.wall(), &self.front.limits).await {
+        match self.hosts.certified(&names, &self.front.limits).await {
             Ok(config) => self.front.config.store(Arc::new(config)),
             Err(error) => error!(%error, "the host certificate could not be renewed"),
         }

@@ -17,6 +17,7 @@ use crate::audit::event::What;
 use crate::domain::RequestId;
 use crate::grant::approval::Narrowing;
 use crate::grant::{AccessRequest, State};
+use crate::policy::Choice;
 
 /// A stage on which commands say something and end, and one call goes wrong.
 fn stage(saboteur: &Arc<Saboteur>) -> Rehearsal {
@@ -47,7 +48,7 @@ async fn yes(stage: &Rehearsal, id: &RequestId) -> bool {
 /// alice's command; its exit code.
 async fn command(stage: &Rehearsal) -> u8 {
     let line = b"systemctl restart nginx".to_vec();
-    let ask = CommandAsk { target: "web-1".parse().unwrap(), role: None, line };
+    let ask = CommandAsk { target: "web-1".parse().unwrap(), choice: Choice::Any, line };
     let (mut client, typist) = FakeClient::new(&Diary::default());
     drop(typist);
     let code = run_command(&stage.services, &stage.session("alice"), ask, &mut client).await;

@@ -385,14 +385,15 @@ impl Bastion {
 
     fn write_clients(&self) {
         let host_ca = fs::read_to_string(self.dir().join("certs/host_ca.pub")).expect("the host CA's public key");
-        let known = format!("@cert-authority bastion.test {}", host_ca);
+        let known = format!("@cert-authority bastion.test,*.jea,web-1,here {}", host_ca);
         fs::write(self.home().join("known_hosts"), known).expect("known_hosts");
         for who in ["alice", "bob", "carol", "dave", "mallory"] {
             let home = self.home().display();
             let config = format!(
                 "Host bastion\n  HostName 127.0.0.1\n  Port {port}\n  HostKeyAlias bastion.test\n  User {who}\n  \
-                 IdentityFile {home}/{who}\n  IdentitiesOnly yes\n  CertificateFile {home}/{who}.presented\n  \
-                 UserKnownHostsFile {home}/known_hosts\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  \
+                 IdentityFile {home}/{who}\n  IdentitiesOnly yes\n  CertificateFile {home}/{who}.presented\n\
+                 Host *.jea\n  ProxyJump bastion\n  PubkeyAuthentication no\n\
+                 Host *\n  UserKnownHostsFile {home}/known_hosts\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  \
                  BatchMode yes\n  LogLevel ERROR\n",
                 port = self.port
             );
@@ -423,4 +424,19 @@ pub fn another_key(home: &Path, name: &str) -> PathBuf {
     let path = home.join(name);
     keygen(&["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", text(&path)]);
     path
+}
+
+/// What `doorward check` says of a set with these roles, standard output and error together.
+pub fn check_of(roles: &[(&str, &str)]) -> String {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    for user in ["alice", "bob", "carol", "dave"] {
+        super::sshd::new_key(&home.path().join(user));
+    }
+    init(home.path(), 2222);
+    for (name, role) in roles {
+        fs::write(home.path().join("bastion/roles").join(format!("{name}.toml")), role).expect("a role");
+    }
+    let output = Command::new(DOORWARD).arg("check").arg(home.path().join("bastion")).output().expect("doorward check");
+    let came = came(&output);
+    came.out + &came.err
 }

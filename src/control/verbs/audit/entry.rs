@@ -64,6 +64,9 @@ fn sentence(what: &What) -> Vec<String> {
         .filter(|(count, _)| **count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect(),
+        What::Forward { originator, login, proof, client } => {
+            vec![format!("for {originator} as {}, proof inside: {proof}", word(login)), word(client)]
+        }
         What::Refused { what } => vec![what.clone()],
         What::Control { line, exit } => vec![format!("exit {exit}: {line}")],
         What::Requested { request, role, role_digest: _, targets, seconds, reason, ticket } => {
