@@ -28,7 +28,7 @@ use crate::store::{self, SqliteStore};
 use crate::target::{Deadlines, TargetRouter};
 
 use super::certifier::Certifier;
-use super::clock::{SystemRandom, WallClock};
+use super::clock::{SystemRandom, WallClock, behind};
 use super::descriptors;
 use super::reader::LogFiles;
 
@@ -104,9 +104,21 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let paths = Paths::new(dir);
     let lock = DirLock::take(&paths)?;
     let clock = Arc::new(WallClock::default());
+    let had_database = paths.database().exists();
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);
     clock.witnessed(store.witness_time(clock.now()).await?);
     let log = open_log(&paths, &loaded, &clock).await?;
+    let entries = log.health().entries;
+    if !had_database && entries > 0 {
+        warn!(
+            "{} was not there and is empty now, although the audit log has {entries} entries: nobody holds anything; if that is \
+             not meant, stop and restore the database",
+            paths.database().display()
+        );
+    }
+    if let Some(line) = behind(clock.wall(), clock.now()) {
+        warn!("{line}");
+    }
     write_owed(&store, &log).await?;
     let listeners = bind(&loaded.listen).await?;
 
@@ -181,7 +193,8 @@ impl HostKeys {
 impl HostAuthority for HostKeys {
     async fn certify(&self, names: &[String]) -> Result<Certificate, AuthorityError> {
         let serial = self.serials.next().await.map_err(|error| AuthorityError { reason: error.to_string() })?;
-        self.authority.issue(serial, self.key.public_key(), names, self.clock.now())
+        // By the clock that clients compare it with: decision time may be ahead.
+        self.authority.issue(serial, self.key.public_key(), names, self.clock.wall())
     }
 }
 
@@ -229,6 +242,7 @@ fn services(
         authority: TargetCa::new(signer(paths.target_ca())?, loaded.profiles.target),
         serials: SerialSource::new(Arc::clone(store) as Arc<dyn Store>),
         bastion: bastion.clone(),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
     };
     let authority = SessionCa::new(signer(paths.session_ca())?, loaded.profiles.session, bastion);
     let recorders = RecordingFolder::open(&paths.recordings(), loaded.limits.recordings);

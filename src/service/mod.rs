@@ -36,6 +36,8 @@ pub mod snapshot;
 mod supervise;
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 pub(crate) mod rehearsal;
 
 pub use approved_roles::ApprovedRoles;

@@ -155,6 +155,8 @@ fn put_aside(dir: &Path, disk: &dyn Disk, scan: &Scan) -> io::Result<Vec<(String
             let torn = free_name(dir, segment.first)?;
             file.seek(SeekFrom::Start(end))?;
             copy(&mut file, disk.create(&torn)?.as_mut())?;
+            // Its name too is on the disk before the bytes go where they were.
+            disk.sync_names()?;
             aside.push((torn, bytes));
         }
         if end == 0 {

@@ -212,6 +212,8 @@ impl Writer {
     fn next_segment(&self) -> io::Result<Growing> {
         let first = self.tree.size();
         let handle = self.set.disk.create(&segment_name(first))?;
+        // Before the checkpoint is: after a power failure one without the segment it speaks of would be a log cut short.
+        self.set.disk.sync_names()?;
         Ok(Growing { first, before: self.tree.clone(), length: 0, handle: Some(handle) })
     }
 }
