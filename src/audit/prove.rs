@@ -152,14 +152,14 @@ impl Derived {
             return hashes.get(at..at + count).and_then(tile::top).ok_or(Missing);
         }
         if node.level < HEIGHT {
-            return self.from_leaves(node, count);
+            return self.of_leaves(node, count);
         }
         // Only what was written since the tiles were: at most as deep as the tree.
         let [left, right] = node.children().ok_or(Missing)?;
         Ok(hash_children(&self.node(left)?, &self.node(right)?))
     }
 
-    fn from_leaves(&mut self, node: Node, count: usize) -> Result<Digest, Missing> {
+    fn of_leaves(&mut self, node: Node, count: usize) -> Result<Digest, Missing> {
         let leaves = self.leaves.as_mut().ok_or(Missing)?;
         leaves.seek(node.index << node.level)?;
         let hashes = (0..count).map(|_| leaves.next()?.ok_or(Missing)).collect::<Result<Vec<_>, Missing>>()?;

@@ -124,7 +124,7 @@ fn what_is_wrong_is_said_precisely() {
         (good.clone(), checkpoint(5).replace('5', "6"), "the checkpoint that was kept cannot be believed"),
         (ConsistencyProof { checkpoint: checkpoint(4), ..good.clone() }, checkpoint(5), "rolled back"),
         (ConsistencyProof { hashes: consistency(5, 12).hashes, ..good.clone() }, checkpoint(5), "do not lead to"),
-        (ConsistencyProof { checkpoint: "x".to_owned(), ..good.clone() }, checkpoint(5), "checkpoint in the proof"),
+        (ConsistencyProof { checkpoint: "x".to_owned(), ..good }, checkpoint(5), "checkpoint in the proof"),
     ];
     for (proof, kept, wanted) in cases {
         let said = says(proof.check(kept.as_bytes(), &verifier()).unwrap_err());

@@ -159,7 +159,7 @@ proptest! {
             prop_assert!(check_inclusion(leaf, other, new, &proof, root).is_err());
         }
         if !proof.is_empty() {
-            let mut bad = proof.clone();
+            let mut bad = proof;
             let place = at.index(bad.len());
             bad[place] = flipped(&bad[place], bit);
             prop_assert_eq!(check_inclusion(leaf, index, new, &bad, root), Err(PathError::Root));
@@ -171,7 +171,7 @@ proptest! {
         prop_assert!(check_consistency(old, &flipped(tree.root(old), bit), new, root, &proof).is_err());
         prop_assert!(check_consistency(old, tree.root(old), new, &flipped(root, bit), &proof).is_err());
         if !proof.is_empty() {
-            let mut bad = proof.clone();
+            let mut bad = proof;
             let place = at.index(bad.len());
             bad[place] = flipped(&bad[place], bit);
             prop_assert!(check_consistency(old, tree.root(old), new, root, &bad).is_err());
