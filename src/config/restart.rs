@@ -41,6 +41,7 @@ impl RestartOnly {
             ("[limits] max_sessions", listen.max_sessions == now.max_sessions),
             ("[limits] max_channels", listen.max_channels == now.max_channels),
             ("[limits] recordings_mib", recordings.quota == other.recordings.quota),
+            ("[limits] recorded_mib", recordings.kept == other.recordings.kept),
             ("[limits] keep_free_mib", recordings.keep_free == other.recordings.keep_free),
             ("certs/session.toml", profiles.session == other.profiles.session),
             ("certs/target.toml", profiles.target == other.profiles.target),

@@ -173,6 +173,7 @@ fn read_sections(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, ou
         let recordings = &mut read.recordings;
         recordings.quota = mebibytes(&mut limits, "recordings_mib", out).unwrap_or(recordings.quota);
         recordings.keep_free = mebibytes(&mut limits, "keep_free_mib", out).unwrap_or(recordings.keep_free);
+        recordings.kept = mebibytes(&mut limits, "recorded_mib", out).unwrap_or(recordings.kept);
         let listen = &mut read.listen;
         let deadline = limits.duration("handshake_deadline", Duration::from_secs(2)..=HOUR / 6, out);
         listen.handshake_deadline = deadline.unwrap_or(listen.handshake_deadline);

@@ -101,6 +101,8 @@ impl Handler for Connection {
         };
         let session = Arc::clone(session);
         let most = self.admission.front.limits.channels;
+        // russh does not call back for a close that answers ours.
+        self.channels.retain(|_, asked| asked.lives());
         let place = Arc::clone(&self.room).try_acquire_owned().ok().filter(|_| self.channels.len() < most);
         let Some(place) = place else {
             self.refused(&format!("more than {most} session channels at once"));
@@ -111,9 +113,9 @@ impl Handler for Connection {
             front: Arc::clone(&self.admission.front),
             session,
             certificate_refused: self.certificate_refused.clone(),
-            _place: place,
+            place: Arc::new(place),
         };
-        self.channels.insert(channel.id(), Asked::default());
+        self.channels.insert(channel.id(), Asked::by(&conversation.place));
         reply.accept().await;
         let front = Arc::clone(&self.admission.front);
         front.conversations.spawn(channel::serve(conversation, channel));
