@@ -6,6 +6,8 @@ mod support;
 
 #[path = "bulk/multiplexed.rs"]
 mod multiplexed;
+#[path = "bulk/recorded.rs"]
+mod recorded;
 #[path = "bulk/rekey.rs"]
 mod rekey;
 #[path = "bulk/soak.rs"]

@@ -101,11 +101,12 @@ fn init_leaves_a_set_that_check_finds_clean_and_says_what_comes_next() {
     assert_eq!((made.code, made.err.as_str()), (0, ""), "{made:?}");
     let host_ca = host.read("b/certs/host_ca.pub");
     let key: Vec<&str> = host_ca.split(' ').take(2).collect();
-    let known_hosts = format!("@cert-authority [bastion.example.com]:2222 {}", key.join(" "));
+    let known_hosts = format!("@cert-authority [bastion.example.com]:2222,*.jea {}", key.join(" "));
     for part in [
         "doorward target add b web-1",
         "doorward serve b",
         "Host bastion\n    HostName bastion.example.com\n    Port 2222\n",
+        "Host *.jea\n    ProxyJump bastion\n",
         &known_hosts,
     ] {
         assert!(made.out.contains(part), "{part} in {}", made.out);
@@ -140,7 +141,7 @@ fn behind_a_redirect_people_are_told_the_port_that_they_reach() {
     let made =
         host.run(&["init", "b", "--name", "x.example.com", "--listen", "[::1]:2222", "--listen", "127.0.0.1:2222"]);
     assert_eq!(made.code, 0, "{made:?}");
-    assert!(made.out.contains("@cert-authority x.example.com ssh-") && !made.out.contains("Port"), "{made:?}");
+    assert!(made.out.contains("@cert-authority x.example.com,*.jea ssh-") && !made.out.contains("Port"), "{made:?}");
     let listen = doorward::config::load(host.path("b")).expect("a set").listen;
     assert_eq!((listen.public_port, listen.addresses.len()), (22, 2));
 }

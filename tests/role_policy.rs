@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use doorward::domain::{AccountName, RequestId, Timestamp, Window};
 use doorward::grant::{AccessRequest, ActiveGrant, Scope, State};
-use doorward::policy::{CommandRequest, Decision, Denial, HeldRole, Permit, Role, Words, decide};
+use doorward::policy::{Choice, CommandRequest, Decision, Denial, HeldRole, Permit, Role, Words, decide};
 use proptest::prelude::*;
 
 fn role(name: &str, rules: &str) -> Role {
@@ -62,7 +62,7 @@ fn decide_for(line: &[u8], roles: &[Role]) -> Option<Decision> {
         })
         .collect();
     let target = "web-1".parse().unwrap();
-    let request = CommandRequest { target: &target, words: &words, role: None };
+    let request = CommandRequest { target: &target, words: &words, choice: &Choice::Any };
     Some(decide(&request, &held, Timestamp::from_secs(100)))
 }
 

@@ -14,14 +14,14 @@ use crate::identity::certificate::DECODING_STACK;
 use crate::service::end_grant;
 use crate::service::ports::{AuditLog as _, Store as _};
 
+use crate::ssh::RENEW;
+
 use super::start::{Bastion, StartError, start};
 
 /// How often grants and requests past their time are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often the highest time seen is kept in the database.
 const WITNESS: Duration = Duration::from_secs(60);
-/// How often the host certificate is renewed.
-const RENEW: Duration = Duration::from_secs(6 * 3600);
 /// How long connections get to notice that they were cut.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -104,6 +104,7 @@ impl Bastion {
                     let policy = loaded.snapshot.digest;
                     info!(%policy, "the configuration was read again");
                     services.snapshot.store(Arc::new(loaded.snapshot));
+                    self.front.hosts.forget();
                     What::Reload { policy, refused: None }
                 }
                 keys => {
@@ -140,7 +141,7 @@ impl Bastion {
 
     async fn renew(&self) {
         let names = vec![self.front.services.snapshot.load().settings.name.clone()];
-        match self.hosts.certified(&names, self.clock.now(), &self.front.limits).await {
+        match self.hosts.certified(&names, &self.front.limits).await {
             Ok(config) => self.front.config.store(Arc::new(config)),
             Err(error) => error!(%error, "the host certificate could not be renewed"),
         }

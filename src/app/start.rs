@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use russh::keys::Certificate;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +20,7 @@ use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths, Res
 use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
-use crate::service::ports::{AuditError, AuditLog, Random, Store, StoreError};
+use crate::service::ports::{AuditError, AuditLog, AuthorityError, HostAuthority, Random, Store, StoreError};
 use crate::service::{ApprovedRoles, Services, Unavailable, owed};
 use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
@@ -79,7 +81,7 @@ pub struct Bastion {
     pub(super) log: Arc<Log>,
     pub(super) store: Arc<SqliteStore>,
     pub(super) clock: Arc<WallClock>,
-    pub(super) hosts: HostKeys,
+    pub(super) hosts: Arc<HostKeys>,
     pub(super) listeners: Vec<TcpListener>,
     /// What a reload cannot change.
     pub(super) fixed: RestartOnly,
@@ -95,6 +97,7 @@ pub(super) struct HostKeys {
     pub(super) authority: HostCa,
     pub(super) key: russh::keys::PrivateKey,
     pub(super) serials: SerialSource,
+    pub(super) clock: Arc<WallClock>,
 }
 
 /// Opens DIR. The listeners are bound when this returns, and nobody is served yet.
@@ -112,15 +115,16 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     write_owed(&store, &log).await?;
     let listeners = bind(&loaded.listen).await?;
 
-    let hosts = HostKeys {
+    let hosts = Arc::new(HostKeys {
+        clock: Arc::clone(&clock),
         authority: HostCa::new(Box::new(KeyFileSigner::open(&paths.host_ca())?), loaded.profiles.host.clone()),
         key: open_private_key(&paths.host_key())?,
         serials: SerialSource::new(Arc::clone(&store) as Arc<dyn Store>),
-    };
+    });
     let limits = limits(&loaded.listen);
     descriptors::raise(&limits);
     let names = vec![loaded.snapshot.settings.name.clone()];
-    let config = hosts.certified(&names, clock.now(), &limits).await?;
+    let config = hosts.certified(&names, &limits).await?;
     let control = ControlContext {
         host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
         port: loaded.listen.public_port,
@@ -130,6 +134,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let fixed = RestartOnly::of(&loaded);
     let services = services(&paths, loaded, &store, &log, &clock)?;
     let spool = SpoolLimits::usual(paths.state(), Budget::new(SPILL_IN_ALL, None));
+    let targets = ssh::Hosts::new(hosts.key.clone(), Arc::clone(&hosts) as Arc<dyn HostAuthority>, limits.clone());
     let front = Arc::new(FrontDoor {
         services: Arc::new(services),
         control,
@@ -137,6 +142,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         spool,
         waiting: Budgets::new(SPILL_PER_USER, SPILL_IN_ALL),
         config: ArcSwap::from_pointee(config),
+        hosts: targets,
         cut: CancellationToken::new(),
         users: ssh::Users::default(),
         failures: ssh::Failures::default(),
@@ -167,15 +173,18 @@ impl HostKeys {
     pub(super) async fn certified(
         &self,
         names: &[String],
-        now: crate::domain::Timestamp,
         limits: &ssh::Limits,
     ) -> Result<ssh::ServerConfig, StartError> {
-        let serial = self.serials.next().await?;
-        let certificate = self
-            .authority
-            .issue(serial, self.key.public_key(), names, now)
-            .map_err(|error| StartError::Other(error.to_string()))?;
+        let certificate = self.certify(names).await.map_err(|error| StartError::Other(error.to_string()))?;
         Ok(ssh::server_config(self.key.clone(), certificate, limits))
+    }
+}
+
+#[async_trait]
+impl HostAuthority for HostKeys {
+    async fn certify(&self, names: &[String]) -> Result<Certificate, AuthorityError> {
+        let serial = self.serials.next().await.map_err(|error| AuthorityError { reason: error.to_string() })?;
+        self.authority.issue(serial, self.key.public_key(), names, self.clock.now())
     }
 }
 

@@ -101,6 +101,17 @@ pub enum What {
         #[serde(default)]
         refusals_left_out: u64,
     },
+    /// A connection to a target's name was answered inside another one (`ssh -J`).
+    Forward {
+        /// Whom the client says it is for: `127.0.0.1:65535` is the client itself.
+        originator: String,
+        /// The login name they gave.
+        login: String,
+        /// How they proved who they are inside it: `none`, `key`, `certificate`.
+        proof: String,
+        /// The version string of the client inside it.
+        client: String,
+    },
     /// A forward, an agent, a subsystem or another thing we do not serve was asked for and refused.
     Refused {
         /// What, by its SSH name.
@@ -236,6 +247,7 @@ impl What {
             Self::Connection { .. } => "connection",
             Self::AuthenticationFailed { .. } => "authentication-failed",
             Self::Disconnected { .. } => "disconnected",
+            Self::Forward { .. } => "forward",
             Self::Refused { .. } => "refused",
             Self::Control { .. } => "control",
             Self::Requested { .. } => "requested",

@@ -122,7 +122,14 @@ impl Init {
     }
 
     fn say_what_next(&self, loaded: &crate::config::Loaded, screen: &mut Screen) -> Result<(), CliError> {
-        let door = Door { name: &self.name, alias: &self.alias, port: self.port };
+        let settings = &loaded.snapshot.settings;
+        let door = Door {
+            name: &self.name,
+            alias: &self.alias,
+            port: self.port,
+            suffix: &settings.suffix,
+            key_inside: settings.require_key_inside,
+        };
         let host_ca = super::input::read_key(&Paths::new(&self.dir).public_key("host_ca").to_string_lossy())?;
         // Without the comment: it is for the operator.
         let host_ca = PublicKey::from(host_ca.key_data().clone()).to_openssh();

@@ -88,6 +88,9 @@ pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
     if let Some(flag) = table.flag("require_presented_certificate", out) {
         read.settings.require_presented_certificate = flag.value;
     }
+    if let Some(flag) = table.flag("require_key_inside", out) {
+        read.settings.require_key_inside = flag.value;
+    }
     if let Some(drain) = table.duration("drain", Duration::from_secs(1)..=HOUR, out) {
         read.settings.drain = drain;
     }

@@ -372,11 +372,12 @@ async fn setup_prints_exactly_the_lines_of_each_file() {
     assert_eq!(
         world.types("alice", "setup config").await.out,
         "Host bastion\n    HostName bastion.example.com\n    Port 2222\n    User alice\n    IdentityFile ~/.ssh/id_ed25519\n    \
-         IdentitiesOnly yes\n    CertificateFile ~/.ssh/doorward-cert.pub\n    ForwardAgent no\n"
+         IdentitiesOnly yes\n    CertificateFile ~/.ssh/doorward-cert.pub\n    ForwardAgent no\n\
+         Host *.jea\n    ProxyJump bastion\n    PubkeyAuthentication no\n    ForwardAgent no\n"
     );
     assert_eq!(
         world.types("alice", "setup known-hosts").await.out,
-        format!("@cert-authority [bastion.example.com]:2222 {}\n", world.context.host_ca)
+        format!("@cert-authority [bastion.example.com]:2222,*.jea {}\n", world.context.host_ca)
     );
 }
 
@@ -404,8 +405,15 @@ async fn the_stock_client_understands_what_setup_prints() {
     }
     let there = run("ssh", &["-F", &config, "-G", "web-1@bastion"]);
     assert!(there.lines().any(|found| found == "user web-1"), "{there}");
-    let found = run("ssh-keygen", &["-F", "[bastion.example.com]:2222", "-f", &known]);
-    assert!(found.contains("found: line 1") && found.contains("@cert-authority"), "{found}");
+    let inside = run("ssh", &["-F", &config, "-G", "web-1.jea"]);
+    for line in ["proxyjump bastion", "hostname web-1.jea", "port 22", "pubkeyauthentication false", "forwardagent no"]
+    {
+        assert!(inside.lines().any(|found| found == line), "{line} in\n{inside}");
+    }
+    for name in ["[bastion.example.com]:2222", "web-1.jea"] {
+        let found = run("ssh-keygen", &["-F", name, "-f", &known]);
+        assert!(found.contains("found: line 1") && found.contains("@cert-authority"), "{name}: {found}");
+    }
 }
 
 #[tokio::test]

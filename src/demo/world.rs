@@ -202,13 +202,15 @@ impl World {
     fn write_clients(&self) -> Result<(), DemoError> {
         let (place, port) = (self.dir.path().display(), self.port);
         let authority = fs::read_to_string(Paths::new(self.bastion_dir()).public_key("host_ca"))?;
-        fs::write(self.dir.path().join("known_hosts"), format!("@cert-authority {NAME} {authority}"))?;
+        fs::write(self.dir.path().join("known_hosts"), format!("@cert-authority {NAME},*.jea {authority}"))?;
         for (who, _) in PEOPLE {
             let config = format!(
                 "Host bastion\n    HostName 127.0.0.1\n    Port {port}\n    HostKeyAlias {NAME}\n    User {who}\n    \
                  IdentityFile {place}/keys/{who}\n    IdentitiesOnly yes\n    IdentityAgent none\n    \
-                 CertificateFile {place}/keys/{who}-cert.pub\n    UserKnownHostsFile {place}/known_hosts\n    \
-                 GlobalKnownHostsFile /dev/null\n    StrictHostKeyChecking yes\n    BatchMode yes\n"
+                 CertificateFile {place}/keys/{who}-cert.pub\n\
+                 Host *.jea\n    ProxyJump bastion\n    PubkeyAuthentication no\n    ForwardAgent no\n\
+                 Host *\n    UserKnownHostsFile {place}/known_hosts\n    GlobalKnownHostsFile /dev/null\n    \
+                 StrictHostKeyChecking yes\n    BatchMode yes\n"
             );
             fs::write(self.dir.path().join(who), config)?;
         }

@@ -17,8 +17,38 @@ pub struct CommandRequest<'a> {
     pub target: &'a TargetName,
     /// What.
     pub words: &'a Words,
-    /// The role that the user chose (`ROLE+TARGET`); all held roles if `None`.
-    pub role: Option<&'a RoleName>,
+    /// Which of the held roles are meant.
+    pub choice: &'a Choice,
+}
+
+/// Which of the roles that somebody holds they mean. It narrows what they hold and never adds to it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Choice {
+    /// All of them.
+    #[default]
+    Any,
+    /// This role alone.
+    Role(RoleName),
+    /// Those approved for this account of the target.
+    Account(AccountName),
+}
+
+impl From<Option<RoleName>> for Choice {
+    fn from(role: Option<RoleName>) -> Self {
+        role.map_or(Self::Any, Self::Role)
+    }
+}
+
+impl Choice {
+    /// Whether it means `grant` on `target`.
+    #[must_use]
+    pub fn means(&self, grant: &ActiveGrant, target: &TargetName) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Role(role) => role == grant.role(),
+            Self::Account(account) => grant.targets().get(target) == Some(account),
+        }
+    }
 }
 
 /// A grant with what bounds it: the role as approved and the role as loaded now.
@@ -147,7 +177,7 @@ impl Permit {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Denial {
-    /// Nothing the user holds reaches this target; or not with the role they chose, which is the same answer.
+    /// Nothing the user holds reaches this target; or nothing of what they chose, which is the same answer.
     NoGrant,
     /// Approved, but the configuration has been narrowed since: the target, its account, or the rule.
     Narrowed {
@@ -217,7 +247,7 @@ impl Candidate<'_> {
 /// use std::time::Duration;
 /// use doorward::domain::{RequestId, Timestamp, Window};
 /// use doorward::grant::{AccessRequest, Scope, State};
-/// use doorward::policy::{CommandRequest, Decision, HeldRole, Role, Words, decide};
+/// use doorward::policy::{Choice, CommandRequest, Decision, HeldRole, Role, Words, decide};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let text = "targets = [\"*\"]\nrun_as = \"ops\"\n[[command]]\nrun = \"/usr/bin/uptime\"\n";
@@ -244,7 +274,7 @@ impl Candidate<'_> {
 /// let grant = request.active_grant(at(1)).ok_or("over")?;
 /// let held = [HeldRole { grant: &grant, approved: &role, loaded: Some(&role), account: Some(&account), eligible: true }];
 /// let words = Words::split(b"uptime")?;
-/// let Decision::Allow(permit) = decide(&CommandRequest { target: &target, words: &words, role: None }, &held, at(2))
+/// let Decision::Allow(permit) = decide(&CommandRequest { target: &target, words: &words, choice: &Choice::Any }, &held, at(2))
 /// else {
 ///     return Err("denied".into());
 /// };
@@ -253,7 +283,7 @@ impl Candidate<'_> {
 /// # }
 /// ```
 pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestamp) -> Decision {
-    let chosen = |held: &&HeldRole<'_>| request.role.is_none_or(|role| role == held.grant.role());
+    let chosen = |held: &&HeldRole<'_>| request.choice.means(held.grant, request.target);
     let reaches = |held: &&HeldRole<'_>| held.grant.targets().contains_key(request.target) && now < held.grant.ends();
     let here: Vec<&HeldRole<'_>> = held.iter().filter(chosen).filter(reaches).collect();
     let (mut candidates, mut refusals) = (Vec::new(), Vec::new());

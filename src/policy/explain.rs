@@ -4,7 +4,7 @@ use crate::domain::limits::EXCERPT;
 use crate::domain::text::excerpt;
 use crate::domain::{RoleName, TargetName};
 
-use super::decide::{Denial, Permit};
+use super::decide::{Choice, Denial, Permit};
 use super::pattern::{Miss, Wanted};
 use super::role::Rule;
 
@@ -40,6 +40,18 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
         ],
         Denial::TooLong => vec!["the line would be too long for the target; shorten it".to_owned()],
     }
+}
+
+/// What the login name left out of the decision, if it left out anything: somebody whose own name is that of a role here has
+/// chosen without knowing.
+#[must_use]
+pub fn choice(choice: &Choice, target: &TargetName) -> Option<String> {
+    let chosen = match choice {
+        Choice::Any => return None,
+        Choice::Role(role) => format!("the role {role}"),
+        Choice::Account(account) => format!("what you hold as {account}"),
+    };
+    Some(format!("only {chosen} counted, because your login name chose it; without that all you hold on {target} does"))
 }
 
 fn ambiguous(roles: &[RoleName], target: &TargetName, bastion: &str) -> Vec<String> {

@@ -16,7 +16,7 @@ pub mod sudoers;
 pub mod words;
 
 pub use decide::Nearest;
-pub use decide::{CommandRequest, Decision, Denial, HeldRole, Permit, Terms, decide};
+pub use decide::{Choice, CommandRequest, Decision, Denial, HeldRole, Permit, Terms, decide};
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
 pub use sudoers::sudoers_lines;

@@ -28,6 +28,7 @@ pub mod requestable;
 pub mod review_request;
 mod rights;
 pub mod run_command;
+pub mod selection;
 pub mod session;
 pub mod settings;
 pub mod snapshot;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use crate::audit::event::{AllowedCommand, AuditEvent, What};
 use crate::domain::limits::{EXCERPT, LINE};
 use crate::domain::text::{escape, excerpt_bytes};
-use crate::domain::{CommandId, Digest, RoleName, TargetName, Timestamp};
-use crate::policy::{CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
+use crate::domain::{CommandId, Digest, TargetName, Timestamp};
+use crate::policy::{Choice, CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 
 use super::ending::{COULD_NOT_RUN, DENIED};
 use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
@@ -31,8 +31,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub struct CommandAsk {
     /// Where. The front door has already found it among the targets this user may see.
     pub target: TargetName,
-    /// The role they chose with `ROLE+TARGET`.
-    pub role: Option<RoleName>,
+    /// Which of their roles they chose with the login name.
+    pub choice: Choice,
     /// The line as it came over the wire.
     pub line: Vec<u8>,
 }
@@ -156,14 +156,18 @@ impl Attempt<'_> {
         let snapshot = self.services.snapshot.load_full();
         let roles: Vec<HeldRole<'_>> =
             held.iter().map(|held| held.as_configured(&self.ask.target, &snapshot)).collect();
-        let request = CommandRequest { target: &self.ask.target, words, role: self.ask.role.as_ref() };
+        let request = CommandRequest { target: &self.ask.target, words, choice: &self.ask.choice };
         let at = self.services.clock.now();
         let mut lines = match decide(&request, &roles, at) {
             Decision::Allow(permit) if at.until(permit.deadline()) >= LEAST_TIME => {
                 return Ok(Allowed { permit, words: words.clone(), policy: snapshot.digest, at });
             }
             Decision::Allow(_) => vec!["your grant ends within a second".to_owned()],
-            Decision::Deny(denial) => explain::denial(&denial, &self.ask.target, &snapshot.settings.alias),
+            Decision::Deny(denial) => {
+                let mut lines = explain::denial(&denial, &self.ask.target, &snapshot.settings.alias);
+                lines.extend(explain::choice(&self.ask.choice, &self.ask.target));
+                lines
+            }
         };
         let reason = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("; ");
         if let Some(first) = lines.first_mut() {

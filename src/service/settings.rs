@@ -17,6 +17,8 @@ pub struct Settings {
     pub reviewers: Vec<Subject>,
     /// Whether only a certificate presented by the client opens a role command.
     pub require_presented_certificate: bool,
+    /// Whether a connection inside another one (`ssh -J`) proves the key again, whatever its client says about who it is for.
+    pub require_key_inside: bool,
     /// How long a request waits for approvers.
     pub lapse: Duration,
     /// How long an approved request waits for its first use.
@@ -35,6 +37,7 @@ impl Default for Settings {
             suffix: "jea".to_owned(),
             reviewers: Vec::new(),
             require_presented_certificate: false,
+            require_key_inside: false,
             lapse: Duration::from_secs(8 * 3600),
             activate_within: Duration::from_secs(4 * 3600),
             pending_per_user: 10,

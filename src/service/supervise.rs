@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::{AccountName, Digest, GrantId, RequestId, RoleName, TargetName, Timestamp};
+use crate::domain::{AccountName, Digest, GrantId, RequestId, TargetName, Timestamp};
 use crate::grant::{AccessRequest, ActiveGrant, EndReason, State};
 use crate::identity::VerifiedUser;
-use crate::policy::{CommandRequest, Decision, Permit, Words, decide};
+use crate::policy::{Choice, CommandRequest, Decision, Permit, Words, decide};
 
 use super::approved_roles::approved_role;
 use super::ending::End;
@@ -38,23 +38,17 @@ pub(super) struct Footing {
     peer: IpAddr,
     /// What was decided, to decide it again when the configuration is no longer `policy`.
     words: Words,
-    role: Option<RoleName>,
+    choice: Choice,
     policy: Digest,
 }
 
 impl Footing {
-    /// What `permit` stands on, which was given to `session` for `words` (with `role` chosen) under the configuration `policy`.
-    pub(super) fn of(
-        permit: &Permit,
-        session: &Session,
-        role: &Option<RoleName>,
-        words: Words,
-        policy: Digest,
-    ) -> Self {
+    /// What `permit` stands on, which was given to `session` for `words` (with that `choice`) under the configuration `policy`.
+    pub(super) fn of(permit: &Permit, session: &Session, choice: &Choice, words: Words, policy: Digest) -> Self {
         Self {
             user: session.user.clone(),
             peer: session.peer.ip(),
-            role: role.clone(),
+            choice: choice.clone(),
             words,
             policy,
             grants: permit.grants().to_vec(),
@@ -123,7 +117,7 @@ impl Footing {
     /// Decides once more, under the same grants as the first time.
     fn still_allowed(&self, snapshot: &Snapshot, held: &[HeldGrant], now: Timestamp) -> Result<(), End> {
         let roles: Vec<_> = held.iter().map(|held| held.as_configured(&self.target, snapshot)).collect();
-        let request = CommandRequest { target: &self.target, words: &self.words, role: self.role.as_ref() };
+        let request = CommandRequest { target: &self.target, words: &self.words, choice: &self.choice };
         match decide(&request, &roles, now) {
             Decision::Allow(_) => Ok(()),
             Decision::Deny(_) => Err(End::Narrowed),

@@ -134,6 +134,12 @@ impl SpoolWriter {
         self.shared.filled.notify_one();
     }
 
+    /// Why input was lost, if any was.
+    #[must_use]
+    pub fn overflow(&self) -> Option<String> {
+        self.shared.lock().overflow.clone()
+    }
+
     /// Counts `data` against the caps and, when memory has room, keeps it there. `None`: not taken.
     fn reserve(&self, data: &Bytes) -> Option<Place> {
         let mut queue = self.shared.lock();

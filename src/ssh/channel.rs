@@ -11,9 +11,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::error;
 
 use crate::control::{self, console};
+use crate::domain::TargetName;
 use crate::identity::certificate::CertificateError;
 use crate::service::ports::ClientSide as _;
 use crate::service::run_command::{CommandAsk, run_command};
+use crate::service::selection::choice_by_login;
 use crate::service::{Session, requestable};
 use crate::session::{SpoolLimits, spool};
 
@@ -30,6 +32,8 @@ const COULD_NOT_RUN: u8 = 125;
 pub(super) struct Conversation {
     pub(super) front: Arc<FrontDoor>,
     pub(super) session: Arc<Session>,
+    /// The target in whose name the connection is answered; at the port the login name says where.
+    pub(super) target: Option<TargetName>,
     /// Why a presented certificate did not count.
     pub(super) certificate_refused: Option<CertificateError>,
     /// Its place among the connection's conversations.
@@ -119,9 +123,9 @@ impl Conversation {
                 client.error(Bytes::from(line)).await;
                 COULD_NOT_RUN
             }
-            (Door::Target { target, role }, Ask::Exec(line)) => {
+            (Door::Target { target, choice }, Ask::Exec(line)) => {
                 self.mention_refused_certificate(client).await;
-                run_command(services, session, CommandAsk { target, role, line }, client).await
+                run_command(services, session, CommandAsk { target, choice, line }, client).await
             }
         }
     }
@@ -129,6 +133,9 @@ impl Conversation {
     /// The door of this session's login name, among the targets the user may see now.
     async fn door(&self) -> Door {
         let session = &self.session;
+        if let Some(target) = &self.target {
+            return self.choice_on(target).await;
+        }
         let targets = match requestable::targets_for(&self.front.services, &session.user.name).await {
             Ok(targets) => targets,
             Err(error) => {
@@ -139,6 +146,18 @@ impl Conversation {
         let visible = targets.into_iter().map(|target| target.name).collect();
         let suffix = self.front.services.snapshot.load().settings.suffix.clone();
         door_of(&session.login, &suffix, &visible)
+    }
+
+    /// The door of a connection to a target's own name: the login name selects among what is held there.
+    async fn choice_on(&self, target: &TargetName) -> Door {
+        let (services, session) = (&self.front.services, &self.session);
+        match choice_by_login(services, &session.user.name, target, &session.login).await {
+            Ok(choice) => Door::Target { target: target.clone(), choice },
+            Err(error) => {
+                error!(%error, "the grants of a user cannot be looked up");
+                Door::Unknown
+            }
+        }
     }
 
     /// The connection goes on with the plain key when a certificate is refused; whoever presented one should know.

@@ -4,6 +4,7 @@
 //! [`VerifiedUser`] out of a key that signed.
 
 use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -14,19 +15,30 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::info;
 
 use crate::audit::event::{AuditEvent, What};
-use crate::domain::{UserName, limits, text};
+use crate::domain::{SessionId, TargetName, UserName, limits, text};
 use crate::identity::certificate::CertificateError;
 use crate::identity::{Proof, VerifiedUser};
 use crate::service::Session;
 
+use super::FrontDoor;
 use super::crowd::Member;
+use super::jump::Jump;
 use super::listener::Admission;
+use super::refusals::Refusals;
 
 /// Why an unknown key is refused, for the log.
 const NOT_ENROLLED: &str = "the key is not enrolled";
 
-/// Most refusals of one connection that get an entry each; the rest are counted.
-const REFUSALS_LOGGED: u64 = 50;
+/// Why a key that is enrolled is refused inside a connection.
+const OTHER_KEY: &str = "not the key of the connection that it came through";
+
+/// What a connection came in by.
+pub(super) enum Entrance {
+    /// The port.
+    Port(Admission),
+    /// Another connection, which asked for a target.
+    Jump(Jump),
+}
 
 /// How far a connection has come.
 pub(super) enum Phase {
@@ -40,8 +52,8 @@ pub(super) enum Phase {
 #[derive(Default)]
 pub(super) struct Attempts {
     pub(super) login: String,
-    key: Option<PublicKey>,
-    reason: Option<String>,
+    pub(super) key: Option<PublicKey>,
+    pub(super) reason: Option<String>,
 }
 
 /// What a session channel has asked for so far.
@@ -65,15 +77,19 @@ impl Asked {
 
 /// One connection.
 pub(super) struct Connection {
-    pub(super) admission: Admission,
+    pub(super) front: Arc<FrontDoor>,
+    pub(super) entrance: Entrance,
+    session: SessionId,
+    peer: SocketAddr,
     pub(super) phase: Phase,
     /// Why a presented certificate did not count, for the user to read when they run something.
     pub(super) certificate_refused: Option<CertificateError>,
     pub(super) channels: HashMap<ChannelId, Asked>,
     /// Room for conversations. One may outlive its channel: a client that closes at once has not undone what it asked for.
     pub(super) room: Arc<Semaphore>,
-    pub(super) dropped_env: u64,
-    refusals: u64,
+    /// Room for connections inside this one.
+    pub(super) jumps: Arc<Semaphore>,
+    pub(super) refusals: Arc<Refusals>,
     /// Its place among the user's connections.
     member: Option<Member<UserName>>,
     began: Instant,
@@ -81,26 +97,79 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(admission: Admission) -> Self {
-        let room = Arc::new(Semaphore::new(admission.front.limits.channels));
+        let most = admission.front.limits.channels;
         Self {
-            admission,
-            room,
+            front: Arc::clone(&admission.front),
+            session: admission.session.clone(),
+            peer: admission.peer,
+            room: Arc::new(Semaphore::new(most)),
+            jumps: Arc::new(Semaphore::new(most)),
+            refusals: Arc::default(),
+            entrance: Entrance::Port(admission),
             phase: Phase::Unproven(Attempts::default()),
             certificate_refused: None,
             channels: HashMap::new(),
-            dropped_env: 0,
-            refusals: 0,
             member: None,
             began: Instant::now(),
         }
     }
 
+    /// A connection inside another one. They share their room for conversations and for entries about refusals.
+    pub(super) fn inside(jump: Jump) -> Self {
+        Self {
+            front: Arc::clone(&jump.front),
+            session: jump.outer.id.clone(),
+            peer: jump.outer.peer,
+            room: Arc::clone(&jump.room),
+            jumps: Arc::new(Semaphore::new(0)),
+            refusals: Arc::clone(&jump.refusals),
+            certificate_refused: jump.certificate_refused.clone(),
+            entrance: Entrance::Jump(jump),
+            phase: Phase::Unproven(Attempts::default()),
+            channels: HashMap::new(),
+            member: None,
+            began: Instant::now(),
+        }
+    }
+
+    /// Where the client comes from.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer.ip()
+    }
+
+    /// The target in whose name this connection is answered; none at the port.
+    pub(super) fn target(&self) -> Option<&TargetName> {
+        match &self.entrance {
+            Entrance::Port(_) => None,
+            Entrance::Jump(jump) => Some(&jump.target),
+        }
+    }
+
+    /// A place in `room` for one more channel; `None`, with an entry, when the connection has as many as it may.
+    pub(super) fn place(&self, room: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let most = self.front.limits.channels;
+        let jumping = match &self.entrance {
+            Entrance::Port(_) => most.saturating_sub(self.jumps.available_permits()),
+            Entrance::Jump(_) => 0,
+        };
+        let place = Arc::clone(room).try_acquire_owned().ok().filter(|_| self.channels.len() + jumping < most);
+        if place.is_none() {
+            self.refused(&format!("more than {most} channels at once"));
+        }
+        place
+    }
+
     /// The key's owner, if they may come from this address.
     pub(super) fn owner(&self, key: &PublicKey) -> Result<UserName, &'static str> {
-        let snapshot = self.admission.front.services.snapshot.load();
+        let snapshot = self.front.services.snapshot.load();
         let fingerprint = key.fingerprint(HashAlg::Sha256);
+        if let Entrance::Jump(jump) = &self.entrance
+            && jump.outer.user.fingerprint != fingerprint
+        {
+            return Err(OTHER_KEY);
+        }
         let user = snapshot.directory.owner_of(&fingerprint).ok_or(NOT_ENROLLED)?;
-        if user.may_come_from(self.admission.peer.ip()) {
+        if user.may_come_from(self.peer()) {
             Ok(user.name.clone())
         } else {
             Err("the user may not come from this address")
@@ -115,16 +184,24 @@ impl Connection {
     }
 
     pub(super) fn accept(&mut self, login: &str, key: PublicKey, name: UserName, proof: Proof) -> Auth {
-        let front = &self.admission.front;
+        if let Entrance::Jump(jump) = &mut self.entrance {
+            let by = match proof {
+                Proof::Key => "key",
+                Proof::Certificate(_) => "certificate",
+            };
+            self.phase = Phase::Proven(Arc::new(jump.session(login, by)));
+            return Auth::Accept;
+        }
+        let front = &self.front;
         let Some(member) = front.users.0.enter(name.clone(), front.limits.connections_per_user) else {
             return self.refuse(login, &key, "the user has too many connections");
         };
         self.member = Some(member);
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         let session = Session {
-            id: self.admission.session.clone(),
+            id: self.session.clone(),
             user: VerifiedUser { name, key, fingerprint, proof },
-            peer: self.admission.peer,
+            peer: self.peer,
             login: login.to_owned(),
         };
         self.phase = Phase::Proven(Arc::new(session));
@@ -132,19 +209,18 @@ impl Connection {
     }
 
     fn event(&self, what: What) -> AuditEvent {
-        match &self.phase {
-            Phase::Proven(session) => session.event(what),
-            Phase::Unproven(_) => AuditEvent { session: Some(self.admission.session.clone()), ..AuditEvent::of(what) },
+        match (&self.entrance, &self.phase) {
+            (Entrance::Jump(jump), _) => jump.event(what),
+            (Entrance::Port(_), Phase::Proven(session)) => session.event(what),
+            (Entrance::Port(_), Phase::Unproven(_)) => {
+                AuditEvent { session: Some(self.session.clone()), ..AuditEvent::of(what) }
+            }
         }
     }
 
     /// Logs that something was asked for which we do not serve.
-    pub(super) fn refused(&mut self, what: &str) {
-        self.refusals += 1;
-        if self.refusals <= REFUSALS_LOGGED {
-            let event = self.event(What::Refused { what: text::excerpt(what, limits::EXCERPT) });
-            self.admission.front.services.audit.append_later(event);
-        }
+    pub(super) fn refused(&self, what: &str) {
+        self.refusals.refused(&*self.front.services.audit, what, |what| self.event(what));
     }
 
     pub(super) fn log_connection(&self, session: &Session, client: &[u8]) {
@@ -159,15 +235,15 @@ impl Connection {
             certificate,
             client: text::excerpt_bytes(client, limits::EXCERPT),
         });
-        self.admission.front.services.audit.append_later(event);
+        self.front.services.audit.append_later(event);
         if let Some(reason) = &self.certificate_refused {
             let what = format!("the presented certificate: {reason}");
-            self.admission.front.services.audit.append_later(session.event(What::Refused { what }));
+            self.front.services.audit.append_later(session.event(What::Refused { what }));
         }
     }
 
     fn log_failure(&self, attempts: &Attempts) {
-        let Some(left_out) = self.admission.front.failures.count(Instant::now()) else { return };
+        let Some(left_out) = self.front.failures.count(Instant::now()) else { return };
         let mut reason = attempts.reason.clone().unwrap_or_else(|| "nothing was proved".to_owned());
         if left_out > 0 {
             reason.push_str(&format!("; {left_out} more before this one were not written one by one"));
@@ -176,15 +252,15 @@ impl Connection {
         // Only what enrolling would cure: an enrolled key with a bad certificate or from a wrong address needs something else.
         let unknown = attempts.key.as_ref().filter(|_| attempts.reason.as_deref() == Some(NOT_ENROLLED));
         if let Some(line) = unknown.and_then(|key| key.to_openssh().ok()) {
-            info!(peer = %self.admission.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");
+            info!(peer = %self.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");
         }
         let event = self.event(What::AuthenticationFailed {
-            peer: self.admission.peer,
+            peer: self.peer,
             login: text::excerpt(&attempts.login, limits::EXCERPT),
             key,
             reason,
         });
-        self.admission.front.services.audit.append_later(event);
+        self.front.services.audit.append_later(event);
     }
 }
 
@@ -196,14 +272,13 @@ pub(super) fn only_public_keys() -> Auth {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        match &self.phase {
-            Phase::Unproven(attempts) => self.log_failure(attempts),
-            Phase::Proven(session) => {
-                let event = session.event(What::Disconnected {
-                    dropped_env: self.dropped_env,
-                    refusals_left_out: self.refusals.saturating_sub(REFUSALS_LOGGED),
-                });
-                self.admission.front.services.audit.append_later(event);
+        match (&self.entrance, &self.phase) {
+            (Entrance::Jump(jump), Phase::Unproven(attempts)) => jump.log_failure(attempts),
+            // Its end is the end of a channel: the connection around it goes on.
+            (Entrance::Jump(_), Phase::Proven(_)) => {}
+            (Entrance::Port(_), Phase::Unproven(attempts)) => self.log_failure(attempts),
+            (Entrance::Port(_), Phase::Proven(session)) => {
+                self.front.services.audit.append_later(session.event(self.refusals.disconnected()));
                 info!(session = %session.id, user = %session.user.name, seconds = self.began.elapsed().as_secs(), "disconnected");
             }
         }

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{RoleName, TargetName, UserName};
+use crate::domain::{TargetName, UserName};
+use crate::policy::Choice;
 
 /// A door of design.md 3.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -13,8 +14,8 @@ pub(super) enum Door {
     Target {
         /// Where.
         target: TargetName,
-        /// The role chosen with `ROLE+TARGET`.
-        role: Option<RoleName>,
+        /// Which of the held roles are meant: the one of `ROLE+TARGET`.
+        choice: Choice,
     },
     /// Whichever of the two it is, it cannot be told now.
     Unknown,
@@ -31,11 +32,16 @@ pub(super) fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>)
         },
         None => (None, login),
     };
-    let bare = name.strip_suffix(suffix).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
-    match bare.parse::<TargetName>() {
-        Ok(target) if visible.contains(&target) => Door::Target { target, role },
-        _ => Door::Control,
+    match target_named(name, suffix).filter(|target| visible.contains(target)) {
+        Some(target) => Door::Target { target, choice: role.into() },
+        None => Door::Control,
     }
+}
+
+/// The target that is meant by `NAME` or `NAME.SUFFIX`, whether or not there is one.
+pub(super) fn target_named(name: &str, suffix: &str) -> Option<TargetName> {
+    let bare = name.strip_suffix(suffix).and_then(|name| name.strip_suffix('.')).unwrap_or(name);
+    bare.parse().ok()
 }
 
 /// The door of `login` while nobody can say which targets `user` may see.
@@ -64,7 +70,7 @@ mod tests {
         let visible: BTreeSet<TargetName> = ["web-1", "jea"].into_iter().map(|name| name.parse().unwrap()).collect();
         let target = |name: &str, role: Option<&str>| Door::Target {
             target: name.parse().unwrap(),
-            role: role.map(|role| role.parse().unwrap()),
+            choice: role.map(|role| role.parse().unwrap()).into(),
         };
         for (login, wanted) in [
             ("web-1", target("web-1", None)),

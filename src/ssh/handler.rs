@@ -15,12 +15,20 @@ use crate::identity::Proof;
 use crate::identity::certificate::Presented;
 
 use super::channel::{self, Conversation};
-use super::connection::{Asked, Connection, Phase, only_public_keys};
+use super::connection::{Asked, Connection, Entrance, Phase, only_public_keys};
+use super::jump::{self, Around, Wish};
 
 impl Handler for Connection {
     type Error = russh::Error;
 
+    /// Proves nothing, and is enough where the client that asks is the one that proved it outside.
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        if let Entrance::Jump(jump) = &mut self.entrance
+            && let Some(session) = jump.without_proof(user)
+        {
+            self.phase = Phase::Proven(Arc::new(session));
+            return Ok(Auth::Accept);
+        }
         if let Phase::Unproven(attempts) = &mut self.phase {
             user.clone_into(&mut attempts.login);
         }
@@ -58,12 +66,12 @@ impl Handler for Connection {
 
     async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, Self::Error> {
         let key = PublicKey::new(certificate.public_key().clone(), "");
-        let services = Arc::clone(&self.admission.front.services);
+        let services = Arc::clone(&self.front.services);
         let snapshot = services.snapshot.load();
         let presented = Presented {
             bastion: &snapshot.settings.name,
             now: services.clock.now(),
-            peer: self.admission.peer.ip(),
+            peer: self.peer(),
             directory: &snapshot.directory,
         };
         let verified = services.authority.verify(certificate, &presented);
@@ -83,9 +91,14 @@ impl Handler for Connection {
     }
 
     async fn auth_succeeded(&mut self, wire: &mut Wire) -> Result<(), Self::Error> {
-        self.admission.authenticated();
-        if let Phase::Proven(session) = &self.phase {
-            self.log_connection(&Arc::clone(session), wire.remote_sshid());
+        let Phase::Proven(session) = &self.phase else { return Ok(()) };
+        let session = Arc::clone(session);
+        match &mut self.entrance {
+            Entrance::Port(admission) => {
+                admission.authenticated();
+                self.log_connection(&session, wire.remote_sshid());
+            }
+            Entrance::Jump(jump) => jump.authenticated(&session, wire.remote_sshid()),
         }
         Ok(())
     }
@@ -100,24 +113,22 @@ impl Handler for Connection {
             return Ok(()); // dropping the handle refuses
         };
         let session = Arc::clone(session);
-        let most = self.admission.front.limits.channels;
         // russh does not call back for a close that answers ours.
         self.channels.retain(|_, asked| asked.lives());
-        let place = Arc::clone(&self.room).try_acquire_owned().ok().filter(|_| self.channels.len() < most);
-        let Some(place) = place else {
-            self.refused(&format!("more than {most} session channels at once"));
+        let Some(place) = self.place(&self.room) else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
         let conversation = Conversation {
-            front: Arc::clone(&self.admission.front),
+            front: Arc::clone(&self.front),
             session,
+            target: self.target().cloned(),
             certificate_refused: self.certificate_refused.clone(),
             place: Arc::new(place),
         };
         self.channels.insert(channel.id(), Asked::by(&conversation.place));
         reply.accept().await;
-        let front = Arc::clone(&self.admission.front);
+        let front = Arc::clone(&self.front);
         front.conversations.spawn(channel::serve(conversation, channel));
         Ok(())
     }
@@ -140,18 +151,37 @@ impl Handler for Connection {
         Ok(())
     }
 
+    /// The jump door: a connection to a target's name is answered in that name. There is none inside another one.
     async fn channel_open_direct_tcpip(
         &mut self,
-        _channel: Channel<Msg>,
+        channel: Channel<Msg>,
         host: &str,
         port: u32,
-        _originator: &str,
-        _originator_port: u32,
+        originator: &str,
+        originator_port: u32,
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.refused(&format!("direct-tcpip to {}:{port}", text::excerpt(host, 80)));
-        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        let wish = Wish::new((host, port), (originator, originator_port));
+        let (Entrance::Port(_), Phase::Proven(session)) = (&self.entrance, &self.phase) else {
+            self.refused(&wish.to_string());
+            reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+            return Ok(());
+        };
+        let Some(place) = self.place(&self.jumps) else {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        };
+        let around = Around {
+            front: Arc::clone(&self.front),
+            outer: Arc::clone(session),
+            certificate_refused: self.certificate_refused.clone(),
+            room: Arc::clone(&self.room),
+            refusals: Arc::clone(&self.refusals),
+            place,
+        };
+        // A task of its own: whether it is answered is looked up, and the connection's other channels do not wait for that.
+        self.front.connections.spawn(jump::answer(around, wish, channel, reply));
         Ok(())
     }
 
@@ -257,7 +287,7 @@ impl Handler for Connection {
         _value: &str,
         wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        self.dropped_env = self.dropped_env.saturating_add(1);
+        self.refusals.dropped_env();
         wire.channel_failure(channel)
     }
 

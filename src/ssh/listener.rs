@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -11,10 +12,10 @@ use tracing::{debug, warn};
 
 use crate::domain::SessionId;
 
-use super::FrontDoor;
 use super::connection::Connection;
 use super::crowd::{Crowd, Member, source_of};
 use super::cutoff::Severable;
+use super::{FrontDoor, ServerConfig};
 
 /// What bounds connections. From `doorward.toml`.
 #[derive(Clone, Debug)]
@@ -113,9 +114,24 @@ async fn serve(admission: Admission, stream: TcpStream) {
         debug!(%peer, %error, "no TCP_NODELAY");
     }
     let config = Arc::clone(&front.config.load());
+    if let Err(error) = conduct(&front, config, stream, Connection::new(admission), proven, cut).await {
+        debug!(%peer, %error, "connection ended");
+    }
+}
+
+/// Speaks SSH over `stream` until the connection ends or is `cut`. It is cut when it is not `proven` in time.
+pub(super) async fn conduct(
+    front: &FrontDoor,
+    config: Arc<ServerConfig>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    connection: Connection,
+    proven: CancellationToken,
+    cut: CancellationToken,
+) -> Result<(), russh::Error> {
+    let peer = connection.peer();
     let stream = Severable::new(stream, cut.clone());
     let running = async {
-        let session = russh::server::run_stream(config, stream, Connection::new(admission)).await?;
+        let session = russh::server::run_stream(config, stream, connection).await?;
         session.await
     };
     let grace = async {
@@ -129,9 +145,7 @@ async fn serve(admission: Admission, stream: TcpStream) {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        ended = running => if let Err(error) = ended {
-            debug!(%peer, %error, "connection ended");
-        },
-        () = grace => {}
+        ended = running => ended,
+        () = grace => Ok(()),
     }
 }

@@ -27,10 +27,15 @@ mod cutoff;
 mod door;
 mod failures;
 mod handler;
+mod host;
+mod jump;
 mod listener;
+mod refusals;
 mod terminal;
+mod tunnel;
 
 pub use failures::Failures;
+pub use host::{Hosts, RENEW};
 pub use listener::Limits;
 
 /// What every connection shares.
@@ -47,6 +52,8 @@ pub struct FrontDoor {
     pub waiting: Budgets,
     /// russh's configuration; replaced when the host certificate is renewed.
     pub config: ArcSwap<ServerConfig>,
+    /// In whose name connections to targets are answered.
+    pub hosts: Hosts,
     /// Cancelled to cut every connection at once.
     pub cut: CancellationToken,
     /// How many connections each user has.

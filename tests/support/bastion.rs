@@ -388,14 +388,15 @@ impl Bastion {
 
     fn write_clients(&self) {
         let host_ca = fs::read_to_string(self.dir().join("certs/host_ca.pub")).expect("the host CA's public key");
-        let known = format!("@cert-authority bastion.test {}", host_ca);
+        let known = format!("@cert-authority bastion.test,*.jea,web-1,here {}", host_ca);
         fs::write(self.home().join("known_hosts"), known).expect("known_hosts");
         for who in ["alice", "bob", "carol", "dave", "mallory"] {
             let home = self.home().display();
             let config = format!(
                 "Host bastion\n  HostName 127.0.0.1\n  Port {port}\n  HostKeyAlias bastion.test\n  User {who}\n  \
-                 IdentityFile {home}/{who}\n  IdentitiesOnly yes\n  CertificateFile {home}/{who}.presented\n  \
-                 UserKnownHostsFile {home}/known_hosts\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  \
+                 IdentityFile {home}/{who}\n  IdentitiesOnly yes\n  CertificateFile {home}/{who}.presented\n\
+                 Host *.jea\n  ProxyJump bastion\n  PubkeyAuthentication no\n\
+                 Host *\n  UserKnownHostsFile {home}/known_hosts\n  GlobalKnownHostsFile /dev/null\n  StrictHostKeyChecking yes\n  \
                  BatchMode yes\n  LogLevel ERROR\n",
                 port = self.port
             );

@@ -17,7 +17,7 @@ use doorward::domain::{
 use doorward::grant::request::Filing;
 use doorward::grant::{AccessRequest, Scope};
 use doorward::inventory::{Reach, SshReach, Target};
-use doorward::policy::{CommandRequest, Decision, HeldRole, Role, Words, decide};
+use doorward::policy::{Choice, CommandRequest, Decision, HeldRole, Role, Words, decide};
 use doorward::service::ports::{
     AuditLog, Cleared, CommandIdentity, Output, RecordError, Recorder, Running, Stream, TargetError, Targets,
 };
@@ -178,7 +178,7 @@ impl Workshop {
         let words = Words::split(line.as_bytes()).expect("words");
         let held =
             HeldRole { grant: &grant, approved: &role, loaded: Some(&role), account: Some(&account), eligible: true };
-        let request = CommandRequest { target: &target, words: &words, role: None };
+        let request = CommandRequest { target: &target, words: &words, choice: &Choice::Any };
         let Decision::Allow(permit) = decide(&request, &[held], now) else { panic!("denied: {line}") };
         let entry = AuditEvent::of(What::Error { message: "test".to_owned() });
         let written = self.log.append(entry).await.expect("written");

@@ -18,6 +18,7 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
         What::Connection { peer, login: said(), key: key(), certificate: Some(certificate.clone()), client: said() },
         What::AuthenticationFailed { peer, login: said(), key: Some(key()), reason: said() },
         What::Disconnected { dropped_env: 2, refusals_left_out: 3 },
+        What::Forward { originator: said(), login: said(), proof: said(), client: said() },
         What::Refused { what: said() },
         What::Control { line: said(), exit: 0 },
         What::Requested {

@@ -49,7 +49,8 @@ pub const VERBS: &[Verb] = &[
         summary: "the lines for your ~/.ssh/config and ~/.ssh/known_hosts",
         help: "Without FILE it says what there is. Each of the two prints nothing but the lines:\n\
                ssh {bastion} setup config >> ~/.ssh/config\n\
-               ssh {bastion} setup known-hosts >> ~/.ssh/known_hosts",
+               ssh {bastion} setup known-hosts >> ~/.ssh/known_hosts\n\
+               With them `ssh TARGET.SUFFIX COMMAND` goes through the bastion by itself (the suffix is in the lines).",
     },
     Verb {
         word: "roles",
@@ -67,7 +68,7 @@ pub const VERBS: &[Verb] = &[
         arguments: &[],
         options: &[JSON],
         summary: "the targets you may use or ask for",
-        help: "A target is used with `ssh TARGET@{bastion} COMMAND`.",
+        help: "A target is used with `ssh TARGET@{bastion} COMMAND`, or through it: `ssh -J {bastion} TARGET COMMAND`.",
     },
     Verb {
         word: "request",

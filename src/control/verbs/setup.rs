@@ -10,23 +10,29 @@ use crate::control::outcome::Answer;
 
 pub(super) fn run(caller: &Caller<'_>, arguments: &Arguments) -> Answer {
     let settings = &caller.snapshot.settings;
-    let door = Door { name: &settings.name, alias: &settings.alias, port: caller.context.port };
+    let door = Door {
+        name: &settings.name,
+        alias: &settings.alias,
+        port: caller.context.port,
+        suffix: &settings.suffix,
+        key_inside: settings.require_key_inside,
+    };
     match arguments.text("FILE") {
         Ok("config") => {
             let key = default_key(&caller.session.user.key.algorithm());
             Answer::out(ssh_config(&door, Some(&caller.person.name), key))
         }
         Ok("known-hosts") => Answer::out(known_hosts(&door, &caller.context.host_ca)),
-        _ => Answer::out(overview(caller.alias())),
+        _ => Answer::out(overview(caller.alias(), &settings.suffix)),
     }
 }
 
-fn overview(alias: &str) -> String {
+fn overview(alias: &str, suffix: &str) -> String {
     format!(
         "Two files on your machine; each command prints only the lines that belong there:\n\
          \x20 ssh {alias} setup config >> ~/.ssh/config\n\
          \x20 ssh {alias} setup known-hosts >> ~/.ssh/known_hosts\n\
-         Then `ssh {alias} help` lists the verbs, and `ssh TARGET@{alias} COMMAND` runs a command on a target.\n"
+         Then `ssh {alias} help` lists the verbs, and `ssh TARGET.{suffix} COMMAND` runs a command on a target.\n"
     )
 }
 

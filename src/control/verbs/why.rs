@@ -5,7 +5,7 @@ use crate::control::arguments::Arguments;
 use crate::control::outcome::{Answer, Exit, Failure};
 use crate::domain::{Person, TargetName, UserName};
 use crate::grant::State;
-use crate::policy::{CommandRequest, Decision, Words, decide, explain};
+use crate::policy::{Choice, CommandRequest, Decision, Words, decide, explain};
 use crate::service::held::held_grants;
 use crate::service::ports::RequestQuery;
 use crate::service::requestable::{Suggestion, role_allowing, targets_for};
@@ -26,7 +26,8 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
         Ok(words) => words,
         Err(error) => return Ok(Answer::out(format!("denied: {}\n", error.lines().join("\n  "))).refused()),
     };
-    let request = CommandRequest { target, words: &words, role };
+    let choice = Choice::from(role.cloned());
+    let request = CommandRequest { target, words: &words, choice: &choice };
     let held = held_grants(caller.services, &person.name).await?;
     let held: Vec<_> = held.iter().map(|held| held.as_configured(target, &caller.snapshot)).collect();
     let now = caller.services.clock.now();

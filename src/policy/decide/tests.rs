@@ -68,9 +68,9 @@ fn ask(target: &str, chosen: Option<&str>, line: &str, held: &[Held]) -> Decisio
             eligible: one.eligible,
         })
         .collect();
-    let (target, chosen) = (target.parse().unwrap(), chosen.map(|name| name.parse().unwrap()));
+    let (target, chosen) = (target.parse().unwrap(), Choice::from(chosen.map(|name| name.parse().unwrap())));
     let words = Words::split(line.as_bytes()).unwrap();
-    decide(&CommandRequest { target: &target, words: &words, role: chosen.as_ref() }, &roles, NOW)
+    decide(&CommandRequest { target: &target, words: &words, choice: &chosen }, &roles, NOW)
 }
 
 fn allowed(line: &str, held: &[Held]) -> Permit {

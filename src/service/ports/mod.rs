@@ -3,6 +3,7 @@
 mod audit_log;
 mod audit_reader;
 mod client;
+mod host_authority;
 mod recorder;
 mod session_authority;
 mod store;
@@ -11,6 +12,7 @@ mod targets;
 pub use audit_log::{AuditError, AuditLog, Committed};
 pub use audit_reader::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
 pub use client::ClientSide;
+pub use host_authority::HostAuthority;
 pub use recorder::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
 pub use session_authority::{AuthorityError, SessionAuthority, SessionCertificateRequest};
 pub use store::{CertificateRecord, OpenLimit, OwedEntry, RequestQuery, Store, StoreError, Stored};

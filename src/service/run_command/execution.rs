@@ -70,7 +70,7 @@ impl Attempt<'_> {
         client: &mut dyn ClientSide,
     ) -> Result<(Outcome, [u64; 3]), Stop> {
         let Allowed { permit, words, policy, at } = allowed;
-        let footing = Footing::of(&permit, self.session, &self.ask.role, words, policy);
+        let footing = Footing::of(&permit, self.session, &self.ask.choice, words, policy);
         let snapshot = self.services.snapshot.load_full();
         let (Some(grant), Some(target)) =
             (permit.grants().first().cloned(), snapshot.inventory.target(permit.target()))

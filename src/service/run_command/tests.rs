@@ -105,7 +105,7 @@ impl World {
 
     /// Runs `line` under what alice holds, as [`run_command`] does once it has read that.
     async fn run(&self, line: &str, client: &mut FakeClient) -> u8 {
-        let ask = CommandAsk { target: "web-1".parse().unwrap(), role: None, line: line.into() };
+        let ask = CommandAsk { target: "web-1".parse().unwrap(), choice: Choice::Any, line: line.into() };
         let command = CommandId::from_bits(1);
         let attempt = Attempt {
             services: &self.stage.services,
@@ -297,7 +297,7 @@ async fn what_was_taken_away_while_the_log_was_written_starts_nothing() {
             }
         };
         // The change comes between the log entry and the last look: the fake recorder is opened in between.
-        let ask = CommandAsk { target: "web-1".parse().unwrap(), role: None, line: b"echo hello".to_vec() };
+        let ask = CommandAsk { target: "web-1".parse().unwrap(), choice: Choice::Any, line: b"echo hello".to_vec() };
         let attempt = Attempt {
             services: &world.stage.services,
             session: &world.session,
@@ -326,7 +326,8 @@ async fn a_decision_that_is_old_or_of_another_configuration_starts_nothing() {
     for (said, change) in rows {
         let world = World::new(WHOLE);
         let (mut client, _typist) = FakeClient::new(world.diary());
-        let ask = CommandAsk { target: "web-1".parse().expect("a name"), role: None, line: b"echo hello".to_vec() };
+        let ask =
+            CommandAsk { target: "web-1".parse().expect("a name"), choice: Choice::Any, line: b"echo hello".to_vec() };
         let attempt = Attempt {
             services: &world.stage.services,
             session: &world.session,
@@ -435,7 +436,7 @@ async fn a_command_whose_task_is_dropped_is_closed_in_the_log() {
 #[tokio::test]
 async fn what_is_no_plain_words_or_comes_too_late_is_refused_first() {
     let world = World::new(WHOLE);
-    let ask = |line: &[u8]| CommandAsk { target: "web-1".parse().unwrap(), role: None, line: line.to_vec() };
+    let ask = |line: &[u8]| CommandAsk { target: "web-1".parse().unwrap(), choice: Choice::Any, line: line.to_vec() };
     for line in [&b"echo hello; id"[..], b"", b"echo \xff", b"echo a\x1b[2J", &[b'a'; 100_000]] {
         let (mut client, _typist) = FakeClient::new(world.diary());
         assert_eq!(run_command(&world.stage.services, &world.session, ask(line), &mut client).await, 126);

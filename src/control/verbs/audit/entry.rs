@@ -64,6 +64,9 @@ fn sentence(what: &What) -> Vec<String> {
         .filter(|(count, _)| **count > 0)
         .map(|(count, what)| format!("{count} {what}"))
         .collect(),
+        What::Forward { originator, login, proof, client } => {
+            vec![format!("for {originator} as {}, proof inside: {proof}", word(login)), word(client)]
+        }
         What::Refused { what } => vec![what.clone()],
         What::Control { line, exit } => vec![format!("exit {exit}: {line}")],
         What::Requested { request, role, role_digest: _, targets, seconds, reason, ticket } => {
@@ -110,8 +113,16 @@ fn command_allowed(allowed: &AllowedCommand) -> Vec<String> {
 }
 
 fn command_finished(finished: &FinishedCommand) -> Vec<String> {
-    let FinishedCommand { command, exit, ended_by, bytes, milliseconds, recording, recording_digest: _, stream_digests } =
-        finished;
+    let FinishedCommand {
+        command,
+        exit,
+        ended_by,
+        bytes,
+        milliseconds,
+        recording,
+        recording_digest: _,
+        stream_digests,
+    } = finished;
     let ended = ended_by.as_ref().map_or_else(String::new, |why| format!(", ended by {why}"));
     let [input, output, error] = bytes;
     let in_part = if stream_digests.iter().any(Option::is_some) { " (in part)" } else { "" };

@@ -1,0 +1,207 @@
+//! The jump door: `direct-tcpip` to a target's name and port 22 is answered by an SSH server of ours inside the connection, in
+//! that target's name.
+//!
+//! It answers for targets that the user may use or ask for, and refuses every other name with one text, so that nobody learns
+//! which names exist. The bytes pass through [`super::tunnel`].
+
+use std::fmt;
+use std::sync::Arc;
+
+use russh::keys::HashAlg;
+use russh::server::{ChannelOpenHandle, Msg};
+use russh::{Channel, ChannelOpenFailure};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error};
+
+use crate::audit::event::{AuditEvent, What};
+use crate::domain::{TargetName, limits, text};
+use crate::identity::certificate::CertificateError;
+use crate::service::{Session, requestable};
+
+use super::connection::{Attempts, Connection};
+use super::door::target_named;
+use super::listener::conduct;
+use super::refusals::Refusals;
+use super::tunnel::Tunnel;
+use super::{FrontDoor, ServerConfig};
+
+/// The only port of a target that is answered.
+const SSH: u32 = 22;
+/// Longest host name that is looked at (RFC 1035); a longer one is kept in part, for the log.
+const LONGEST: usize = 255;
+/// What OpenSSH says of `-J` and `-W`, whose other end is the standard input of the client that authenticated outside.
+const STDIO: (&str, u32) = ("127.0.0.1", 65535);
+
+/// What a client asked to be connected to, and for whom.
+pub(super) struct Wish {
+    host: String,
+    port: u32,
+    originator: (String, u32),
+}
+
+impl Wish {
+    pub(super) fn new((host, port): (&str, u32), (address, from): (&str, u32)) -> Self {
+        let bounded = |text: &str| text.chars().take(LONGEST + 1).collect();
+        Self { host: bounded(host), port, originator: (bounded(address), from) }
+    }
+
+    /// Whether it is for the very client that asks, by what that client says.
+    fn is_for_the_client_itself(&self) -> bool {
+        (self.originator.0.as_str(), self.originator.1) == STDIO
+    }
+}
+
+impl fmt::Display for Wish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "direct-tcpip to {}:{}", text::excerpt(&self.host, 80), self.port)
+    }
+}
+
+/// The connection that it is asked in.
+pub(super) struct Around {
+    pub(super) front: Arc<FrontDoor>,
+    pub(super) outer: Arc<Session>,
+    pub(super) certificate_refused: Option<CertificateError>,
+    pub(super) room: Arc<Semaphore>,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) place: OwnedSemaphorePermit,
+}
+
+/// A connection to a target's name inside another connection: whose it is, and what it needs to be theirs.
+pub(super) struct Jump {
+    pub(super) front: Arc<FrontDoor>,
+    /// Who proved what, outside.
+    pub(super) outer: Arc<Session>,
+    pub(super) target: TargetName,
+    pub(super) certificate_refused: Option<CertificateError>,
+    /// The room for conversations of the connection outside.
+    pub(super) room: Arc<Semaphore>,
+    /// The count of the connection outside.
+    pub(super) refusals: Arc<Refusals>,
+    wish: Wish,
+    /// How it was proved, once it was.
+    by: &'static str,
+    proven: CancellationToken,
+}
+
+impl Jump {
+    /// The session of a client that proves nothing here, if its bytes come from the very client that proved it outside. That is
+    /// for that client to say: somebody on the same machine can make a forwarded port say it too, so it can be turned off.
+    pub(super) fn without_proof(&mut self, login: &str) -> Option<Session> {
+        let insist = self.front.services.snapshot.load().settings.require_key_inside;
+        (!insist && self.wish.is_for_the_client_itself()).then(|| self.session(login, "none"))
+    }
+
+    /// The session of a client that has proved itself `by` that.
+    pub(super) fn session(&mut self, login: &str, by: &'static str) -> Session {
+        self.by = by;
+        Session { login: login.to_owned(), ..Session::clone(&self.outer) }
+    }
+
+    /// The client has proved itself, or need not: the grace timer stops, the log is told.
+    pub(super) fn authenticated(&mut self, session: &Session, client: &[u8]) {
+        self.proven.cancel();
+        let event = self.event(What::Forward {
+            originator: self.originator(),
+            login: text::excerpt(&session.login, limits::EXCERPT),
+            proof: self.by.to_owned(),
+            client: text::excerpt_bytes(client, limits::EXCERPT),
+        });
+        self.front.services.audit.append_later(event);
+    }
+
+    /// The log is told of a client that did not.
+    pub(super) fn log_failure(&self, attempts: &Attempts) {
+        let reason = attempts.reason.as_deref().unwrap_or("nothing was proved");
+        let event = || {
+            self.event(What::AuthenticationFailed {
+                peer: self.outer.peer,
+                login: text::excerpt(&attempts.login, limits::EXCERPT),
+                key: attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string()),
+                reason: format!("{} from {}: {reason}", self.wish, self.originator()),
+            })
+        };
+        self.refusals.log(&*self.front.services.audit, event);
+    }
+
+    /// An event of this connection.
+    pub(super) fn event(&self, what: What) -> AuditEvent {
+        AuditEvent { target: Some(self.target.clone()), ..self.outer.event(what) }
+    }
+
+    fn originator(&self) -> String {
+        let (address, port) = &self.wish.originator;
+        format!("{}:{port}", text::excerpt(address, 80))
+    }
+}
+
+/// Answers `wish` and serves the connection inside `channel` until it ends.
+pub(super) async fn answer(around: Around, wish: Wish, channel: Channel<Msg>, reply: ChannelOpenHandle) {
+    let Some((target, config)) = around.looked_up(&wish).await else {
+        let event = |what| around.outer.event(what);
+        around.refusals.refused(&*around.front.services.audit, &wish.to_string(), event);
+        reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+        return;
+    };
+    reply.accept().await;
+    let Around { front, outer, certificate_refused, room, refusals, place } = around;
+    let (cut, proven) = (front.cut.child_token(), CancellationToken::new());
+    let budget = front.waiting.of(&outer.user.name);
+    let tunnel =
+        Tunnel::open(channel, crate::session::SpoolLimits { budget, ..front.spool.clone() }, cut.clone(), place);
+    let jump = Jump {
+        front: Arc::clone(&front),
+        outer: Arc::clone(&outer),
+        target: target.clone(),
+        certificate_refused,
+        room,
+        refusals,
+        wish,
+        by: "none",
+        proven: proven.clone(),
+    };
+    let (stream, end) = tunnel;
+    let ended = conduct(&front, config, stream, Connection::inside(jump), proven, cut).await;
+    if let Err(error) = ended {
+        debug!(session = %outer.id, %target, %error, "a connection to a target's name ended");
+    }
+    if let Some(why) = end.close().await {
+        let message = format!("a connection to {target} was cut: {why}");
+        error!(session = %outer.id, user = %outer.user.name, "{message}");
+        let event = AuditEvent { target: Some(target), ..outer.event(What::Error { message }) };
+        front.services.audit.append_later(event);
+    }
+}
+
+impl Around {
+    /// The target of that name and what answers in its name. Every name costs the same look-ups but one that is answered.
+    async fn looked_up(&self, wish: &Wish) -> Option<(TargetName, Arc<ServerConfig>)> {
+        let services = &self.front.services;
+        let visible = match requestable::targets_for(services, &self.outer.user.name).await {
+            Ok(visible) => visible,
+            Err(error) => {
+                error!(%error, "the targets of a user cannot be looked up");
+                return None;
+            }
+        };
+        let snapshot = services.snapshot.load_full();
+        // The key counts as much as the name: one that was taken away opens nothing over a connection that is still open.
+        let owner = snapshot.directory.owner_of(&self.outer.user.fingerprint);
+        if owner.is_none_or(|owner| owner.name != self.outer.user.name) {
+            return None;
+        }
+        let suffix = &snapshot.settings.suffix;
+        let target = target_named(&wish.host, suffix).filter(|_| wish.port == SSH && wish.host.len() <= LONGEST)?;
+        if !visible.iter().any(|visible| visible.name == target) || snapshot.inventory.target(&target).is_none() {
+            return None;
+        }
+        match self.front.hosts.answering_for(&target, suffix, services.clock.now()).await {
+            Ok(config) => Some((target, config)),
+            Err(error) => {
+                error!(%target, %error, "no host certificate for a target could be made");
+                None
+            }
+        }
+    }
+}
