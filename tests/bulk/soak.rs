@@ -18,6 +18,7 @@ fn number(name: &str, or: u64) -> u64 {
 /// of them with a slow reader, every third with new keys every 8 MiB.
 #[test]
 #[ignore = "takes an hour: `just soak`"]
+#[allow(clippy::print_stderr, reason = "an hour without a word looks like a hang")]
 fn fifty_transfers_of_a_gigabyte_are_whole() {
     let (runs, limit) = (number("DOORWARD_SOAK_RUNS", 50), number("DOORWARD_SOAK_MIB", 1024) * MIB);
     let bastion = bastion("recorded_mib = 4", "");
