@@ -35,7 +35,7 @@ use super::reader::LogFiles;
 /// How many bytes of input may wait for all targets together.
 const SPILL_IN_ALL: u64 = 4 * 1024 * 1024 * 1024;
 /// How many of them may be one user's.
-const SPILL_PER_USER: u64 = 1024 * 1024 * 1024;
+const SPILL_PER_USER: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Why the bastion does not start. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]

@@ -35,11 +35,12 @@ pub struct SpoolLimits {
 }
 
 impl SpoolLimits {
-    /// The usual limits: 1 MiB in memory, 256 MiB in all, files in `folder`.
+    /// The usual limits: 1 MiB in memory, 2 GiB in all, files in `folder`. A client sends faster than a target and a slow
+    /// reader of its output take, and nothing can ask it to wait: of a gigabyte most may be here at some time.
     #[must_use]
     pub fn usual(folder: PathBuf, budget: Arc<Budget>) -> Self {
         const MIB: u64 = 1024 * 1024;
-        Self { memory: 1024 * 1024, waiting: 256 * MIB, segment: 16 * MIB, folder, budget }
+        Self { memory: 1024 * 1024, waiting: 2048 * MIB, segment: 16 * MIB, folder, budget }
     }
 }
 
