@@ -8,6 +8,10 @@ check:
 test *filter:
     cargo test --release --locked {{filter}}
 
+# The long run that is no part of `check`: a gigabyte through the bastion and back, fifty times. An hour or more.
+soak:
+    cargo test --release --locked --test bulk -- --ignored --nocapture fifty_transfers
+
 # Format and lints.
 lint:
     cargo fmt --check

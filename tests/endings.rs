@@ -221,6 +221,7 @@ fn a_reload_that_would_need_a_restart_changes_nothing_and_names_the_key() {
         ("port", format!("port = 9\n{plain}"), shipped.clone()),
         ("[limits] max_sessions", format!("{plain}\n[limits]\nmax_sessions = 9\n"), shipped.clone()),
         ("[limits] recordings_mib", format!("{plain}\n[limits]\nrecordings_mib = 9\n"), shipped.clone()),
+        ("[limits] recorded_mib", format!("{plain}\n[limits]\nrecorded_mib = 9\n"), shipped.clone()),
         ("certs/session.toml", plain.clone(), with_another_validity(&shipped)),
     ];
     for (key, changed, certificates) in changes {

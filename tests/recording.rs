@@ -23,7 +23,7 @@ fn header(number: u64) -> RecorderHeader {
 }
 
 fn no_limits() -> RecordingLimits {
-    RecordingLimits { quota: u64::MAX, keep_free: 0 }
+    RecordingLimits { quota: u64::MAX, keep_free: 0, kept: u64::MAX }
 }
 
 fn folder(dir: &Path, limits: RecordingLimits) -> RecordingFolder {
@@ -140,7 +140,7 @@ async fn fill_all(recorders: &RecordingFolder, user: &str, numbers: std::ops::Ra
 #[tokio::test]
 async fn beyond_its_own_bound_no_recording_goes_on_whatever_passes() {
     let dir = tempfile::tempdir().unwrap();
-    let recorders = folder(dir.path(), RecordingLimits { quota: 800_000, keep_free: 0 });
+    let recorders = folder(dir.path(), RecordingLimits { quota: 800_000, keep_free: 0, kept: u64::MAX });
     for (number, stream) in [(10, Stream::Input), (11, Stream::Output)] {
         let mut recorder = recorders.open(header(number)).await.unwrap();
         let path = dir.path().join("recordings").join(recorder.file_name());
@@ -162,7 +162,7 @@ async fn beyond_its_own_bound_no_recording_goes_on_whatever_passes() {
 #[tokio::test]
 async fn a_user_who_fills_their_share_stops_nobody_else_also_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let limits = RecordingLimits { quota: 400_000, keep_free: 0 };
+    let limits = RecordingLimits { quota: 400_000, keep_free: 0, kept: u64::MAX };
     let recorders = folder(dir.path(), limits);
     let reason = fill_all(&recorders, "mallory", 20..60).await;
     assert!(reason.contains("the recordings of mallory have used up a user's share of 100000 bytes"), "{reason}");
@@ -180,13 +180,13 @@ async fn a_user_who_fills_their_share_stops_nobody_else_also_after_a_restart() {
 #[tokio::test]
 async fn beyond_the_quota_no_recording_begins_and_deleting_some_makes_room() {
     let dir = tempfile::tempdir().unwrap();
-    let limits = RecordingLimits { quota: 100_000, keep_free: 0 };
+    let limits = RecordingLimits { quota: 100_000, keep_free: 0, kept: u64::MAX };
     let recorders = folder(dir.path(), limits);
     for (user, number) in [("alice", 100), ("bob", 200), ("carol", 300), ("dave", 400)] {
         fill_all(&recorders, user, number..number + 90).await;
     }
     assert!((90_000..=100_000).contains(&recorders.used()), "{}", recorders.used());
-    let full = RecordingLimits { quota: recorders.used(), keep_free: 0 };
+    let full = RecordingLimits { quota: recorders.used(), keep_free: 0, kept: u64::MAX };
     let again = folder(dir.path(), full);
     assert_eq!(again.used(), recorders.used());
     std::fs::remove_dir_all(dir.path().join("recordings/2026-09-21")).unwrap();
@@ -205,7 +205,9 @@ async fn beyond_the_quota_no_recording_begins_and_deleting_some_makes_room() {
 #[tokio::test]
 async fn recordings_leave_the_space_that_the_audit_log_needs() {
     let dir = tempfile::tempdir().unwrap();
-    let refusal = folder(dir.path(), RecordingLimits { quota: u64::MAX, keep_free: u64::MAX }).open(header(6)).await;
+    let refusal = folder(dir.path(), RecordingLimits { quota: u64::MAX, keep_free: u64::MAX, kept: u64::MAX })
+        .open(header(6))
+        .await;
     let refusal = refusal.err().expect("no recording, no command").to_string();
     assert!(refusal.contains("free on the disk"), "{refusal}");
     // A folder that cannot be written.
@@ -213,4 +215,53 @@ async fn recordings_leave_the_space_that_the_audit_log_needs() {
     std::fs::remove_dir_all(dir.path().join("recordings")).unwrap();
     std::fs::write(dir.path().join("recordings"), "in the way").unwrap();
     assert!(recorders.open(header(7)).await.is_err());
+}
+
+#[tokio::test]
+async fn of_a_long_stream_the_beginning_is_recorded_and_the_length_and_digest_of_all_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorders = folder(dir.path(), RecordingLimits { quota: u64::MAX, keep_free: 0, kept: 10 });
+    let mut recorder = recorders.open(header(8)).await.unwrap();
+    let path = dir.path().join("recordings").join(recorder.file_name());
+    put(&mut recorder, Stream::Input, b"123456").await;
+    put(&mut recorder, Stream::Output, b"exactly 10").await;
+    put(&mut recorder, Stream::Input, b"7890abc").await;
+    put(&mut recorder, Stream::Error, b"oh").await;
+    put(&mut recorder, Stream::Input, b"def").await;
+    let whole = Digest::of(b"1234567890abcdef");
+    assert_eq!(recorder.digests().await, [Some(whole), None, None]);
+    recorder.finish(0).await.unwrap();
+    let file = std::fs::read(&path).unwrap();
+    let events: Vec<_> = Reader::open(&file[..]).unwrap().1.map(|event| event.unwrap().what).collect();
+    let expected = [
+        Happened::Passed(Track::Input, b"123456".to_vec()),
+        Happened::Passed(Track::Output, b"exactly 10".to_vec()),
+        Happened::Passed(Track::Input, b"7890".to_vec()),
+        Happened::Passed(Track::Error, b"oh".to_vec()),
+        Happened::Whole(Track::Input, 16, whole),
+        Happened::Exit(0),
+    ];
+    assert_eq!(events, expected);
+}
+
+#[tokio::test]
+async fn binary_data_is_exact_and_shows_as_one_character() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorder = folder(dir.path(), no_limits()).open(header(9)).await.unwrap();
+    let path = dir.path().join("recordings").join(recorder.file_name());
+    let bytes: Vec<u8> = (0..20_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    recorder.write(Stream::Error, Bytes::from(bytes.clone())).await.unwrap();
+    recorder.finish(0).await.unwrap();
+    let file = std::fs::read_to_string(&path).unwrap();
+    assert!(file.len() < bytes.len() * 3 / 2, "{} bytes for {}", file.len(), bytes.len());
+    assert!(file.contains("\"o\", \"\u{fffd}\"]"), "one character for all of it");
+    let passed: Vec<u8> = Reader::open(file.as_bytes())
+        .unwrap()
+        .1
+        .flat_map(|event| match event.unwrap().what {
+            Happened::Passed(Track::Error, bytes) => bytes,
+            _ => Vec::new(),
+        })
+        .collect();
+    assert!(passed == bytes);
 }

@@ -364,6 +364,13 @@ pub struct FinishedCommand {
     pub recording: String,
     /// Digest of the finished recording.
     pub recording_digest: Option<Digest>,
+    /// SHA-256 of standard input, output, error where the recording holds only the beginning; absent where it holds all.
+    #[serde(default, skip_serializing_if = "all_recorded")]
+    pub stream_digests: [Option<Digest>; 3],
+}
+
+fn all_recorded(digests: &[Option<Digest>; 3]) -> bool {
+    digests.iter().all(Option::is_none)
 }
 
 #[cfg(test)]

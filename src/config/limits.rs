@@ -48,6 +48,7 @@ impl LimitSettings {
             ("[limits] input_per_user_mib", !all || user),
             ("[limits] input_per_command_mib", !all || !user || input.per_command == wait.per_command),
             ("[limits] recordings_mib", self.recordings.quota == other.recordings.quota),
+            ("[limits] recorded_mib", self.recordings.kept == other.recordings.kept),
             ("[limits] keep_free_mib", self.recordings.keep_free == other.recordings.keep_free),
         ];
         compared.into_iter().filter(|(_, same)| !same).map(|(key, _)| key)
@@ -69,6 +70,7 @@ pub(super) fn read(mut table: Table<'_, '_>, source: &Source, out: &mut Vec<Diag
     read_input(&mut table, &mut read.input, &mut pairs, out);
     let recordings = &mut read.recordings;
     recordings.quota = mebibytes(&mut table, "recordings_mib", out).unwrap_or(recordings.quota);
+    recordings.kept = mebibytes(&mut table, "recorded_mib", out).unwrap_or(recordings.kept);
     recordings.keep_free = mebibytes(&mut table, "keep_free_mib", out).unwrap_or(recordings.keep_free);
     if out.len() == before {
         for pair in pairs {

@@ -1,9 +1,12 @@
 //! asciicast v2 (<https://docs.asciinema.org/manual/asciicast/v2/>): an encoder, and a reader for files from anywhere.
 //!
-//! Every byte that passed is in the file, and any player shows it. What the format has no word for stands in events of our
-//! own code `d`, which players pass over: which output was standard error, the exact bytes where they were not UTF-8, the
-//! exit code. `docs/audit-log-format.md` has the grammar. Refuses to know files and clocks.
+//! Every byte that is recorded is in the file, and any player shows it. What the format has no word for stands in events of
+//! our own code `d`, which players pass over: which output was standard error, the exact bytes where they were not UTF-8, the
+//! length and digest of a stream that was recorded in part, the exit code. `docs/audit-log-format.md` has the grammar.
+//! Refuses to know files and clocks.
 
+use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Read as _};
 use std::time::Duration;
 
@@ -11,10 +14,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::text;
+use crate::domain::{Digest, text};
 
 /// Most bytes of a command's stream in one event.
 const CHUNK: usize = 32 * 1024;
+/// From so many bytes on, an event of which much is no text shows one U+FFFD for all of it: nobody reads it, and each byte
+/// would cost three.
+const BINARY: usize = 1024;
 /// Longest line that the reader takes, in bytes: a chunk of which each byte is escaped, with room.
 const LONGEST_LINE: u64 = 1024 * 1024;
 /// The code of our own events.
@@ -29,6 +35,19 @@ pub enum Track {
     Output,
     /// Standard error; shown as output.
     Error,
+}
+
+impl Track {
+    /// Every track, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Input, Self::Output, Self::Error];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// The first line.
@@ -113,10 +132,15 @@ impl Encoder {
         }
     }
 
+    /// Says of a stream that was recorded in part how many bytes passed in all, and their SHA-256.
+    pub fn whole(&mut self, track: Track, bytes: u64, digest: Digest, file: &mut String) {
+        self.line(OURS, &format!("whole {} {bytes} {digest}", track.name()), file);
+    }
+
     /// Ends the recording with the exit code that the client got.
     pub fn finish(&mut self, elapsed: Duration, exit: u8, file: &mut String) {
         self.last = self.last.max(elapsed);
-        for track in [Track::Input, Track::Output, Track::Error] {
+        for track in Track::ALL {
             let rest = std::mem::take(self.begun_mut(track));
             if !rest.is_empty() {
                 self.event(track, &rest, file);
@@ -135,12 +159,16 @@ impl Encoder {
     }
 
     fn event(&self, track: Track, bytes: &[u8], file: &mut String) {
-        let shown = String::from_utf8_lossy(bytes);
-        let exact = std::str::from_utf8(bytes).is_err().then(|| format!("bytes {}", STANDARD.encode(bytes)));
-        let error = (track == Track::Error).then(|| "error".to_owned());
-        let marks: Vec<String> = error.into_iter().chain(exact).collect();
-        if !marks.is_empty() {
-            self.line(OURS, &marks.join(" "), file);
+        let text = std::str::from_utf8(bytes);
+        let shown = match text {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) if is_binary(bytes) => Cow::Borrowed("\u{fffd}"),
+            Err(_) => String::from_utf8_lossy(bytes),
+        };
+        match (track == Track::Error, text.is_err()) {
+            (false, false) => {}
+            (true, false) => self.line(OURS, "error", file),
+            (error, true) => self.exact(if error { "error bytes " } else { "bytes " }, bytes, file),
         }
         match track {
             Track::Input => self.line("i", &shown, file),
@@ -150,14 +178,40 @@ impl Encoder {
     }
 
     fn line(&self, code: &str, data: &str, file: &mut String) {
+        self.begin_line(code, file);
+        file.push_str(&json(&data));
+        file.push_str("]\n");
+    }
+
+    /// The mark that holds `bytes` as they are. Base64 needs no escaping, so it is written in place.
+    fn exact(&self, mark: &str, bytes: &[u8], file: &mut String) {
+        self.begin_line(OURS, file);
+        file.push('"');
+        file.push_str(mark);
+        STANDARD.encode_string(bytes, file);
+        file.push_str("\"]\n");
+    }
+
+    fn begin_line(&self, code: &str, file: &mut String) {
         let (seconds, micros) = (self.last.as_secs(), self.last.subsec_micros());
-        file.push_str(&format!("[{seconds}.{micros:06}, \"{code}\", {}]\n", json(&data)));
+        // Writing to a String does not fail.
+        let _ = write!(file, "[{seconds}.{micros:06}, \"{code}\", ");
     }
 }
 
 fn json(value: &impl Serialize) -> String {
     // Strings and numbers alone: there is nothing that could fail.
     text::escape_json(&serde_json::to_string(value).unwrap_or_default()).into_owned()
+}
+
+/// Whether more than a sixteenth of a long `bytes` is no text. Looks no further than it must.
+fn is_binary(bytes: &[u8]) -> bool {
+    let mut wrong = 0;
+    bytes.len() >= BINARY
+        && bytes.utf8_chunks().any(|chunk| {
+            wrong += chunk.invalid().len();
+            wrong > bytes.len() / 16
+        })
 }
 
 /// How many bytes at the end of `bytes` are the beginning of a character that more bytes could complete.
@@ -202,6 +256,8 @@ pub struct Event {
 pub enum Happened {
     /// Bytes passed.
     Passed(Track, Vec<u8>),
+    /// A stream of which only the beginning is recorded: its length in all, and its SHA-256.
+    Whole(Track, u64, Digest),
     /// The command ended with this exit code; the recording is complete.
     Exit(u8),
 }
@@ -260,6 +316,9 @@ impl<R: BufRead> Reader<R> {
                 "o" => Track::Output,
                 OURS => match Mark::parse(&data).ok_or_else(|| self.malformed("an unknown mark"))? {
                     Mark { exit: Some(exit), .. } => return Ok(Some(Event { time, what: Happened::Exit(exit) })),
+                    Mark { whole: Some((track, bytes, digest)), .. } => {
+                        return Ok(Some(Event { time, what: Happened::Whole(track, bytes, digest) }));
+                    }
                     read => {
                         mark = read;
                         continue;
@@ -297,6 +356,7 @@ impl<R: BufRead> Iterator for Reader<R> {
 struct Mark {
     error: bool,
     bytes: Option<Vec<u8>>,
+    whole: Option<(Track, u64, Digest)>,
     exit: Option<u8>,
 }
 
@@ -308,6 +368,11 @@ impl Mark {
             match word {
                 "error" => mark.error = true,
                 "bytes" => mark.bytes = Some(STANDARD.decode(words.next()?).ok()?),
+                "whole" => {
+                    let name = words.next()?;
+                    let track = Track::ALL.into_iter().find(|track| track.name() == name)?;
+                    mark.whole = Some((track, words.next()?.parse().ok()?, words.next()?.parse().ok()?));
+                }
                 "exit" => mark.exit = Some(words.next()?.parse().ok()?),
                 _ => return None,
             }

@@ -23,9 +23,11 @@ use crate::domain::{Digest, UserName};
 use crate::service::ports::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
 
 mod quota;
+mod streams;
 
 pub use quota::RecordingLimits;
 use quota::Room;
+use streams::Streams;
 
 /// Chunks that wait for the disk; then `write` waits.
 const QUEUE: usize = 16;
@@ -138,6 +140,7 @@ impl Growing {
 
 enum Step {
     Passed(Duration, Track, Bytes),
+    Digests(oneshot::Sender<[Option<Digest>; 3]>),
     Finish(Duration, u8, oneshot::Sender<Result<Digest, RecordError>>),
 }
 
@@ -207,14 +210,27 @@ fn begin(shared: Arc<Shared>, day: &str, name: &str, header: &RecorderHeader) ->
 /// Writes what comes until the end, a fault, or nobody is there any more.
 fn record(mut growing: Growing, mut encoder: Encoder, steps: &mut mpsc::Receiver<Step>) -> io::Result<()> {
     let mut text = String::new();
+    let mut streams = Streams::new(growing.shared.limits.kept);
     while let Some(step) = steps.blocking_recv() {
         text.clear();
         match step {
             Step::Passed(elapsed, track, bytes) => {
-                encoder.passed(elapsed, track, &bytes, &mut text);
-                growing.write(&text)?;
+                let recorded = streams.passed(track, &bytes);
+                if !recorded.is_empty() {
+                    encoder.passed(elapsed, track, recorded, &mut text);
+                    growing.write(&text)?;
+                }
+            }
+            Step::Digests(answer) => {
+                let digests = Track::ALL.map(|track| streams.cut(track).map(|(_, digest)| digest));
+                let _ = answer.send(digests);
             }
             Step::Finish(elapsed, exit, done) => {
+                for track in Track::ALL {
+                    if let Some((bytes, digest)) = streams.cut(track) {
+                        encoder.whole(track, bytes, digest, &mut text);
+                    }
+                }
                 encoder.finish(elapsed, exit, &mut text);
                 let finished = growing.finish(&text).map_err(|error| RecordError { reason: error.to_string() });
                 // The command may have been dropped meanwhile; the file is whole all the same.
@@ -255,6 +271,14 @@ impl Recorder for CommandRecorder {
             Stream::Error => Track::Error,
         };
         self.steps.send(Step::Passed(self.started.elapsed(), track, data)).await.map_err(|_| self.fault())
+    }
+
+    async fn digests(&mut self) -> [Option<Digest>; 3] {
+        let (answer, digests) = oneshot::channel();
+        if self.steps.send(Step::Digests(answer)).await.is_err() {
+            return [None; 3];
+        }
+        digests.await.unwrap_or_default()
     }
 
     async fn finish(self: Box<Self>, exit: u8) -> Result<Digest, RecordError> {

@@ -22,7 +22,9 @@ pub struct InputLimits {
 impl Default for InputLimits {
     fn default() -> Self {
         const MIB: u64 = 1024 * 1024;
-        Self { memory: 1024 * 1024, per_command: 256 * MIB, per_user: 1024 * MIB, in_all: 4096 * MIB }
+        // A client sends faster than a target and a slow reader of its output take, and nothing can ask it to wait: of a
+        // gigabyte most may be here at some time.
+        Self { memory: 1024 * 1024, per_command: 2048 * MIB, per_user: 2048 * MIB, in_all: 4096 * MIB }
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Conversation {
     /// Why a presented certificate did not count.
     pub(super) certificate_refused: Option<CertificateError>,
     /// Its place among the connection's conversations.
-    pub(super) _place: OwnedSemaphorePermit,
+    pub(super) place: Arc<OwnedSemaphorePermit>,
 }
 
 /// What a channel asks for.
@@ -69,6 +69,7 @@ pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
         let _ = write.close().await;
         return;
     };
+    let place = Arc::clone(&conversation.place);
     let gone = conversation.front.cut.child_token();
     let budget = conversation.front.waiting.of(&conversation.session.user.name);
     let (mut writer, reader) = spool(SpoolLimits { budget, ..conversation.front.spool.clone() });
@@ -88,11 +89,14 @@ pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
     let last_words = async {
         let _ = write.exit_status(u32::from(code)).await;
         let _ = write.eof().await;
+        // Before the close: who is told that the channel is closed may open the next one.
+        drop(place);
         let _ = write.close().await;
-        // The client answers the close; until then its messages are still to be taken.
-        let _ = draining.await;
     };
     let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+    // russh keeps its end of a channel that we close first until the connection ends, and says nothing when the client answers:
+    // waiting for that would keep this task for as long. What still comes is dropped by russh once nobody takes it.
+    draining.abort();
 }
 
 /// Waits for the request that starts something, and notes what came before it.

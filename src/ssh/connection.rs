@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use russh::keys::{HashAlg, PublicKey};
@@ -59,9 +59,22 @@ pub(super) struct Attempts {
 }
 
 /// What a session channel has asked for so far.
-#[derive(Default)]
 pub(super) struct Asked {
     pub(super) started: bool,
+    /// Its conversation's place, for as long as that lasts.
+    place: Weak<OwnedSemaphorePermit>,
+}
+
+impl Asked {
+    /// Nothing yet, on the channel that took `place`.
+    pub(super) fn by(place: &Arc<OwnedSemaphorePermit>) -> Self {
+        Self { started: false, place: Arc::downgrade(place) }
+    }
+
+    /// Whether the channel is still used from our side.
+    pub(super) fn lives(&self) -> bool {
+        self.place.strong_count() > 0
+    }
 }
 
 /// One connection.

@@ -120,6 +120,8 @@ impl Handler for Connection {
             return Ok(()); // dropping the handle refuses
         };
         let session = Arc::clone(session);
+        // russh does not call back for a close that answers ours.
+        self.channels.retain(|_, asked| asked.lives());
         let Some(place) = self.place(&self.room) else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
@@ -130,9 +132,9 @@ impl Handler for Connection {
             session,
             target: self.target().cloned(),
             certificate_refused: self.certificate_refused.clone(),
-            _place: place,
+            place: Arc::new(place),
         };
-        self.channels.insert(channel.id(), Asked::default());
+        self.channels.insert(channel.id(), Asked::by(&conversation.place));
         reply.accept().await;
         let front = Arc::clone(&self.front);
         front.conversations.spawn(channel::serve(conversation, channel));

@@ -90,6 +90,18 @@ impl FrontDoor {
 /// russh's own configuration, for those who may not name russh's server.
 pub type ServerConfig = russh::server::Config;
 
+/// When we ask a client for new keys: later than any client that we know asks us.
+///
+/// russh ends a connection on which more than 4 MiB arrive between its request and the client's answer (`Error::Pending`). So
+/// much is under way when a user sends on three channels at once, and every transfer was then lost. A client that asks stops
+/// sending first. Stock `ssh` asks after 1 GiB with ChaCha20-Poly1305 and after 64 GiB with AES-GCM, and never because of the
+/// time unless its user says so (`RekeyLimit`). 16 GiB are fewer than 2^31 packets, so that no nonce of either cipher comes
+/// twice (RFC 4344, section 3.1) whatever the client does.
+fn rekey() -> russh::Limits {
+    const LIMIT: usize = 16 << 30;
+    russh::Limits { rekey_write_limit: LIMIT, rekey_read_limit: LIMIT, rekey_time_limit: std::time::Duration::MAX }
+}
+
 /// russh's configuration for a host key and its certificate.
 #[must_use]
 pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Limits) -> ServerConfig {
@@ -109,6 +121,7 @@ pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Li
         keepalive_interval: Some(std::time::Duration::from_secs(30)),
         keepalive_max: 3,
         nodelay: true,
+        limits: rekey(),
         ..russh::server::Config::default()
     }
 }

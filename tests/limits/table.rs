@@ -10,7 +10,7 @@ use crate::support::bastion::DOORWARD;
 use crate::support::sshd::{new_key, text};
 
 /// Key, default, least, most, as they are written; and another value that stands alone.
-const LIMITS: [(&str, &str, &str, &str, &str); 20] = [
+const LIMITS: [(&str, &str, &str, &str, &str); 21] = [
     ("handshake_deadline", "\"30s\"", "\"2s\"", "\"10m\"", "\"40s\""),
     ("unread_deadline", "\"2m\"", "\"5s\"", "\"1h\"", "\"3m\""),
     ("max_unproven", "100", "1", "4096", "200"),
@@ -26,10 +26,11 @@ const LIMITS: [(&str, &str, &str, &str, &str); 20] = [
     ("channel_queue", "100", "1", "1000", "50"),
     ("auth_failures_logged", "120", "1", "10000", "60"),
     ("input_memory_kib", "1024", "1", "65536", "512"),
-    ("input_per_command_mib", "256", "1", "1073741824", "100"),
-    ("input_per_user_mib", "1024", "1", "1073741824", "900"),
+    ("input_per_command_mib", "2048", "1", "1073741824", "100"),
+    ("input_per_user_mib", "2048", "1", "1073741824", "3000"),
     ("input_mib", "4096", "1", "1073741824", "5000"),
     ("recordings_mib", "10240", "1", "1073741824", "9"),
+    ("recorded_mib", "64", "1", "1073741824", "65"),
     ("keep_free_mib", "256", "1", "1073741824", "9"),
 ];
 

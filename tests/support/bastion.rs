@@ -62,6 +62,8 @@ pub struct Setup {
     pub prepare: Box<dyn Fn(&Path)>,
     /// How `serve` is started: environment, limits. Gets the command, may wrap it.
     pub wrap: Box<dyn Fn(Command) -> Command>,
+    /// More lines of the OpenSSH target's `sshd_config`, before its `Match` blocks.
+    pub target: String,
 }
 
 impl Default for Setup {
@@ -72,6 +74,7 @@ impl Default for Setup {
             tables: String::new(),
             prepare: Box::new(|_| {}),
             wrap: Box::new(|command| command),
+            target: String::new(),
         }
     }
 }
@@ -103,7 +106,7 @@ impl Bastion {
         let port = free_port();
         init(dir.path(), port);
         let bastion_dir = dir.path().join("bastion");
-        let sshd = target(&bastion_dir);
+        let sshd = target(&bastion_dir, &setup.target);
         let bastion = Self { dir, setup, child: None, port, sshd };
         bastion.write_configuration();
         bastion.write_clients();
@@ -344,14 +347,14 @@ fn init(home: &Path, port: u16) {
 }
 
 /// The OpenSSH target, with the snippet of `target enroll` under paths of the test's own.
-fn target(dir: &Path) -> Sshd {
+fn target(dir: &Path, lines: &str) -> Sshd {
     let ca = fs::read_to_string(dir.join("certs/target_ca.pub")).expect("the target CA's public key");
     let account = own_account();
     Sshd::start(|place| {
         fs::write(place.join("target_ca.pub"), &ca).expect("the CA");
         fs::write(place.join("principals"), format!("web-1/{account}@bastion.test\n")).expect("the principals");
         format!(
-            "Match User {account}\n  TrustedUserCAKeys {place}/target_ca.pub\n  AuthorizedPrincipalsFile {place}/principals\n  \
+            "{lines}\nMatch User {account}\n  TrustedUserCAKeys {place}/target_ca.pub\n  AuthorizedPrincipalsFile {place}/principals\n  \
              AuthorizedKeysFile none\n  DisableForwarding yes\n  PermitUserRC no\n",
             place = place.display()
         )

@@ -51,6 +51,7 @@ pub(super) fn recording_writer(data: &[u8]) -> bool {
             Happened::Passed(track, bytes) => {
                 back[TRACKS.iter().position(|known| *known == track).expect("a track")].extend(bytes);
             }
+            Happened::Whole(track, ..) => panic!("nobody said that only the beginning of {track:?} is here"),
             Happened::Exit(code) => exit = Some(code),
         }
     }

@@ -75,6 +75,7 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
             milliseconds: 302_000,
             recording: said(),
             recording_digest: None,
+            stream_digests: [None, Some(digest), None],
         }),
         What::CommandOutcomeUnknown { command },
         What::Error { message: said() },

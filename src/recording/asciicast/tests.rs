@@ -40,6 +40,7 @@ fn read(file: &str) -> (Header, Passed, Option<u8>) {
         match event.unwrap().what {
             Happened::Passed(track, bytes) => passed.push((track, bytes)),
             Happened::Exit(code) => exit = Some(code),
+            Happened::Whole(..) => panic!("nothing here is recorded in part"),
         }
     }
     (header, passed, exit)

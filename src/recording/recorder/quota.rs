@@ -25,11 +25,14 @@ pub struct RecordingLimits {
     pub quota: u64,
     /// Space that recordings leave free on their disk, for the audit log and the database.
     pub keep_free: u64,
+    /// How much of each stream of a command is recorded. Of what is longer the beginning is, and the digest of all.
+    pub kept: u64,
 }
 
 impl Default for RecordingLimits {
     fn default() -> Self {
-        Self { quota: 10 * 1024 * 1024 * 1024, keep_free: 256 * 1024 * 1024 }
+        const MIB: u64 = 1024 * 1024;
+        Self { quota: 10 * 1024 * MIB, keep_free: 256 * MIB, kept: 64 * MIB }
     }
 }
 

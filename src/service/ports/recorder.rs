@@ -63,6 +63,12 @@ pub trait Recorder: Send {
     /// [`RecordError`]: then the command is ended.
     async fn write(&mut self, stream: Stream, data: Bytes) -> Result<(), RecordError>;
 
+    /// The SHA-256 of each stream (input, output, error) of which the recording holds only the beginning, over all that
+    /// passed. To be asked before [`Self::finish`].
+    async fn digests(&mut self) -> [Option<Digest>; 3] {
+        [None; 3]
+    }
+
     /// Ends the recording with the exit code and gives the digest of the file.
     ///
     /// # Errors

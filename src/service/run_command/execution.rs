@@ -129,14 +129,19 @@ impl Attempt<'_> {
         outcome: Outcome,
         bytes: [u64; 3],
         began: Instant,
-        recorder: Box<dyn Recorder>,
+        mut recorder: Box<dyn Recorder>,
         client: &mut dyn ClientSide,
     ) -> u8 {
         let code = outcome.code();
         let mut lines: Vec<String> = outcome.line().into_iter().collect();
         say(client, &std::mem::take(&mut lines)).await;
         let recording = recorder.file_name().to_owned();
-        let digest = match tokio::time::timeout(LAST_WRITE, recorder.finish(code)).await {
+        let mut stream_digests = [None; 3];
+        let last = async {
+            stream_digests = recorder.digests().await;
+            recorder.finish(code).await
+        };
+        let digest = match tokio::time::timeout(LAST_WRITE, last).await {
             Ok(Ok(digest)) => Some(digest),
             Ok(Err(error)) => {
                 tracing::error!(%error, recording, "a recording is not complete");
@@ -155,6 +160,7 @@ impl Attempt<'_> {
             milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             recording,
             recording_digest: digest,
+            stream_digests,
         }));
         if digest.is_none() {
             lines.push("the recording of this command is not complete; tell the operator of the bastion".to_owned());

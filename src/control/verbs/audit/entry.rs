@@ -114,12 +114,22 @@ fn command_allowed(allowed: &AllowedCommand) -> Vec<String> {
 }
 
 fn command_finished(finished: &FinishedCommand) -> Vec<String> {
-    let FinishedCommand { command, exit, ended_by, bytes, milliseconds, recording, recording_digest: _ } = finished;
+    let FinishedCommand {
+        command,
+        exit,
+        ended_by,
+        bytes,
+        milliseconds,
+        recording,
+        recording_digest: _,
+        stream_digests,
+    } = finished;
     let ended = ended_by.as_ref().map_or_else(String::new, |why| format!(", ended by {why}"));
     let [input, output, error] = bytes;
+    let in_part = if stream_digests.iter().any(Option::is_some) { " (in part)" } else { "" };
     vec![
         format!("{command} exit {exit} after {}{ended}", milliseconds_long(*milliseconds)),
-        format!("{input} bytes in, {output} out, {error} error output; recording {recording}"),
+        format!("{input} bytes in, {output} out, {error} error output; recording {recording}{in_part}"),
     ]
 }
 
