@@ -121,15 +121,16 @@ impl Connection {
     /// A connection inside another one. They share their room for conversations and for entries about refusals. Who it is has
     /// been proved outside, so the connection to the target is begun before the first byte is exchanged here.
     pub(super) fn inside(jump: Jump) -> Self {
-        let outer = Arc::clone(&jump.outer);
+        let outer = &jump.outer;
+        let session = Arc::clone(&outer.session);
         let mut connection = Self {
-            front: Arc::clone(&jump.front),
-            session: jump.outer.id.clone(),
-            peer: jump.outer.peer,
-            room: Arc::clone(&jump.room),
+            front: Arc::clone(&outer.front),
+            session: session.id.clone(),
+            peer: session.peer,
+            room: Arc::clone(&outer.room),
             jumps: Arc::new(Semaphore::new(0)),
-            refusals: Arc::clone(&jump.refusals),
-            certificate_refused: jump.certificate_refused.clone(),
+            refusals: Arc::clone(&outer.refusals),
+            certificate_refused: outer.certificate_refused.clone(),
             entrance: Entrance::Jump(jump),
             phase: Phase::Unproven(Attempts::default()),
             channels: HashMap::new(),
@@ -138,7 +139,7 @@ impl Connection {
             preparing: None,
             began: Instant::now(),
         };
-        connection.prepare(&outer);
+        connection.prepare(&session);
         connection
     }
 

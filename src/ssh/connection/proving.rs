@@ -25,7 +25,7 @@ impl Connection {
         let snapshot = self.front.services.snapshot.load();
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         if let Entrance::Jump(jump) = &self.entrance
-            && jump.outer.user.fingerprint != fingerprint
+            && jump.outer.session.user.fingerprint != fingerprint
         {
             return Err(OTHER_KEY);
         }
