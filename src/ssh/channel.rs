@@ -18,7 +18,7 @@ use crate::service::ports::ClientSide as _;
 use crate::service::run_command::{CommandAsk, run_command};
 use crate::service::selection::choice_by_login;
 use crate::service::{COULD_NOT_RUN, DENIED, Session, requestable};
-use crate::session::{SpoolLimits, spool};
+use crate::session::spool;
 
 use super::FrontDoor;
 use super::client::{Client, drain};
@@ -67,8 +67,7 @@ pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
     };
     let place = Arc::clone(&conversation.place);
     let gone = conversation.front.cut.child_token();
-    let budget = conversation.front.waiting.of(&conversation.session.user.name);
-    let (mut writer, reader) = spool(SpoolLimits { budget, ..conversation.front.spool.clone() });
+    let (mut writer, reader) = spool(conversation.front.spool_of(&conversation.session.user.name));
     if before.ended {
         writer.finish();
     }

@@ -18,7 +18,6 @@ use crate::audit::event::{AuditEvent, What};
 use crate::domain::{TargetName, limits, text};
 use crate::identity::certificate::CertificateError;
 use crate::service::{Session, requestable};
-use crate::session::SpoolLimits;
 
 use super::connection::{Attempts, Connection};
 use super::door::target_named;
@@ -149,8 +148,7 @@ pub(super) async fn answer(
     };
     reply.accept().await;
     let (cut, proven) = (front.cut.child_token(), CancellationToken::new());
-    let budget = front.waiting.of(&session.user.name);
-    let (stream, end) = Tunnel::open(channel, SpoolLimits { budget, ..front.spool.clone() }, cut.clone(), place);
+    let (stream, end) = Tunnel::open(channel, front.spool_of(&session.user.name), cut.clone(), place);
     let jump = Jump { outer, target: target.clone(), asked, by: "none", proven: proven.clone() };
     if let Err(error) = conduct(&front, config, stream, Connection::inside(jump), proven, cut).await {
         debug!(session = %session.id, %target, %error, "a connection to a target's name ended");

@@ -85,6 +85,11 @@ impl FrontDoor {
     pub async fn serve(self: Arc<Self>, listener: TcpListener) {
         listener::accept(self, listener).await;
     }
+
+    /// What bounds one more stream of input of `user`.
+    fn spool_of(&self, user: &UserName) -> SpoolLimits {
+        SpoolLimits { budget: self.waiting.of(user), ..self.spool.clone() }
+    }
 }
 
 /// russh's own configuration, for those who may not name russh's server.
