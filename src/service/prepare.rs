@@ -41,10 +41,16 @@ pub async fn prepare(services: &Services, session: &Session, target: &TargetName
             info!(session = %session_id, %user, %target, "a command took the prepared connection");
             return;
         }
-        Preparation::Unused => "no command came in time".to_owned(),
-        Preparation::Failed { reason } => reason,
+        // Nothing is wrong: somebody logged in and typed nothing, or not at once.
+        Preparation::Unused => {
+            info!(session = %session_id, %user, %target, "a connection was prepared and no command took it");
+            "no command came in time".to_owned()
+        }
+        Preparation::Failed { reason } => {
+            warn!(session = %session_id, %user, %target, reason, "a connection to a target could not be prepared");
+            reason
+        }
     };
-    warn!(session = %session_id, %user, %target, reason, "a connection was prepared and not used");
     let what = What::TargetConnectionUnused { reason };
     services.audit.append_later(AuditEvent { target: Some(target.clone()), ..session.event(what) });
 }
