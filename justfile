@@ -32,6 +32,19 @@ demo:
 tour:
     cargo run --release --locked -- demo --tour
 
+# libFuzzer on one target of fuzz/src/targets (needs `cargo install cargo-fuzz`). New inputs stay out of git.
+fuzz target seconds="60":
+    mkdir -p fuzz/target/corpus/{{target}}
+    RUSTC_BOOTSTRAP=1 cargo fuzz run {{target}} fuzz/target/corpus/{{target}} fuzz/corpus/{{target}} -- -max_total_time={{seconds}} -timeout=10
+
+# The same for every target, one after the other.
+fuzz-all seconds="60":
+    for target in $(ls fuzz/corpus); do just fuzz "$target" {{seconds}} || exit 1; done
+
+# doorward beside the installed OpenSSH, in alternation (docs/benchmarks.md); `just bench --only a,c` for some of it.
+bench *options:
+    cargo bench --locked --bench doorward -- {{options}}
+
 # The dependency policy in full; the tests hold the part that matters offline.
 deny:
     cargo deny check bans licenses sources

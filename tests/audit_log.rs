@@ -502,6 +502,8 @@ async fn the_example_in_the_documentation_is_real_and_its_commands_give_what_it_
     let files = segments(dir.path()).into_iter().chain([dir.path().join("checkpoint")]);
     let mut shown: String = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     shown.push_str(log.verifier_key().to_string().as_str());
+    let proof = doorward::audit::prove::prove_entry(dir.path(), &verifier(1), 1).unwrap().proof;
+    shown.push_str(&format!("\n{proof}"));
     for line in shown.lines().filter(|line| !line.is_empty()) {
         assert!(documentation.contains(&format!("{line}\n")), "missing in the documentation:\n{shown}");
     }

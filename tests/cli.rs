@@ -298,6 +298,25 @@ fn a_scanned_host_key_is_shown_and_not_trusted_until_the_operator_says_so() {
     assert_eq!((refused.code, refused.err.contains("--scan")), (2, true), "{refused:?}");
 }
 
+#[test]
+fn a_target_with_a_host_ca_is_added_listed_and_enrolled() {
+    let host = Host::with_set();
+    let ca = host.read("alice.pub");
+    let add = ["target", "add", "b", "web-1", "192.0.2.11", "--label", "tier=web", "--host-ca", ca.trim()];
+    let both = host.run(&[&add[..], &["--host-key", ca.trim()]].concat());
+    assert_eq!((both.code, both.err.contains("--host-key")), (2, true), "{both:?}");
+    let added = host.run(&[&add[..], &["--host-name", "web-1.example.com"]].concat());
+    assert_eq!(added.code, 0, "{added:?}");
+    let written = host.read("b/targets.toml");
+    assert!(written.contains("\nhost_ca = \"ssh-ed25519 ") && !written.contains("\nhost_key ="), "{written}");
+    let listed = host.run(&["target", "list", "b"]);
+    assert!(listed.out.contains("192.0.2.11:22 web-1.example.com certified by SHA256:"), "{listed:?}");
+    let script = host.run(&["target", "enroll", "b", "web-1", "--openssh", "9.2"]);
+    assert!(script.out.contains("HostCertificate") && script.out.trim_end().ends_with("echo 'done'"), "{script:?}");
+    let read = Command::new("sh").args(["-n", "-c", &script.out]).output().expect("sh runs");
+    assert!(read.status.success() && read.stderr.is_empty(), "{read:?}");
+}
+
 /// The files that an enrolment script writes, put below `root` in the place of `/`.
 fn files_of(script: &str, root: &Path) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();

@@ -15,6 +15,7 @@ use std::sync::OnceLock;
 
 use doorward::config::load;
 use doorward::domain::{Diagnostic, Severity};
+use doorward::inventory::{HostIdentity, Reach};
 
 /// A set as `init` makes it, with alice (admin), bob (approver), carol (reviewer) and the target web-1.
 struct Set {
@@ -189,9 +190,35 @@ fn each_mistake_in_a_file_is_an_error_at_its_place_with_what_to_write() {
             "users.toml:5:13",
             &["beyond its prefix", "10.0.0.0/8"],
         ),
+        (
+            "users.toml",
+            "groups = [\"admins\"]",
+            "networks = [\"::ffff:10.0.0.0/104\"]",
+            "users.toml:5:13",
+            &["no client is ever seen", "10.0.0.0/8"],
+        ),
         ("users.toml", "groups = [\"admins\"]", "networks = [\"office\"]", "users.toml:5:13", &["not a network"]),
         // targets.toml
-        ("targets.toml", "host_key", "host_ca", "targets.toml:4:1", &["`host_ca` is not enforced", "host_key ="]),
+        ("targets.toml", "host_key", "host_cert", "targets.toml:4:1", &["unknown key `host_cert`", "`host_ca`"]),
+        (
+            "targets.toml",
+            "host_key",
+            "host_ca = \"x\"\nhost_key",
+            "targets.toml:4:11",
+            &["one of them only", "take one out"],
+        ),
+        ("targets.toml", "host_key", "host_ca = 1 #", "targets.toml:4:11", &["host_ca"]),
+        ("targets.toml", "host_key", "host_ca = \"ssh-rsa AAAAB3NzaC1yc2E=\" #", "targets.toml:4:11", &["RSA keys"]),
+        (
+            "targets.toml",
+            "host_key",
+            "host_ca = \"@cert-authority * ssh-ed25519 AAAAC3Nz\" #",
+            "targets.toml:4:11",
+            &["known_hosts", "`ssh-…`"],
+        ),
+        ("targets.toml", "host_key", "host_name = \"web-1\"\nhost_key", "targets.toml:4:13", &["has a pinned key"]),
+        ("targets.toml", "host_key", "host_name = \"*.com\"\nhost_ca", "targets.toml:4:13", &["lower-case letters"]),
+        ("targets.toml", "host_key", "# host_key", "targets.toml:1:2", &["no `host_key` and no `host_ca`"]),
         ("targets.toml", "10.0.0.11", "2001:db8::1", "targets.toml:2:11", &["in brackets"]),
         ("targets.toml", "10.0.0.11", "10.0.0.11:0", "targets.toml:2:11", &["from 1 to 65535"]),
         ("targets.toml", "10.0.0.11", "a b", "targets.toml:2:11", &["host name or IP address"]),
@@ -218,6 +245,26 @@ fn each_mistake_in_a_file_is_an_error_at_its_place_with_what_to_write() {
             !place.contains(':') || (shown.contains(place) && shown.contains('^')),
             "no caret at {place}:\n{shown}"
         );
+    }
+}
+
+/// The name is what `ssh` would look for in the certificate.
+#[test]
+fn a_host_ca_goes_with_the_name_that_is_said_or_the_host_of_the_address() {
+    for (address, named, wanted) in [
+        ("10.0.0.11", "", "10.0.0.11"),
+        ("Web-1.Example.com:2222", "", "web-1.example.com"),
+        ("10.0.0.11", "host_name = \"Web-1.example.com\"\n", "web-1.example.com"),
+        ("[2001:db8::1]:22", "host_name = \"2001:db8::1\"\n", "2001:db8::1"),
+    ] {
+        let set = Set::new();
+        let text = set.read("targets.toml").replace("10.0.0.11", address);
+        set.write("targets.toml", &text.replace("host_key", &format!("{named}host_ca")));
+        let loaded = load(set.dir()).unwrap_or_else(|findings| panic!("{findings:#?}"));
+        let web = loaded.snapshot.inventory.target(&"web-1".parse().expect("a name")).expect("web-1");
+        let Reach::Ssh(reach) = &web.reach else { panic!("{web:?}") };
+        let HostIdentity::Certified { name, .. } = &reach.identity else { panic!("{reach:?}") };
+        assert_eq!(name, wanted, "{address} {named}");
     }
 }
 

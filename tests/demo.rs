@@ -60,6 +60,9 @@ fn the_demo_prints_what_to_paste_and_ends_with_ctrl_c() {
         said.lines().find(|line| line.trim_end().ends_with("/alice bastion")).expect("the first line to paste");
     let greeted = Command::new("sh").args(["-c", pasted]).stdin(Stdio::null()).output().expect("sh");
     assert!(greeted.status.success() && shown(&greeted).contains("You are alice"), "{}", shown(&greeted));
+    let jump = said.lines().find(|line| line.contains(".jea tail")).expect("the line for the jump door");
+    let denied = Command::new("sh").args(["-c", jump]).stdin(Stdio::null()).output().expect("sh");
+    assert!(shown(&denied).contains("doorward: denied"), "{}", shown(&denied));
     let pid = nix::unistd::Pid::from_raw(child.id().cast_signed());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("SIGINT");
     assert!(child.wait().expect("its end").success());

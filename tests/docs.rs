@@ -151,19 +151,29 @@ fn every_command_of_the_program_exists() {
     assert!(seen > 2, "only {seen} commands were found in the documents");
 }
 
-#[test]
-fn every_test_of_the_known_attacks_exists() {
+/// The tests in the last column of each table of that document: the rows, and which of them do not exist.
+fn tests_named_in(document: &str) -> (usize, Vec<String>) {
     let sources: Vec<String> = ["src", "tests"]
         .iter()
         .flat_map(|folder| files_below(&root().join(folder), "rs"))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
-    let text = fs::read_to_string(root().join("docs/known-attacks.md")).unwrap();
+    let text = fs::read_to_string(root().join(document)).unwrap();
     let mut rows = 0;
     let mut missing = Vec::new();
-    for line in text.lines().filter(|line| line.starts_with("| ")) {
+    let (mut before, mut named) = ("", false);
+    for line in text.lines() {
+        let above = std::mem::replace(&mut before, line);
+        if !line.starts_with("| ") {
+            continue;
+        }
         let cell = line.trim_end_matches('|').rsplit('|').next().unwrap().trim();
-        if cell == "Test" {
+        // A table whose last column is another one is prose.
+        if !above.starts_with('|') {
+            named = cell == "Test";
+            continue;
+        }
+        if !named {
             continue;
         }
         rows += 1;
@@ -173,10 +183,33 @@ fn every_test_of_the_known_attacks_exists() {
             // The store's suite is stamped by a macro from names in a list.
             sources.iter().any(|source| source.contains(&format!("fn {test}")))
         };
-        missing.extend(tests.into_iter().filter(|test| !exists(test)));
+        missing.extend(tests.into_iter().filter(|test| !exists(test)).map(str::to_owned));
     }
+    (rows, missing)
+}
+
+#[test]
+fn every_test_of_the_known_attacks_exists() {
+    let (rows, missing) = tests_named_in("docs/known-attacks.md");
+    let text = fs::read_to_string(root().join("docs/known-attacks.md")).unwrap();
     assert!(missing.is_empty(), "docs/known-attacks.md names tests that do not exist: {missing:#?}");
     assert!(rows > 20, "only {rows} rows");
+    // And back: each attack that is tried has its row.
+    let tried = files_below(&root().join("tests/known_attacks"), "rs");
+    let tried = tried.iter().map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
+    let lines: Vec<&str> = tried.lines().collect();
+    let marked = lines.windows(2).filter(|pair| pair[0].starts_with("#[test]") || pair[0].starts_with("#[tokio::test"));
+    let names: Vec<&str> = marked.filter_map(|pair| pair[1].split_once("fn ")?.1.split('(').next()).collect();
+    assert!(names.len() >= 25, "only {names:?}");
+    let untold: Vec<&&str> = names.iter().filter(|name| !text.contains(&format!("`{name}`"))).collect();
+    assert!(untold.is_empty(), "docs/known-attacks.md has no row for {untold:#?}");
+}
+
+#[test]
+fn every_test_of_the_degraded_mode_exists() {
+    let (rows, missing) = tests_named_in("docs/degraded-mode.md");
+    assert!(missing.is_empty(), "docs/degraded-mode.md names tests that do not exist: {missing:#?}");
+    assert!(rows > 40, "only {rows} rows");
 }
 
 #[test]

@@ -162,7 +162,8 @@ fn without_a_place_for_recordings_nothing_runs() {
     let refused = bastion.run("alice", &["web-1@bastion", "id -un"]);
     assert_eq!((refused.code, refused.out.as_str()), (125, ""), "{refused:?}");
     assert!(refused.err.contains("recording"), "{refused:?}");
-    assert_eq!(bastion.entries("command-failed").len(), 1);
+    // The client hears of it before the entry that closes the command is on disk.
+    eventually("the entry", || bastion.entries("command-failed").len() == 1);
     let accepted = bastion.sshd.log().matches("Accepted publickey").count();
     assert_eq!(accepted, 1, "nothing authenticated to the target for the second one");
     fs::remove_file(&recordings).expect("remove");

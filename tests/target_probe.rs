@@ -11,6 +11,7 @@ use std::process::Command;
 
 use doorward::config::enroll::{EnrollFacts, OpenSsh, Places, snippet};
 use support::bastion::{Bastion, Came, DOORWARD, came, is_root};
+use support::certificates::{certificate_of, sign};
 use support::sshd::{Sshd, new_key, own_account, shown, text};
 
 const BASTION: &str = "bastion.test";
@@ -202,6 +203,30 @@ fn another_host_key_stops_the_test_with_what_to_compare() {
     let real = String::from_utf8(real.stdout).expect("UTF-8");
     let fingerprint = real.split(' ').nth(1).expect("a fingerprint");
     assert!(came.out.contains(fingerprint), "{}", came.out);
+}
+
+#[test]
+fn a_target_with_a_host_ca_is_tested_as_one_and_another_name_stops_the_test_with_what_to_do() {
+    let world = World::with(|there, snippet| {
+        let key = there.place.join("host_key");
+        sign(&there.home.join("carol"), &key, &["-h", "-I", "web-1", "-n", "web-1.example.com"]);
+        // Global keys stand before the first `Match`.
+        format!("HostCertificate {}\n{snippet}", certificate_of(&key).display())
+    });
+    let ca = fs::read_to_string(world.home.path().join("carol.pub")).expect("a public key");
+    let pinned = fs::read_to_string(world.home.path().join("dir/targets.toml")).expect("targets.toml");
+    let recognised = |name: &str| {
+        let line = format!("host_name = \"{name}\"\nhost_ca = \"{}\"", ca.trim());
+        let certified = pinned.replace(&format!("host_key = \"{}\"", world.sshd.host_key()), &line);
+        fs::write(world.home.path().join("dir/targets.toml"), certified).expect("written");
+    };
+    recognised("web-1.example.com");
+    let came = world.test();
+    assert_eq!((came.code, failed(&came)), (0, Vec::new()), "{}{}", came.out, came.err);
+    assert!(came.out.contains("shows a certificate of its host CA for web-1.example.com"), "{}", came.out);
+    recognised("web-2.example.com");
+    let check = "shows a certificate of its host CA for web-2.example.com";
+    fails(&world.test(), &[check], "its certificate is for web-1.example.com, and web-2.example.com was wanted");
 }
 
 #[test]

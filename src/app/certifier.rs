@@ -1,12 +1,14 @@
 //! One certificate for one command: the target CA behind the target room's port.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use russh::keys::{Certificate, PublicKey};
 
 use crate::ca::serial::SerialSource;
 use crate::ca::signer::{TargetCa, TargetCertificateRequest};
+use crate::domain::{Clock, Timestamp};
 use crate::service::ports::{Cleared, TargetError};
 use crate::target::CommandCertifier;
 
@@ -15,6 +17,15 @@ pub(super) struct Certifier {
     pub(super) authority: TargetCa,
     pub(super) serials: SerialSource,
     pub(super) bastion: String,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Certifier {
+    /// The time of the decision by the clock that the target's is compared with: decision time may be ahead of it.
+    fn decided(&self, cleared: &Cleared) -> Timestamp {
+        let ahead = self.clock.wall().until(self.clock.now());
+        cleared.decided().before(ahead)
+    }
 }
 
 #[async_trait]
@@ -32,7 +43,7 @@ impl CommandCertifier for Certifier {
             key,
             force_command: permit.line(),
             source_address: source,
-            at: cleared.decided(),
+            at: self.decided(cleared),
             pty: false,
         };
         self.authority.issue(&request).map_err(|error| internal(error.to_string()))

@@ -1,30 +1,43 @@
-//! File descriptors: the process takes as many as it may have, and says when that is too few for its limits.
+//! File descriptors: the process takes as many as it may have, keeps some for what users do, and says when that is too few for
+//! its limits.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::warn;
 
 use crate::ssh::Limits;
 
-/// What the process needs besides connections: log, database, listeners, reading the configuration again.
-const BASE: u64 = 128;
+/// What the process needs besides connections: log, database, listeners, reading the configuration again, connections that
+/// are about to close.
+const BASE: u64 = 160;
 /// What one running command needs besides its client's connection: the connection to the target (a `local` one has three
 /// pipes instead), the recording, a file for input that waits.
 const PER_COMMAND: u64 = 5;
+/// Below this it does not start: a session and its command would not be sure of theirs.
+const LEAST: u64 = BASE + 64;
 
 /// How many descriptors `limits` could need when everything they allow is used at once.
 fn needed(limits: &Limits) -> u64 {
-    let each = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let connection = each(limits.channels).saturating_mul(PER_COMMAND).saturating_add(1);
-    each(limits.connections).saturating_mul(connection).saturating_add(BASE)
+    let commands = wide(limits.sessions).saturating_mul(wide(limits.channels)).saturating_mul(PER_COMMAND);
+    sockets(limits).saturating_add(commands).saturating_add(BASE)
 }
 
-/// Raises the soft limit of the process to the hard one. A soft limit of 1024, as is usual, is for programs that use
-/// `select`; without descriptors nobody could connect, and nothing could be recorded.
-pub(super) fn raise(limits: &Limits) {
-    let (had, most) = match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok(found) => found,
-        Err(error) => return warn!(%error, "how many files may be open cannot be read"),
-    };
+/// How many of them are connections.
+fn sockets(limits: &Limits) -> u64 {
+    wide(limits.unproven).saturating_add(wide(limits.sessions))
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// Raises the soft limit of the process to the hard one, and gives `limits` as far as it reaches. A soft limit of 1024, as is
+/// usual, is for programs that use `select`; without descriptors nobody could connect, and nothing could be recorded.
+///
+/// # Errors
+/// A message for the operator, when there are too few for anything.
+pub(super) fn provide(limits: &Limits) -> Result<Limits, String> {
+    let (had, most) = getrlimit(Resource::RLIMIT_NOFILE)
+        .map_err(|error| format!("how many files may be open cannot be read: {error}"))?;
     let have = match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
         Ok(()) => most,
         Err(error) => {
@@ -32,8 +45,38 @@ pub(super) fn raise(limits: &Limits) {
             had
         }
     };
+    if have < LEAST {
+        return Err(format!(
+            "only {have} files may be open, and at least {LEAST} are needed: set LimitNOFILE={} in the unit (or `ulimit -Hn`)",
+            needed(limits)
+        ));
+    }
     if let Some(line) = too_few(have, limits) {
         warn!("{line}");
+    }
+    Ok(within(have, limits))
+}
+
+/// `limits`, with the numbers of connections lowered so far that half of the `have` descriptors are left to what users do:
+/// strangers who hold connections must not keep a command from its recording.
+fn within(have: u64, limits: &Limits) -> Limits {
+    let most = have.saturating_sub(BASE) / 2;
+    let wanted = sockets(limits);
+    if wanted <= most {
+        return limits.clone();
+    }
+    let part = |number: usize| {
+        let part = u128::from(wide(number)) * u128::from(most) / u128::from(wanted.max(1));
+        usize::try_from(part).unwrap_or(number).max(1)
+    };
+    let (unproven, sessions) = (part(limits.unproven), part(limits.sessions));
+    warn!("no more than {unproven} unproven connections and {sessions} sessions for lack of descriptors");
+    Limits {
+        unproven,
+        unproven_per_source: limits.unproven_per_source.min(unproven),
+        sessions,
+        sessions_per_user: limits.sessions_per_user.min(sessions.div_ceil(2)),
+        ..limits.clone()
     }
 }
 
@@ -54,15 +97,27 @@ mod tests {
 
     #[test]
     fn it_says_what_to_set_when_the_limits_could_need_more() {
-        let limits = Limits { connections: 256, channels: 8, ..Limits::default() };
-        assert_eq!(too_few(10_624, &limits), None);
-        let said = too_few(10_623, &limits).unwrap();
-        assert!(said.starts_with("10623 files") && said.contains("LimitNOFILE=10624"), "{said}");
+        let limits = Limits::default();
+        assert_eq!(too_few(10_756, &limits), None);
+        let said = too_few(10_755, &limits).unwrap();
+        assert!(said.starts_with("10755 files") && said.contains("LimitNOFILE=10756"), "{said}");
+    }
+
+    #[test]
+    fn half_of_too_few_descriptors_is_left_to_what_users_do() {
+        let limits = Limits::default();
+        assert_eq!(within(10_756, &limits), limits);
+        assert_eq!(within(BASE + 2 * 356, &limits), limits);
+        for have in [LEAST, 256, 300, 512, 800] {
+            let less = within(have, &limits);
+            assert!(sockets(&less) <= (have - BASE) / 2 && less.unproven > 0 && less.sessions > 0, "{have}: {less:?}");
+            assert!(less.unproven_per_source <= less.unproven && less.sessions_per_user <= less.sessions, "{less:?}");
+        }
     }
 
     #[test]
     fn the_soft_limit_becomes_the_hard_one() {
-        raise(&Limits::default());
+        provide(&Limits::default()).unwrap();
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         assert_eq!(soft, hard);
     }

@@ -11,6 +11,7 @@ pub mod target_test;
 mod certifier;
 mod descriptors;
 mod reader;
+mod tiles;
 
 pub use run::serve;
 pub use start::{Bastion, StartError, start};

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
+use tracing::warn;
 
 use crate::audit::entry::AuditEntry;
 use crate::audit::note::VerifierKey;
+use crate::audit::proof::{ConsistencyProof, InclusionProof};
+use crate::audit::prove::{self, ProveError, Proved};
+use crate::audit::tiles::TileState;
 use crate::audit::{search, verify};
-use crate::service::ports::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
+use crate::service::ports::{AuditProofError, AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
 
 /// The audit folder and the key it must be signed by.
 pub(super) struct LogFiles {
@@ -54,11 +58,46 @@ impl AuditReader for LogFiles {
     async fn verify(&self) -> Result<Verdict, AuditReadError> {
         match self.blocking(verify::verify).await? {
             Ok(report) => {
-                let verify::Report { entries, root, last, uncovered, .. } = report;
+                let verify::Report { entries, root, last, uncovered, tiles, .. } = report;
+                if let TileState::Wrong { path } = tiles {
+                    // No news for the reviewer: the log is whole, and proofs are made from it where a tile does not fit.
+                    warn!(
+                        path,
+                        "a tile of the audit log does not fit it; `doorward audit rebuild-tiles` makes them anew"
+                    );
+                }
                 Ok(Verdict::Sound { entries, root, last, uncovered })
             }
             Err(problem) => Ok(Verdict::Broken { problem: problem.to_string() }),
         }
+    }
+
+    async fn checkpoint(&self) -> Result<String, AuditProofError> {
+        let checkpoint = self.blocking(prove::checkpoint).await?;
+        checkpoint.map_err(|problem| AuditProofError::Broken(problem.to_string()))
+    }
+
+    async fn prove(&self, index: u64) -> Result<InclusionProof, AuditProofError> {
+        proof(self.blocking(move |dir, key| prove::prove_entry(dir, key, index)).await?)
+    }
+
+    async fn prove_growth(&self, old: u64) -> Result<ConsistencyProof, AuditProofError> {
+        proof(self.blocking(move |dir, key| prove::prove_growth(dir, key, old, None)).await?)
+    }
+}
+
+fn proof<P>(proved: Result<Proved<P>, ProveError>) -> Result<P, AuditProofError> {
+    match proved {
+        Ok(Proved { proof, derived_is_wrong }) => {
+            if derived_is_wrong {
+                warn!(
+                    "the audit log's tiles are missing or do not fit it; `doorward audit rebuild-tiles` makes them anew"
+                );
+            }
+            Ok(proof)
+        }
+        Err(ProveError::Log(problem)) => Err(AuditProofError::Broken(problem.to_string())),
+        Err(error) => Err(AuditProofError::NotSo(error.to_string())),
     }
 }
 

@@ -2,21 +2,23 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info, warn};
 
 use crate::audit::event::{AuditEvent, What};
+use crate::audit::tiles::Keeper;
 use crate::config::{self, RestartOnly};
 use crate::domain::Clock as _;
 use crate::identity::certificate::DECODING_STACK;
 use crate::service::end_grant;
 use crate::service::ports::{AuditLog as _, Store as _};
-
 use crate::ssh::RENEW;
 
+use super::clock::Steps;
 use super::start::{Bastion, StartError, start};
+use super::tiles::Tiles;
 
 /// How often grants and requests past their time are looked for.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -76,7 +78,10 @@ impl Bastion {
         let mut sweep = tokio::time::interval(SWEEP);
         let mut witness = tokio::time::interval(WITNESS);
         let mut renew = tokio::time::interval_at(tokio::time::Instant::now() + RENEW, RENEW);
+        let mut steps = Steps::from(self.clock.wall());
         let stopping = self.stopping();
+        let keeper = Keeper::new(self.paths.audit(), self.log.verifier_key().clone());
+        let tiles = Tiles::keep(keeper, self.stopping());
         let reason = loop {
             tokio::select! {
                 _ = hangup.recv() => self.reload().await,
@@ -84,11 +89,15 @@ impl Bastion {
                 _ = interrupt.recv() => break "SIGINT",
                 () = stopping.cancelled() => break "asked to",
                 _ = sweep.tick() => self.sweep().await,
-                _ = witness.tick() => self.witness().await,
+                _ = witness.tick() => {
+                    self.witness().await;
+                    self.notice_step(&mut steps).await;
+                }
                 _ = renew.tick() => self.renew().await,
             }
         };
         self.drain(reason).await;
+        tiles.finish().await;
         Ok(())
     }
 
@@ -137,6 +146,15 @@ impl Bastion {
         if let Err(error) = self.store.witness_time(self.clock.now()).await {
             warn!(%error, "the highest time seen could not be kept");
         }
+    }
+
+    /// Whoever set the clock should be found in the log, and host certificates go by that clock.
+    async fn notice_step(&self, steps: &mut Steps) {
+        let Some(message) = steps.look(self.clock.wall(), Instant::now()) else { return };
+        warn!("{message}");
+        self.log.append_later(AuditEvent::of(What::Error { message }));
+        self.front.hosts.forget();
+        self.renew().await;
     }
 
     async fn renew(&self) {

@@ -28,14 +28,9 @@ use crate::store::{self, SqliteStore};
 use crate::target::{Deadlines, TargetRouter};
 
 use super::certifier::Certifier;
-use super::clock::{SystemRandom, WallClock};
+use super::clock::{SystemRandom, WallClock, behind};
 use super::descriptors;
 use super::reader::LogFiles;
-
-/// How many bytes of input may wait for all targets together.
-const SPILL_IN_ALL: u64 = 4 * 1024 * 1024 * 1024;
-/// How many of them may be one user's.
-const SPILL_PER_USER: u64 = 2 * 1024 * 1024 * 1024;
 
 /// Why the bastion does not start. `Display` is for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -109,9 +104,21 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let paths = Paths::new(dir);
     let lock = DirLock::take(&paths)?;
     let clock = Arc::new(WallClock::default());
+    let had_database = paths.database().exists();
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);
     clock.witnessed(store.witness_time(clock.now()).await?);
     let log = open_log(&paths, &loaded, &clock).await?;
+    let entries = log.health().entries;
+    if !had_database && entries > 0 {
+        warn!(
+            "{} was not there and is empty now, although the audit log has {entries} entries: nobody holds anything; if that is \
+             not meant, stop and restore the database",
+            paths.database().display()
+        );
+    }
+    if let Some(line) = behind(clock.wall(), clock.now()) {
+        warn!("{line}");
+    }
     write_owed(&store, &log).await?;
     let listeners = bind(&loaded.listen).await?;
 
@@ -121,8 +128,8 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         key: open_private_key(&paths.host_key())?,
         serials: SerialSource::new(Arc::clone(&store) as Arc<dyn Store>),
     });
-    let limits = limits(&loaded.listen);
-    descriptors::raise(&limits);
+    let limits = descriptors::provide(&loaded.limits.door).map_err(StartError::Other)?;
+    let (input, proxies) = (loaded.limits.input.clone(), loaded.listen.proxies.clone());
     let names = vec![loaded.snapshot.settings.name.clone()];
     let config = hosts.certified(&names, &limits).await?;
     let control = ControlContext {
@@ -133,19 +140,21 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
     let fixed = RestartOnly::of(&loaded);
     let services = services(&paths, loaded, &store, &log, &clock)?;
-    let spool = SpoolLimits::usual(paths.state(), Budget::new(SPILL_IN_ALL, None));
+    let spool = SpoolLimits::of(&input, paths.state(), Budget::new(input.in_all, None));
     let targets = ssh::Hosts::new(hosts.key.clone(), Arc::clone(&hosts) as Arc<dyn HostAuthority>, limits.clone());
     let front = Arc::new(FrontDoor {
         services: Arc::new(services),
         control,
+        gate: ssh::Gate::new(&limits),
+        failures: ssh::Failures::new(limits.failures_logged),
         limits,
+        proxies,
         spool,
-        waiting: Budgets::new(SPILL_PER_USER, SPILL_IN_ALL),
+        waiting: Budgets::new(input.per_user, input.in_all),
         config: ArcSwap::from_pointee(config),
         hosts: targets,
         cut: CancellationToken::new(),
         users: ssh::Users::default(),
-        failures: ssh::Failures::default(),
         connections: TaskTracker::new(),
         conversations: TaskTracker::new(),
     });
@@ -184,7 +193,8 @@ impl HostKeys {
 impl HostAuthority for HostKeys {
     async fn certify(&self, names: &[String]) -> Result<Certificate, AuthorityError> {
         let serial = self.serials.next().await.map_err(|error| AuthorityError { reason: error.to_string() })?;
-        self.authority.issue(serial, self.key.public_key(), names, self.clock.now())
+        // By the clock that clients compare it with: decision time may be ahead.
+        self.authority.issue(serial, self.key.public_key(), names, self.clock.wall())
     }
 }
 
@@ -232,16 +242,21 @@ fn services(
         authority: TargetCa::new(signer(paths.target_ca())?, loaded.profiles.target),
         serials: SerialSource::new(Arc::clone(store) as Arc<dyn Store>),
         bastion: bastion.clone(),
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
     };
     let authority = SessionCa::new(signer(paths.session_ca())?, loaded.profiles.session, bastion);
-    let recorders = RecordingFolder::open(&paths.recordings(), loaded.recordings);
+    let recorders = RecordingFolder::open(&paths.recordings(), loaded.limits.recordings);
     let recorders = recorders.map_err(|error| StartError::Other(error.to_string()))?;
     Ok(Services {
         snapshot: ArcSwap::from_pointee(loaded.snapshot),
         store: Arc::clone(store) as Arc<dyn Store>,
         audit: Arc::clone(log) as Arc<dyn AuditLog>,
         recorders: Arc::new(recorders),
-        targets: Arc::new(TargetRouter::new(Arc::new(certifier), Deadlines::default())),
+        targets: Arc::new(TargetRouter::new(
+            Arc::new(certifier),
+            Deadlines::default(),
+            Arc::clone(clock) as Arc<dyn Clock>,
+        )),
         authority: Arc::new(authority),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(SystemRandom) as Arc<dyn Random>,
@@ -259,14 +274,4 @@ async fn bind(listen: &ListenSettings) -> Result<Vec<TcpListener>, StartError> {
         listeners.push(listener);
     }
     Ok(listeners)
-}
-
-fn limits(listen: &ListenSettings) -> ssh::Limits {
-    ssh::Limits {
-        grace: listen.handshake_deadline,
-        connections: listen.max_sessions,
-        connections_per_user: listen.max_sessions.div_ceil(2),
-        channels: listen.max_channels,
-        ..ssh::Limits::default()
-    }
 }

@@ -203,6 +203,11 @@ pub enum What {
         /// First instant at which it is not valid.
         valid_before: Timestamp,
     },
+    /// A connection to a target was begun for commands of this session and none took it. Nobody logged in on it.
+    TargetConnectionUnused {
+        /// Why.
+        reason: String,
+    },
     /// A command was allowed. On disk before anything authenticates to a target.
     CommandAllowed(AllowedCommand),
     /// A command was denied.
@@ -259,6 +264,7 @@ impl What {
             Self::Activated { .. } => "activated",
             Self::Ended { .. } => "ended",
             Self::CertificateIssued { .. } => "certificate-issued",
+            Self::TargetConnectionUnused { .. } => "target-connection-unused",
             Self::CommandAllowed(_) => "command-allowed",
             Self::CommandDenied { .. } => "command-denied",
             Self::CommandFailed { .. } => "command-failed",

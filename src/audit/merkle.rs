@@ -1,12 +1,13 @@
 //! The Merkle tree of RFC 6962 section 2.1, grown one leaf at a time.
 //!
-//! Owns the two hashes and the right edge of the tree (at most 64 nodes, whatever the size). Refuses to know files and
-//! what a leaf says. Inclusion and consistency proofs need the inner nodes as well; those follow from the leaf hashes and
-//! [`hash_children`] alone, so nothing here has to change for them.
+//! Owns the two hashes and the right edge of the tree (at most 64 nodes, whatever the size); [`path`] has the proofs, which
+//! need inner nodes as well. Refuses to know files and what a leaf says.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::Digest;
+
+pub mod path;
 
 /// Hash of a leaf: SHA-256(0x00 || data).
 #[must_use]
@@ -21,6 +22,26 @@ pub fn hash_leaf(data: &[u8]) -> Digest {
 pub fn hash_children(left: &Digest, right: &Digest) -> Digest {
     let hash = Sha256::new_with_prefix([0x01]).chain_update(left.as_bytes()).chain_update(right.as_bytes()).finalize();
     Digest::from_bytes(hash.into())
+}
+
+/// A complete subtree: that of the leaves from `index << level` on, `1 << level` of them. Its hash never changes, however
+/// large the tree grows.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Node {
+    /// Its height; 0 is a leaf.
+    pub level: u8,
+    /// How many of its height stand before it.
+    pub index: u64,
+}
+
+impl Node {
+    /// The two it is made of; `None` for a leaf.
+    #[must_use]
+    pub fn children(self) -> Option<[Self; 2]> {
+        let level = self.level.checked_sub(1)?;
+        let left = self.index.checked_mul(2)?;
+        Some([Self { level, index: left }, Self { level, index: left.checked_add(1)? }])
+    }
 }
 
 /// A tree that can grow: its size and the roots of its complete subtrees, the largest (leftmost) first.
@@ -41,11 +62,19 @@ impl Tree {
 
     /// Adds the leaf whose [`hash_leaf`] is `leaf`.
     pub fn push(&mut self, leaf: Digest) {
-        let mut node = leaf;
+        self.push_seen(leaf, &mut |_, _| ());
+    }
+
+    /// As [`push`](Self::push), and shows each subtree that this leaf completes, the leaf itself first.
+    pub fn push_seen(&mut self, leaf: Digest, seen: &mut dyn FnMut(Node, Digest)) {
+        let (mut node, mut place) = (leaf, Node { level: 0, index: self.size });
+        seen(place, node);
         // As in binary addition: each trailing 1 of the size is a complete subtree that the new one joins.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.edge.pop() {
                 node = hash_children(&left, &node);
+                place = Node { level: place.level.saturating_add(1), index: place.index >> 1 };
+                seen(place, node);
             }
         }
         self.edge.push(node);

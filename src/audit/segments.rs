@@ -10,10 +10,16 @@ use std::path::{Path, PathBuf};
 use super::entry::LONGEST_LINE;
 use crate::domain::Digest;
 
+mod find;
+
+pub(super) use find::find;
+
 /// The signed state of the log.
 pub(super) const CHECKPOINT: &str = "checkpoint";
 /// The leaf hashes, 32 bytes each: derived, so that a changed entry can be named. Bound to the checkpoint by its root.
 pub(super) const LEAVES: &str = "leaves";
+/// Space on the disk that is given up when it is full.
+pub(super) const RESERVE: &str = "reserve";
 /// Bytes of one leaf hash.
 pub(super) const LEAF: u64 = 32;
 
@@ -158,7 +164,12 @@ impl Leaves {
 
     /// The leaf of entry `number`; the next one read is the one after it.
     pub(super) fn at(&mut self, number: u64) -> io::Result<Option<Digest>> {
-        self.0.seek(SeekFrom::Start(number.saturating_mul(LEAF)))?;
+        self.seek(number)?;
         self.next()
+    }
+
+    /// Makes the leaf of entry `number` the next one.
+    pub(super) fn seek(&mut self, number: u64) -> io::Result<()> {
+        self.0.seek(SeekFrom::Start(number.saturating_mul(LEAF))).map(drop)
     }
 }

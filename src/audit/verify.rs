@@ -7,9 +7,10 @@
 use std::path::Path;
 
 use super::entry::{self, EntryError};
-use super::merkle::{Tree, hash_leaf};
+use super::merkle::{Node, Tree, hash_leaf};
 use super::note::{self, Checkpoint, NoteError, VerifierKey};
 use super::segments::{CHECKPOINT, Leaves, Lines, Piece, Segment};
+use super::tiles::{TileCheck, TileState, Tiles};
 use crate::domain::{Digest, Timestamp};
 
 mod diagnosis;
@@ -33,6 +34,8 @@ pub struct Report {
     /// Bytes after them that no checkpoint covers. A running bastion may be about to sign them; in a log at rest they are
     /// the remains of a crash, or the checkpoint was replaced by an older one.
     pub uncovered: u64,
+    /// What was found of the tiles, which are derived: whatever it is, the log verifies.
+    pub tiles: TileState,
 }
 
 /// The first thing that is wrong with a log.
@@ -130,8 +133,10 @@ impl Problem {
 /// The first [`Problem`].
 pub fn verify(dir: &Path, key: &VerifierKey) -> Result<Report, Problem> {
     let checkpoint = checkpoint(dir, key)?;
-    let scan = scan(dir, &checkpoint, &mut |_| ())?;
+    let mut tiles = TileCheck::new(Tiles::of(dir, "none"));
+    let scan = scan(dir, &checkpoint, &mut tiles)?;
     Ok(Report {
+        tiles: tiles.finish(checkpoint.size),
         origin: checkpoint.origin,
         entries: checkpoint.size,
         root: checkpoint.root,
@@ -143,11 +148,16 @@ pub fn verify(dir: &Path, key: &VerifierKey) -> Result<Report, Problem> {
 
 /// The checkpoint in `dir`, if `key` signed it.
 pub(super) fn checkpoint(dir: &Path, key: &VerifierKey) -> Result<Checkpoint, Problem> {
+    signed_checkpoint(dir, key).map(|(checkpoint, _)| checkpoint)
+}
+
+/// As [`checkpoint`], with the note that it stands in.
+pub(super) fn signed_checkpoint(dir: &Path, key: &VerifierKey) -> Result<(Checkpoint, String), Problem> {
     use std::io::Read as _;
     let path = dir.join(CHECKPOINT);
     let mut note = Vec::new();
     match std::fs::File::open(&path).and_then(|file| file.take(LONGEST_CHECKPOINT).read_to_end(&mut note)) {
-        Ok(_) => Ok(note::open(&note, key)?),
+        Ok(_) => Ok((note::open(&note, key)?, String::from_utf8_lossy(&note).into_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && dir.is_dir() => Err(Problem::NoCheckpoint),
         Err(error) => Err(Problem::unreadable(&path, &error)),
     }
@@ -181,8 +191,17 @@ impl Scan {
     }
 }
 
-/// Reads the entries that `checkpoint` covers, shows each line to `visit`, and compares the root.
-pub(super) fn scan(dir: &Path, checkpoint: &Checkpoint, visit: &mut dyn FnMut(&[u8])) -> Result<Scan, Problem> {
+/// Who looks on while a log is read. What is shown may be an attacker's until [`scan`] has succeeded.
+pub(super) trait Watch {
+    /// The line of entry `number`.
+    fn line(&mut self, _number: u64, _line: &[u8]) {}
+
+    /// A subtree that is complete, leaves among them.
+    fn node(&mut self, _node: Node, _hash: Digest) {}
+}
+
+/// Reads the entries that `checkpoint` covers, shows them to `watch`, and compares the root.
+pub(super) fn scan(dir: &Path, checkpoint: &Checkpoint, watch: &mut dyn Watch) -> Result<Scan, Problem> {
     let unreadable = |error: std::io::Error| Problem::unreadable(dir, &error);
     let mut lines = Lines::open(dir).map_err(unreadable)?;
     let mut leaves = Leaves::open(dir).map_err(unreadable)?;
@@ -207,11 +226,11 @@ pub(super) fn scan(dir: &Path, checkpoint: &Checkpoint, visit: &mut dyn FnMut(&[
             Ok(stamp) => fault = fault.or(Some(Problem::OutOfOrder { number, found: stamp.sequence })),
             Err(why) => fault = fault.or(Some(Problem::BadEntry { number, why })),
         }
-        visit(line);
+        watch.line(number, line);
         if lines.position().is_some_and(|(segment, _)| segment.first == number) {
             found.before_segment = found.tree.clone();
         }
-        found.tree.push(leaf);
+        found.tree.push_seen(leaf, &mut |node, hash| watch.node(node, hash));
     }
     if found.tree.size() != checkpoint.size || found.tree.root() != checkpoint.root {
         return Err(diagnosis::first_bad_entry(dir, checkpoint).map_err(unreadable)?);

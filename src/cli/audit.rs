@@ -1,28 +1,57 @@
-//! `doorward audit verify`: needs the log's files and its public key, and nothing else of a bastion.
+//! `doorward audit …`: needs the log's files and its public key, and nothing else of a bastion; to check a proof, not even the
+//! files.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
 use crate::audit::note::VerifierKey;
-use crate::audit::verify;
 use crate::config::Paths;
 use crate::domain::text::escape;
 
 use super::{CliError, Screen};
 
+mod check_proof;
+mod prove;
+mod rebuild_tiles;
+mod verify;
+
 /// Longest file that is taken for a public key, in bytes.
 const LONGEST_KEY: u64 = 4096;
+/// Longest file that is taken for a checkpoint, in bytes.
+const LONGEST_CHECKPOINT: usize = 128 * 1024;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     /// Prove that nothing in the log was changed, dropped or reordered; needs the files and the public key alone
-    Verify(Verify),
+    Verify(verify::Verify),
+    /// Print the proof that one entry is in the log, for somebody who has only the public key
+    Prove(prove::Prove),
+    /// Print the proof that the log still begins with all that a checkpoint kept earlier covers
+    Consistency(prove::Consistency),
+    /// Check a proof that `prove` or `consistency` printed; needs the public key alone, no log and no bastion
+    CheckProof(check_proof::CheckProof),
+    /// Make the tiles anew, which are derived from the log; needed only where `verify` says so
+    RebuildTiles(rebuild_tiles::RebuildTiles),
 }
 
+impl Audit {
+    pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
+        match self {
+            Self::Verify(asked) => asked.run(screen),
+            Self::Prove(asked) => asked.run(screen),
+            Self::Consistency(asked) => asked.run(screen),
+            Self::CheckProof(asked) => asked.run(screen),
+            Self::RebuildTiles(asked) => asked.run(screen),
+        }
+    }
+}
+
+/// A log on the disk, and the key it must be signed by.
 #[derive(Debug, Args)]
-pub(super) struct Verify {
+struct LogFiles {
     /// A bastion's DIR, or a copy of its folder state/audit
     #[arg(value_name = "DIR")]
     dir: PathBuf,
@@ -31,13 +60,12 @@ pub(super) struct Verify {
     key: Option<String>,
 }
 
-impl Audit {
-    pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
-        let Self::Verify(asked) = self;
-        let whole = asked.dir.join("doorward.toml").is_file();
-        let paths = Paths::new(&asked.dir);
-        let log = if whole { paths.audit() } else { asked.dir.clone() };
-        let key = match &asked.key {
+impl LogFiles {
+    /// The folder with the segments, and the key.
+    fn open(&self, screen: &mut Screen) -> Result<(PathBuf, VerifierKey), CliError> {
+        let whole = self.dir.join("doorward.toml").is_file();
+        let paths = Paths::new(&self.dir);
+        let key = match &self.key {
             Some(key) => named_key(key)?,
             None if whole => {
                 screen.note("doorward: the public key is DIR's own; --key with a copy kept elsewhere proves more");
@@ -47,25 +75,31 @@ impl Audit {
                 return Err(CliError::Usage("--key is needed: the log's public key, a file or its text".to_owned()));
             }
         };
-        match verify::verify(&log, &key) {
-            Ok(report) => {
-                screen.say(format_args!("{} entries of {} verify", report.entries, escape(&report.origin)));
-                if let (Some(first), Some(last)) = (report.first, report.last) {
-                    screen.say(format_args!("from {first} to {last}"));
-                }
-                screen.say(format_args!("root {}", report.root));
-                if report.uncovered > 0 {
-                    screen.note(format_args!(
-                        "doorward: {} bytes after them are under no checkpoint: a running bastion is about to sign them, or \
-                         they are the remains of a crash",
-                        report.uncovered
-                    ));
-                }
-                Ok(())
-            }
-            Err(problem) => Err(CliError::failed(format!("the log does not verify: {}", escape(&problem.to_string())))),
-        }
+        Ok((if whole { paths.audit() } else { self.dir.clone() }, key))
     }
+
+    /// What to type against derived files that are wrong.
+    fn remedy(&self) -> String {
+        format!("`doorward audit rebuild-tiles {}` makes them anew", escape(&self.dir.to_string_lossy()))
+    }
+}
+
+/// A file of at most `longest` bytes; `-` is standard input.
+fn read_bounded(path: &Path, longest: usize) -> Result<Vec<u8>, CliError> {
+    let shown = escape(&path.to_string_lossy()).into_owned();
+    let cannot = |why: String| CliError::failed(format!("{shown}: {why}"));
+    let mut bytes = Vec::new();
+    let most = longest as u64 + 1;
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(most).read_to_end(&mut bytes)
+    } else {
+        fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+    };
+    read.map_err(|error| cannot(error.to_string()))?;
+    if bytes.len() > longest {
+        return Err(cannot(format!("it is longer than {longest} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// The key of `--key`: a verifier key as text, or a file that holds one.

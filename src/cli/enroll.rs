@@ -6,12 +6,13 @@ use std::net::{IpAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
 use clap::Args;
+use russh::keys::HashAlg;
 
 use crate::config::enroll::{EnrollFacts, EnrollFile, OpenSsh, Places, account_commands, snippet};
 use crate::config::{Loaded, Paths, load};
 use crate::domain::text::shell_word;
 use crate::domain::{AccountName, TargetName};
-use crate::inventory::{Reach, SshReach, Target};
+use crate::inventory::{HostIdentity, Reach, SshReach, Target};
 use crate::policy::sudoers_lines;
 
 use super::input::read_key;
@@ -63,7 +64,7 @@ impl Enroll {
             from: &from,
         };
         let files = snippet(&facts).map_err(CliError::Failed)?;
-        screen.say(script(&facts, &files, &sudoers_of(&loaded, target)));
+        screen.say(script(&facts, &files, &sudoers_of(&loaded, target), &reach.identity));
         let dir = shell_word(&self.dir.dir.to_string_lossy());
         screen.note(format_args!("doorward: when it is done: doorward target test {dir} {}", self.name));
         Ok(())
@@ -110,7 +111,7 @@ then
 fi
 "#;
 
-fn script(facts: &EnrollFacts<'_>, files: &[EnrollFile], sudoers: &str) -> String {
+fn script(facts: &EnrollFacts<'_>, files: &[EnrollFile], sudoers: &str, identity: &HostIdentity) -> String {
     let mut script = format!(
         "#!/bin/sh
 # Makes this machine the target {target} of {bastion}. Read it, then run it as root. It may be run again.
@@ -159,9 +160,27 @@ if command -v systemctl >/dev/null 2>&1; then
 else
     kill -HUP \"$(cat /run/sshd.pid)\"
 fi
-echo 'done'",
+",
     );
+    script.push_str(&host_certificate(identity));
+    script.push_str("echo 'done'");
     script
+}
+
+/// Where the machine is recognised by a host certificate, says so on the machine if it shows none. Certifying its key is the
+/// host CA's business, not ours.
+fn host_certificate(identity: &HostIdentity) -> String {
+    let HostIdentity::Certified { authority, name } = identity else { return String::new() };
+    let authority = authority.fingerprint(HashAlg::Sha256);
+    format!(
+        "
+# The bastion recognises this machine by a host certificate for {name}, signed by {authority}.
+if ! \"$sshd\" -T 2>/dev/null | grep -qi '^hostcertificate '; then
+    echo 'there is no HostCertificate in the configuration of sshd: without one for {name},' >&2
+    echo 'signed by {authority}, the bastion will not talk to this machine' >&2
+fi
+"
+    )
 }
 
 fn heredoc(path: &str, mode: u32, text: &str) -> String {

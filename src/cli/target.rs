@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use russh::keys::{HashAlg, PublicKey};
 
 use crate::app::{StartError, target_test};
-use crate::config::edit::{self, NewTarget};
+use crate::config::edit::{self, NewIdentity, NewTarget};
 use crate::config::{Address, Paths, load, shipped};
 use crate::domain::text::shell_word;
 use crate::domain::{AccountName, TargetName};
@@ -39,6 +39,12 @@ pub(super) struct Add {
     /// Its host key: a file, `-` for standard input, or the line itself
     #[arg(long, value_name = "FILE|-|LINE", conflicts_with = "scan")]
     host_key: Option<String>,
+    /// The CA that certifies its host key: a file, `-` for standard input, or the line itself
+    #[arg(long, value_name = "FILE|-|LINE", conflicts_with_all = ["scan", "host_key"])]
+    host_ca: Option<String>,
+    /// With --host-ca: the name in the certificate, if it is another than the address
+    #[arg(long, value_name = "NAME", requires = "host_ca")]
+    host_name: Option<String>,
     /// Ask the machine for its host key, and show the fingerprint to compare
     #[arg(long)]
     scan: bool,
@@ -91,21 +97,8 @@ impl Test {
 
 impl Add {
     fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
-        let key = match (&self.host_key, self.scan) {
-            (Some(text), _) => read_key(text)?,
-            (None, true) => {
-                let key = scan(&self.address)?;
-                screen.say(format_args!("{} shows the host key {}", self.address, key.fingerprint(HashAlg::Sha256)));
-                if !self.yes {
-                    return self.ask_to_compare(&key, screen);
-                }
-                key
-            }
-            (None, false) => {
-                let how =
-                    "a target is recognised by its host key: --host-key with its line, or --scan to ask the machine";
-                return Err(CliError::Usage(how.to_owned()));
-            }
+        let Some(identity) = self.identity(screen)? else {
+            return Err(CliError::failed(format!("{} was not added yet", self.name)));
         };
         let run_as = match self.run_as.as_slice() {
             [] => {
@@ -118,7 +111,7 @@ impl Add {
         let new = NewTarget {
             name: self.name.clone(),
             address: self.address.clone(),
-            host_key: key_line(&key)?,
+            identity,
             labels: self.labels.clone(),
             run_as,
         };
@@ -129,13 +122,39 @@ impl Add {
         Ok(())
     }
 
+    /// By what the target will be recognised; `None` when somebody has to compare first.
+    fn identity(&self, screen: &mut Screen) -> Result<Option<NewIdentity>, CliError> {
+        let key = match (&self.host_key, &self.host_ca, self.scan) {
+            (_, Some(text), _) => {
+                let authority = key_line(&read_key(text)?)?;
+                return Ok(Some(NewIdentity::Certificate { authority, name: self.host_name.clone() }));
+            }
+            (Some(text), None, _) => read_key(text)?,
+            (None, None, true) => {
+                let key = scan(&self.address)?;
+                screen.say(format_args!("{} shows the host key {}", self.address, key.fingerprint(HashAlg::Sha256)));
+                if !self.yes {
+                    self.ask_to_compare(&key, screen)?;
+                    return Ok(None);
+                }
+                key
+            }
+            (None, None, false) => {
+                let how = "a target is recognised by its host key: --host-key with its line, --host-ca with that of the CA that \
+                           certifies it, or --scan to ask the machine";
+                return Err(CliError::Usage(how.to_owned()));
+            }
+        };
+        Ok(Some(NewIdentity::Key(key_line(&key)?)))
+    }
+
     /// Whoever answers on the network may be anybody, so the operator compares before anything is written.
     fn ask_to_compare(&self, key: &PublicKey, screen: &mut Screen) -> Result<(), CliError> {
         screen.say("Compare it with what that machine itself says:");
         screen.say("    ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub");
         screen.say("If it is the same, type the command again with --yes, or with this in the place of --scan:");
         screen.say(format_args!("    --host-key '{}'", key_line(key)?));
-        Err(CliError::failed(format!("{} was not added yet", self.name)))
+        Ok(())
     }
 }
 
@@ -164,8 +183,7 @@ fn list(dir: &Dir, screen: &mut Screen) -> Result<(), CliError> {
             Reach::Local => screen.say(format_args!("{:<24} local {labels}", target.name)),
             Reach::Ssh(reach) => {
                 let address = Address { host: reach.host.clone(), port: reach.port };
-                let fingerprint = reach.host_key.fingerprint(HashAlg::Sha256);
-                screen.say(format_args!("{:<24} {address} {fingerprint} {labels}", target.name));
+                screen.say(format_args!("{:<24} {address} {} {labels}", target.name, reach.identity));
             }
         }
     }

@@ -71,6 +71,20 @@ pub fn add_key(paths: &Paths, name: &UserName, key: &str) -> Result<(), EditErro
     })
 }
 
+/// By what a new target is recognised.
+#[derive(Clone, Debug)]
+pub enum NewIdentity {
+    /// The line of its host key.
+    Key(String),
+    /// A host certificate.
+    Certificate {
+        /// The line of the host CA's key.
+        authority: String,
+        /// The name in the certificate, if it is another than the address.
+        name: Option<String>,
+    },
+}
+
 /// What `target add` writes.
 #[derive(Clone, Debug)]
 pub struct NewTarget {
@@ -78,8 +92,8 @@ pub struct NewTarget {
     pub name: TargetName,
     /// Where it is.
     pub address: Address,
-    /// The line of its host key.
-    pub host_key: String,
+    /// By what it is recognised.
+    pub identity: NewIdentity,
     /// What roles select by.
     pub labels: Vec<(String, String)>,
     /// The roles' words for accounts, and the accounts there.
@@ -97,7 +111,17 @@ pub fn add_target(paths: &Paths, new: &NewTarget) -> Result<(), EditError> {
         }
         let mut target = Table::new();
         target.insert("address", value(new.address.to_string()));
-        target.insert("host_key", value(new.host_key.as_str()));
+        match &new.identity {
+            NewIdentity::Key(line) => {
+                target.insert("host_key", value(line.as_str()));
+            }
+            NewIdentity::Certificate { authority, name } => {
+                target.insert("host_ca", value(authority.as_str()));
+                if let Some(name) = name {
+                    target.insert("host_name", value(name.as_str()));
+                }
+            }
+        }
         if !new.labels.is_empty() {
             let labels = new.labels.iter().map(|(key, label)| (key.as_str(), label.as_str()));
             target.insert("labels", value(labels.collect::<InlineTable>()));

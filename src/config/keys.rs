@@ -41,6 +41,10 @@ pub fn public_key(text: &str) -> Result<PublicKey, KeyProblem> {
     if kind == "ssh-rsa" {
         return Err(problem("RSA keys are not supported by this build", MAKE_ONE));
     }
+    if kind.starts_with('@') {
+        let help = "take the line from its `ssh-…` or `ecdsa-…` on";
+        return Err(problem("this is a line of known_hosts, and a key belongs here", help));
+    }
     let known = kind.starts_with("ssh-") || kind.starts_with("ecdsa-") || kind.starts_with("sk-");
     if !known && line.contains(" AAAA") {
         let help = "take the line from its `ssh-…` or `ecdsa-…` on; for addresses there is `networks` in users.toml";

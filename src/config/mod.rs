@@ -7,7 +7,6 @@
 use std::path::PathBuf;
 
 use crate::domain::{Diagnostic, Digest, Severity};
-use crate::recording::recorder::RecordingLimits;
 use crate::service::Snapshot;
 
 mod certs;
@@ -15,6 +14,7 @@ mod consistency;
 pub mod edit;
 pub mod enroll;
 pub mod keys;
+mod limits;
 pub mod lock;
 pub mod paths;
 mod private_keys;
@@ -28,6 +28,7 @@ mod targets;
 mod users;
 
 pub use certs::Profiles;
+pub use limits::LimitSettings;
 pub use lock::{DirLock, LockError};
 pub use paths::Paths;
 pub use restart::RestartOnly;
@@ -46,8 +47,8 @@ pub struct Loaded {
     pub snapshot: Snapshot,
     /// What the listener needs.
     pub listen: ListenSettings,
-    /// What bounds the recordings.
-    pub recordings: RecordingLimits,
+    /// What bounds connections, input and recordings.
+    pub limits: LimitSettings,
     /// What certificates carry.
     pub profiles: Profiles,
     /// Whether this is a demo's DIR (`demo = true`): `serve` says so loudly.
@@ -106,8 +107,8 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
     out.truncate(MOST_FINDINGS);
     match profiles {
         Some(profiles) if out.iter().all(|finding| finding.severity == Severity::Warning) => {
-            let settings::Read { listen, recordings, demo, .. } = read_settings;
-            Ok(Loaded { snapshot, listen, recordings, profiles, demo, warnings: out })
+            let settings::Read { listen, limits, demo, .. } = read_settings;
+            Ok(Loaded { snapshot, listen, limits, profiles, demo, warnings: out })
         }
         _ => Err(out),
     }

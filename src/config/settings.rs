@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::domain::{Diagnostic, Subject};
-use crate::recording::recorder::RecordingLimits;
 use crate::service::Settings;
 
+use super::limits::{self, LimitSettings};
 use super::source::Source;
 use super::table::{Table, parse};
 
@@ -18,23 +18,13 @@ pub struct ListenSettings {
     pub addresses: Vec<SocketAddr>,
     /// The port that people reach, for the lines we hand out; another than in `addresses` behind a redirect.
     pub public_port: u16,
-    /// How long a connection may take to prove who it is.
-    pub handshake_deadline: Duration,
-    /// How many connections there may be at once.
-    pub max_sessions: usize,
-    /// How many channels one connection may have open at once.
-    pub max_channels: usize,
+    /// The networks whose connections begin with a PROXY header.
+    pub proxies: Vec<ipnet::IpNet>,
 }
 
 impl Default for ListenSettings {
     fn default() -> Self {
-        Self {
-            addresses: Vec::new(),
-            public_port: 22,
-            handshake_deadline: Duration::from_secs(30),
-            max_sessions: 256,
-            max_channels: 8,
-        }
+        Self { addresses: Vec::new(), public_port: 22, proxies: Vec::new() }
     }
 }
 
@@ -43,8 +33,8 @@ impl Default for ListenSettings {
 pub(super) struct Read {
     pub(super) settings: Settings,
     pub(super) listen: ListenSettings,
-    /// What bounds the recordings.
-    pub(super) recordings: RecordingLimits,
+    /// What bounds connections, input and recordings.
+    pub(super) limits: LimitSettings,
     /// Whether this DIR is a demo's: only there may targets be `local`.
     pub(super) demo: bool,
     /// Where the reviewers are listed.
@@ -74,7 +64,7 @@ pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
     let mut read = Read {
         settings: Settings::default(),
         listen: ListenSettings::default(),
-        recordings: RecordingLimits::default(),
+        limits: LimitSettings::default(),
         demo: false,
         reviewers_span: None,
     };
@@ -82,6 +72,7 @@ pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
     let mut table = Table::new(source, parsed.get_ref(), "");
     read_name(&mut table, source, &mut read, out);
     read_listen(&mut table, source, &mut read, out);
+    read_proxies(&mut table, source, &mut read, out);
     if let Some(demo) = table.flag("demo", out) {
         read.demo = demo.value;
     }
@@ -91,6 +82,8 @@ pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
     if let Some(flag) = table.flag("require_key_inside", out) {
         read.settings.require_key_inside = flag.value;
     }
+    let prepared = table.number("prepared_connections", 0..=2, out);
+    read.settings.prepared_connections = prepared.unwrap_or(read.settings.prepared_connections);
     if let Some(drain) = table.duration("drain", Duration::from_secs(1)..=HOUR, out) {
         read.settings.drain = drain;
     }
@@ -139,6 +132,21 @@ fn read_listen(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, out:
     }
 }
 
+/// The networks whose word is taken for where a client comes from. Everybody is not a network.
+fn read_proxies(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, out: &mut Vec<Diagnostic>) {
+    for text in table.strings("proxy_protocol_from", out) {
+        let help = "for example \"10.0.0.7/32\" or \"10.0.0.0/24\"";
+        match text.value.parse::<ipnet::IpNet>() {
+            Ok(network) if network.prefix_len() == 0 => {
+                let message = "everybody could then say where they come from";
+                out.push(source.error_at(text.span, message).help(format!("list the proxies alone, {help}")));
+            }
+            Ok(network) => read.listen.proxies.push(network),
+            Err(_) => out.push(source.error_at(text.span, "a network is an address and a length").help(help)),
+        }
+    }
+}
+
 fn read_sections(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, out: &mut Vec<Diagnostic>) {
     if let Some(mut rights) = table.table("rights", out) {
         let listed = rights.all_parsed::<Subject>("reviewers", "\"group:security\"", out);
@@ -168,21 +176,8 @@ fn read_sections(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, ou
         settings.pending_per_user = pending.unwrap_or(settings.pending_per_user);
         requests.finish(out);
     }
-    if let Some(mut limits) = table.table("limits", out) {
-        let mebibytes = |limits: &mut Table<'_, '_>, key, out: &mut Vec<Diagnostic>| {
-            let number = limits.number(key, 1..=1 << 30, out)?;
-            u64::try_from(number).ok().map(|number| number << 20)
-        };
-        let recordings = &mut read.recordings;
-        recordings.quota = mebibytes(&mut limits, "recordings_mib", out).unwrap_or(recordings.quota);
-        recordings.keep_free = mebibytes(&mut limits, "keep_free_mib", out).unwrap_or(recordings.keep_free);
-        recordings.kept = mebibytes(&mut limits, "recorded_mib", out).unwrap_or(recordings.kept);
-        let listen = &mut read.listen;
-        let deadline = limits.duration("handshake_deadline", Duration::from_secs(2)..=HOUR / 6, out);
-        listen.handshake_deadline = deadline.unwrap_or(listen.handshake_deadline);
-        listen.max_sessions = limits.number("max_sessions", 1..=65_536, out).unwrap_or(listen.max_sessions);
-        listen.max_channels = limits.number("max_channels", 1..=64, out).unwrap_or(listen.max_channels);
-        limits.finish(out);
+    if let Some(table) = table.table("limits", out) {
+        read.limits = limits::read(table, source, out);
     }
 }
 

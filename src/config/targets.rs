@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::domain::{AccountName, Diagnostic, TargetName};
-use crate::inventory::{Inventory, Reach, SshReach, Target};
+use crate::inventory::{HostIdentity, Inventory, Reach, SshReach, Target};
 
 use super::keys::public_key;
 use super::source::Source;
@@ -21,7 +21,6 @@ pub(super) struct Read {
 }
 
 const NOT_YET: &[(&str, &str)] = &[
-    ("host_ca", "this build pins host keys; write host_key = \"ssh-ed25519 AAAA…\""),
     ("shell", "this build wants a POSIX shell as the account's login shell; take the key out"),
     ("login_shell", "this build wants a POSIX shell as the account's login shell; take the key out"),
     ("jump", "this build reaches its targets directly; take the key out"),
@@ -97,34 +96,86 @@ fn read_reach(
     out: &mut Vec<Diagnostic>,
 ) -> Option<Reach> {
     if local {
-        for key in ["address", "host_key", "from"] {
+        for key in ["address", "host_key", "host_ca", "host_name", "from"] {
             if let Some(value) = table.get(key) {
                 out.push(source.error_at(value.span(), format!("a local target has no `{key}`")).help("take it out"));
             }
         }
         return Some(Reach::Local);
     }
-    let (has_address, has_key) = (table.get("address").is_some(), table.get("host_key").is_some());
+    let has_address = table.get("address").is_some();
     let address = table.parsed::<Address>("address", "address = \"10.0.0.11:22\"", out);
-    let host_key = table.string("host_key", out).and_then(|text| match public_key(text.value) {
-        Ok(key) => Some(key),
-        Err(problem) => {
-            out.push(source.error_at(text.span, problem.message).help(problem.help));
-            None
-        }
-    });
     let from = table.parsed::<IpAddr>("from", "from = \"192.0.2.1\"", out).map(|from| from.value);
     if !has_address {
         let message = format!("{name} has no `address`");
         out.push(source.error_at(place.clone(), message).help("write address = \"10.0.0.11:22\""));
     }
-    if !has_key {
-        let message = format!("{name} has no `host_key`: a target is recognised by its key, never on first use");
-        let help = "write host_key = \"…\" with the line of /etc/ssh/ssh_host_ed25519_key.pub on that machine";
-        out.push(source.error_at(place.clone(), message).help(help));
-    }
+    let host = address.as_ref().map(|address| address.value.host.as_str());
+    let identity = read_identity(name, place, table, (source, host), out);
     let Address { host, port } = address?.value;
-    Some(Reach::Ssh(SshReach { host, port, host_key: host_key?, from }))
+    Some(Reach::Ssh(SshReach { host, port, identity: identity?, from }))
+}
+
+/// `host_key`, or `host_ca` with the name that the certificate must be for: what `ssh` would look for, which is the host of
+/// the address, unless `host_name` says another (as `HostKeyAlias` does for `ssh`).
+fn read_identity(
+    name: &TargetName,
+    place: &Range<usize>,
+    table: &mut Table<'_, '_>,
+    (source, host): (&Source, Option<&str>),
+    out: &mut Vec<Diagnostic>,
+) -> Option<HostIdentity> {
+    let mut span_of = |key: &'static str| table.get(key).map(toml::Spanned::span);
+    let (key_place, ca_place, name_place) = (span_of("host_key"), span_of("host_ca"), span_of("host_name"));
+    let pinned = read_key("host_key", table, source, out);
+    let authority = read_key("host_ca", table, source, out);
+    let named = table.string("host_name", out).and_then(|text| {
+        let name = text.value.to_ascii_lowercase();
+        let problem = super::settings::host_name(&name).err().filter(|_| name.parse::<IpAddr>().is_err());
+        if let Some(why) = &problem {
+            out.push(source.error_at(text.span, why.clone()).help("for example host_name = \"web-1.example.com\""));
+        }
+        problem.is_none().then_some(name)
+    });
+    match (key_place, ca_place) {
+        (Some(_), Some(ca)) => {
+            let message = format!("{name} has `host_key` and `host_ca`, and is recognised by one of them only");
+            let help = "take one out: a pinned key is the narrower one, a host CA lets keys be replaced";
+            out.push(source.error_at(ca, message).help(help));
+            None
+        }
+        (None, None) => {
+            let message = format!(
+                "{name} has no `host_key` and no `host_ca`: a target is recognised by its key, never on first use"
+            );
+            let help = "write host_key = \"…\" with the line of /etc/ssh/ssh_host_ed25519_key.pub on that machine";
+            out.push(source.error_at(place.clone(), message).help(help));
+            None
+        }
+        (Some(_), None) => {
+            if let Some(span) = name_place {
+                let message = "`host_name` is the name in a host certificate, and this target has a pinned key";
+                out.push(source.error_at(span, message).help("take it out"));
+            }
+            pinned.map(HostIdentity::Pinned)
+        }
+        (None, Some(_)) => {
+            let name = if name_place.is_some() { named } else { host.map(str::to_ascii_lowercase) };
+            Some(HostIdentity::Certified { authority: Box::new(authority?), name: name? })
+        }
+    }
+}
+
+fn read_key(
+    key: &'static str,
+    table: &mut Table<'_, '_>,
+    source: &Source,
+    out: &mut Vec<Diagnostic>,
+) -> Option<russh::keys::PublicKey> {
+    let text = table.string(key, out)?;
+    public_key(text.value)
+        .map_err(|problem| out.push(source.error_at(text.span, problem.message).help(problem.help)))
+        .ok()
 }
 
 fn read_labels(table: &mut Table<'_, '_>, source: &Source, out: &mut Vec<Diagnostic>) -> BTreeMap<String, String> {

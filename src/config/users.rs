@@ -116,6 +116,14 @@ fn network(text: &super::table::Placed<&str>, source: &Source, out: &mut Vec<Dia
         out.push(source.error_at(text.span.clone(), message).help("for example \"10.0.0.0/8\" or \"192.0.2.7\""));
         return None;
     };
+    // A peer counts by its IPv4 address however it connected, so a network in this form would shut its user out.
+    if let IpNet::V6(mapped) = net
+        && let (Some(within), Some(bits)) = (mapped.addr().to_ipv4_mapped(), mapped.prefix_len().checked_sub(96))
+    {
+        let message = format!("{net} is an IPv4 network in the form of IPv6, in which no client is ever seen");
+        out.push(source.error_at(text.span.clone(), message).help(format!("write \"{within}/{bits}\"")));
+        return None;
+    }
     if net.trunc() != net {
         let message = format!("{net} has bits set beyond its prefix");
         out.push(source.error_at(text.span.clone(), message).help(format!("write \"{}\"", net.trunc())));

@@ -62,6 +62,15 @@ impl Failure {
         Self { exit, message: message.into() }
     }
 
+    /// What the user is told of `error`. What lies behind an outage is for the operator alone, who is told here.
+    pub(super) fn of(exit: Exit, error: &dyn std::error::Error) -> Self {
+        if exit == Exit::Unavailable {
+            let inside = error.source().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(error = inside, "a verb could not be answered");
+        }
+        Self::new(exit, error.to_string())
+    }
+
     pub(super) fn and(mut self, line: &str) -> Self {
         self.message.push('\n');
         self.message.push_str(line);
@@ -83,7 +92,7 @@ impl From<StoreError> for Failure {
 
 impl From<Unavailable> for Failure {
     fn from(error: Unavailable) -> Self {
-        Self::new(Exit::Unavailable, error.to_string())
+        Self::of(Exit::Unavailable, &error)
     }
 }
 
@@ -100,7 +109,7 @@ impl From<RequestError> for Failure {
             RequestError::Terms(_) | RequestError::TooMany { .. } | RequestError::State(_) => Exit::Refused,
             RequestError::Unavailable(_) => Exit::Unavailable,
         };
-        Self::new(exit, error.to_string())
+        Self::of(exit, &error)
     }
 }
 
@@ -111,7 +120,7 @@ impl From<ReviewError> for Failure {
             ReviewError::Refused(_) | ReviewError::Outdated { .. } => Exit::Refused,
             ReviewError::Unavailable(_) => Exit::Unavailable,
         };
-        Self::new(exit, error.to_string())
+        Self::of(exit, &error)
     }
 }
 
@@ -122,6 +131,6 @@ impl From<EndError> for Failure {
             EndError::Own(_) | EndError::State(_) => Exit::Refused,
             EndError::Unavailable(_) => Exit::Unavailable,
         };
-        Self::new(exit, error.to_string())
+        Self::of(exit, &error)
     }
 }

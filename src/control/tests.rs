@@ -487,12 +487,20 @@ async fn a_reviewer_searches_verifies_and_revokes() {
     let status = world.types("alice", "status r-000001").await.out;
     assert!(status.starts_with("g-000001 was revoked by carol at 2026-01-31 14:00:00Z: wrong machine\n"), "{status}");
     assert_eq!(world.types("carol", "audit verify").await.exit, 0);
+    let proof = world.types("carol", "audit prove 0").await;
+    assert!(proof.out.starts_with("c2sp.org/tlog-proof@v1\nextra e30=\nindex 0\n"), "{}", proof.out);
+    assert_eq!(world.types("carol", "audit prove 0 --json").await.json()["proof"], proof.out.as_str());
+    assert_eq!(world.types("carol", "audit prove 4000").await.exit, 3);
+    assert_eq!(world.types("carol", "audit prove").await.exit, 2);
+    assert!(world.types("carol", "audit consistency 2").await.out.starts_with("old 2\n\nlog\n1\n"));
+    assert!(world.types("carol", "audit checkpoint").await.out.starts_with("log\n1\nroot\n\n"));
     world.stage.log.broken.store(true, Ordering::SeqCst);
     let broken = world.types("carol", "audit verify").await;
     assert_eq!(
         (broken.exit, broken.err.as_str()),
         (1, "doorward: the audit log does not verify: entry 7 was changed\n")
     );
+    assert_eq!(world.types("carol", "audit consistency 2").await.exit, 1);
 }
 
 #[tokio::test]

@@ -128,10 +128,10 @@ mod tests {
     #[test]
     fn slips_are_recognised_and_secrets_are_not_given_away() {
         assert!(said("requst web", USER).starts_with("`requst` is no verb of doorward; did you mean `request`?\n"));
-        assert!(
-            said("audit", ALL)
-                .starts_with("`audit` is no verb of doorward alone; type `audit search` or `audit verify`\n")
-        );
+        assert!(said("audit", ALL).starts_with(
+            "`audit` is no verb of doorward alone; type `audit search` or `audit verify` or `audit checkpoint` or \
+                 `audit prove` or `audit consistency`\n"
+        ));
         let (hidden, unknown) = (said("audit verify", USER), said("xudit verify", USER));
         assert_eq!(hidden.replace("audit", "xudit"), unknown);
         assert!(!overview("bastion", USER).contains("audit") && overview("bastion", ALL).contains("audit verify"));

@@ -28,6 +28,9 @@ pub enum Name {
     Revoke,
     AuditSearch,
     AuditVerify,
+    AuditCheckpoint,
+    AuditProve,
+    AuditConsistency,
     /// In the language, not in this build.
     NotServed,
 }
@@ -220,8 +223,20 @@ mod tests {
     fn a_reviewers_verb_does_not_exist_for_others() {
         let reviewer = Rights { reviewer: true, ..Rights::default() };
         let approver = Rights { approver: true, ..Rights::default() };
-        for word in ["audit search", "audit verify", "sessions", "watch", "replay", "kill", "lock", "unlock", "review"]
-        {
+        for word in [
+            "audit search",
+            "audit verify",
+            "audit checkpoint",
+            "audit prove",
+            "audit consistency",
+            "sessions",
+            "watch",
+            "replay",
+            "kill",
+            "lock",
+            "unlock",
+            "review",
+        ] {
             assert!(find(word, reviewer).is_some(), "{word}");
             assert!(find(word, approver).is_none(), "{word}");
         }

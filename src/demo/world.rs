@@ -256,6 +256,7 @@ impl World {
             ("alice", "ask, and wait", ask.as_str()),
             ("bob", "see what is asked, and paste the line it shows", "bastion pending"),
             ("alice", "the same command now runs", tail.as_str()),
+            ("alice", "the same through the jump door, in the target's own name", &tail.replace("@bastion", ".jea")),
             ("alice", "another file does not", &format!("{target}@bastion tail -n 2 /etc/passwd")),
             ("alice", "give the role back", "bastion done"),
             ("carol", "read what happened", "bastion audit search --user alice"),

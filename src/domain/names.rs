@@ -39,18 +39,39 @@ pub enum NameError {
         /// The character.
         found: char,
     },
+    /// A text without a lower-case letter, where one must be.
+    #[error(
+        "a {kind} has at least one lower-case letter: sudoers reads `ALL`, `ADMINS` or `0` as something else than a name"
+    )]
+    NoLowerCase {
+        /// What kind of name was wanted.
+        kind: &'static str,
+    },
+}
+
+/// Which texts are names of a kind.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Shape {
+    /// No capitals.
+    Lower,
+    /// Capitals too.
+    Mixed,
+    /// Capitals too, with one lower-case letter at least: `ALL` is everybody in sudoers(5), other words of capitals and digits
+    /// are aliases there, and numbers are taken for user IDs by some programs.
+    Account,
 }
 
 const MIXED: &str = "letters, digits, `_`, and after the first character `.` and `-`";
 const LOWER: &str = "lower-case letters, digits, `_`, and after the first character `.` and `-`";
 
-fn check(text: &str, kind: &'static str, longest: usize, upper: bool) -> Result<(), NameError> {
+fn check(text: &str, kind: &'static str, longest: usize, shape: Shape) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty { kind });
     }
     if text.len() > longest {
         return Err(NameError::TooLong { kind, length: text.len(), longest });
     }
+    let upper = shape != Shape::Lower;
     let allowed = |(at, c): (usize, char)| {
         c.is_ascii_lowercase()
             || c.is_ascii_digit()
@@ -63,12 +84,15 @@ fn check(text: &str, kind: &'static str, longest: usize, upper: bool) -> Result<
             let alphabet = if upper { MIXED } else { LOWER };
             Err(NameError::BadCharacter { kind, alphabet, at, found })
         }
+        None if shape == Shape::Account && !text.contains(|c: char| c.is_ascii_lowercase()) => {
+            Err(NameError::NoLowerCase { kind })
+        }
         None => Ok(()),
     }
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $kind:literal, $longest:literal, $upper:literal) => {
+    ($(#[$doc:meta])* $type:ident, $kind:literal, $longest:literal, $shape:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -89,7 +113,7 @@ macro_rules! name {
             type Err = NameError;
 
             fn from_str(text: &str) -> Result<Self, NameError> {
-                check(text, $kind, Self::MAX_LEN, $upper)?;
+                check(text, $kind, Self::MAX_LEN, Shape::$shape)?;
                 Ok(Self(text.into()))
             }
         }
@@ -118,23 +142,23 @@ macro_rules! name {
 
 name!(
     /// A person (or robot) that users.toml knows.
-    UserName, "user name", 32, true
+    UserName, "user name", 32, Mixed
 );
 name!(
     /// A group of users.
-    GroupName, "group name", 64, true
+    GroupName, "group name", 64, Mixed
 );
 name!(
     /// A role; the base name of its file in `roles/`.
-    RoleName, "role name", 64, true
+    RoleName, "role name", 64, Mixed
 );
 name!(
     /// A machine we reach for the user. Lower case only, because `ssh` folds the host names people type.
-    TargetName, "target name", 63, false
+    TargetName, "target name", 63, Lower
 );
 name!(
     /// A Unix account: on a target, or the role's own word for one (`run_as`).
-    AccountName, "account name", 32, true
+    AccountName, "account name", 32, Account
 );
 
 #[cfg(test)]
@@ -149,6 +173,12 @@ mod tests {
         }
         assert!("a".repeat(33).parse::<UserName>().is_err());
         assert!("Web-1".parse::<TargetName>().is_err());
+        for text in ["ALL", "ADMINS", "WEB_OPS1", "0", "4294967295", "_", "1-2"] {
+            assert!(text.parse::<AccountName>().is_err(), "{text:?}");
+        }
+        for text in ["ops", "Ops", "web_ops-1", "_apt", "1a"] {
+            assert!(text.parse::<AccountName>().is_ok(), "{text:?}");
+        }
         for text in ["alice", "Erin.B", "svc_backup-2", "_x"] {
             assert_eq!(text.parse::<UserName>().map(|name| name.to_string()), Ok(text.to_owned()));
         }

@@ -37,7 +37,9 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 pub fn shell_word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
     let text = escape(text);
-    if !text.is_empty() && text.chars().all(plain) {
+    // `NAME=` before a program sets a variable, and zsh takes `=NAME` for a program's path.
+    let assigns = !text.starts_with(['-', '/', '.']) && text.contains('=');
+    if !text.is_empty() && text.chars().all(plain) && !assigns {
         text.into_owned()
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
@@ -100,8 +102,8 @@ mod tests {
         for blank in ['\u{115f}', '\u{1160}', '\u{3164}', '\u{ffa0}', '\u{2800}', '\u{34f}'] {
             assert_eq!(escape(&format!("a{blank}b")), format!("a\\u{{{:x}}}b", u32::from(blank)));
         }
-        let words = ["nginx", "a b", "", "it's", "--n=1", "$(id)"].map(shell_word);
-        assert_eq!(words, ["nginx", "'a b'", "''", r"'it'\''s'", "--n=1", "'$(id)'"]);
+        let words = ["nginx", "a b", "", "it's", "--n=1", "$(id)", "A=1", "=ls"].map(shell_word);
+        assert_eq!(words, ["nginx", "'a b'", "''", r"'it'\''s'", "--n=1", "'$(id)'", "'A=1'", "'=ls'"]);
         assert_eq!(excerpt("abcdef", 3), "abc…");
         assert_eq!(excerpt_bytes(b"a\xffb", 10), "a\\xffb");
     }

@@ -105,11 +105,17 @@ impl Window {
     }
 }
 
-/// Where decision time comes from: never goes back, so a clock set back lengthens nothing (design: max of wall clock and
-/// highest time seen).
+/// Where decision time comes from: it never goes back and never stands still, so a clock set back lengthens nothing (design:
+/// max of wall clock and highest time seen).
 pub trait Clock: Send + Sync {
     /// The decision time now.
     fn now(&self) -> Timestamp;
+
+    /// What the system's clock says now, which may be behind: for the dates in certificates that others judge by theirs. No
+    /// decision of ours goes by it.
+    fn wall(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// `1h 30m`, `45s`: a span for people, in whole seconds.

@@ -14,6 +14,7 @@ use crate::domain::limits::{EXCERPT, GRANTS_OPTION};
 use crate::domain::text::excerpt;
 use crate::domain::{CertificateId, GrantId, Serial, Timestamp, UserName};
 
+use super::authority::{NotSigned, OutOfTime, signed_by, within_time};
 use super::user::{Directory, User, within};
 use super::{Fingerprint, SessionCertificate};
 
@@ -196,27 +197,18 @@ pub fn verify_session_certificate(
     Ok(SessionCertificate { serial, id, user: user.name.clone(), key, grants })
 }
 
-/// The keys are compared whole, not by fingerprint, and a certificate in place of the key is another key: no chains in SSH.
 fn check_authority(certificate: &Certificate, authority: &PublicKey) -> Result<(), CertificateError> {
-    if certificate.signature_key() != authority.key_data() {
-        return Err(CertificateError::ForeignAuthority {
-            shown: certificate.signature_key().fingerprint(HashAlg::Sha256),
-        });
-    }
-    let fits = certificate.signature().algorithm() == authority.algorithm() && certificate.verify_signature().is_ok();
-    if fits { Ok(()) } else { Err(CertificateError::BadSignature) }
+    signed_by(certificate, authority).map_err(|why| match why {
+        NotSigned::Foreign(shown) => CertificateError::ForeignAuthority { shown },
+        NotSigned::Invalid => CertificateError::BadSignature,
+    })
 }
 
 fn check_dates(certificate: &Certificate, now: Timestamp) -> Result<(), CertificateError> {
-    let instant = |seconds: u64| Timestamp::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-    let (from, at) = (instant(certificate.valid_after()), instant(certificate.valid_before()));
-    if now < from {
-        return Err(CertificateError::NotYetValid { from });
-    }
-    if now >= at {
-        return Err(CertificateError::Expired { at });
-    }
-    Ok(())
+    within_time(certificate, now).map_err(|why| match why {
+        OutOfTime::NotBefore(from) => CertificateError::NotYetValid { from },
+        OutOfTime::Since(at) => CertificateError::Expired { at },
+    })
 }
 
 fn principal<'a>(certificate: &Certificate, presented: &Presented<'a>) -> Result<&'a User, CertificateError> {

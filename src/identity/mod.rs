@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 
 use crate::domain::{CertificateId, GrantId, Serial, UserName};
 
+mod authority;
 pub mod certificate;
+pub mod host;
 pub mod user;
 
 pub use user::{Directory, User};

@@ -3,7 +3,10 @@
 //! Refuses to know how a target is reached (that is `target/`) and which role may use it (that is `policy/`).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
+
+use russh::keys::{HashAlg, PublicKey};
 
 use crate::domain::{AccountName, TargetName};
 
@@ -30,17 +33,42 @@ pub enum Reach {
 }
 
 /// The address and identity of an OpenSSH target.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SshReach {
     /// Host name or address.
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// The one host key it must show.
-    pub host_key: russh::keys::PublicKey,
+    /// By what it is recognised.
+    pub identity: HostIdentity,
     /// The address the target sees us come from, where NAT changes it; goes into `source-address`. Our own socket's address
     /// if `None`.
     pub from: Option<IpAddr>,
+}
+
+/// By what an OpenSSH target is recognised. Never by being seen first.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum HostIdentity {
+    /// It shows this very key; a certificate would not do.
+    Pinned(PublicKey),
+    /// It shows a host certificate; a plain key would not do.
+    Certified {
+        /// The host CA that must have signed it.
+        authority: Box<PublicKey>,
+        /// The name that must be in it, in lower case.
+        name: String,
+    },
+}
+
+impl fmt::Display for HostIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pinned(key) => write!(f, "{}", key.fingerprint(HashAlg::Sha256)),
+            Self::Certified { authority, name } => {
+                write!(f, "{name} certified by {}", authority.fingerprint(HashAlg::Sha256))
+            }
+        }
+    }
 }
 
 /// All targets by name.

@@ -122,7 +122,10 @@ pub(super) async fn give<E: From<Unavailable>>(
                 return Ok(Some(after));
             }
             Err(StoreError::Changed) => {}
-            Err(error) => return Err(Unavailable::from(error).into()),
+            Err(error) => {
+                announced.doubtful();
+                return Err(Unavailable::from(error).into());
+            }
         }
     }
     Err(Unavailable::from(StoreError::Changed).into())
@@ -136,6 +139,7 @@ pub(super) struct Announced<'a> {
     about: RequestId,
     sequence: Option<u64>,
     kept: bool,
+    doubtful: bool,
 }
 
 impl<'a> Announced<'a> {
@@ -148,13 +152,19 @@ impl<'a> Announced<'a> {
         let entry = about(request, event);
         let about = request.id.clone();
         // Before the entry is: a future dropped while the disk works may leave one behind as well.
-        let mut announced = Self { services, entry: entry.clone(), about, sequence: None, kept: false };
+        let mut announced =
+            Self { services, entry: entry.clone(), about, sequence: None, kept: false, doubtful: false };
         announced.sequence = Some(services.audit.append(entry).await?.sequence());
         Ok(announced)
     }
 
     pub(super) fn kept(mut self) {
         self.kept = true;
+    }
+
+    /// The store failed, and a store that fails while it commits may have stored it all the same.
+    pub(super) fn doubtful(mut self) {
+        self.doubtful = true;
     }
 }
 
@@ -167,7 +177,8 @@ impl Drop for Announced<'_> {
             Some(sequence) => format!("entry {sequence}"),
             None => "an entry of this session that may stand before".to_owned(),
         };
-        let message = format!("{which} speaks of a change of {} that was not stored", self.about);
+        let stored = if self.doubtful { "may not have been stored: the database failed" } else { "was not stored" };
+        let message = format!("{which} speaks of a change of {} that {stored}", self.about);
         self.services.audit.append_later(AuditEvent { what: What::Error { message }, ..self.entry.clone() });
     }
 }

@@ -22,6 +22,7 @@ pub mod failure;
 pub mod held;
 pub mod owed;
 pub mod ports;
+pub mod prepare;
 mod pump;
 pub mod request_access;
 pub mod requestable;
@@ -34,6 +35,8 @@ pub mod settings;
 pub mod snapshot;
 mod supervise;
 
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 pub(crate) mod rehearsal;
 

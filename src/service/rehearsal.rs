@@ -20,10 +20,12 @@ use crate::policy::Role;
 
 mod execution;
 mod memory;
+mod sabotage;
 
 pub(crate) use execution::{Diary, FakeClient, FakeRecorder, FakeRecorders, FakeTargets, Mood, NotOnStage};
 use memory::Pen;
 pub(crate) use memory::{Dice, MemoryLog, MemoryStore, NOW, SetClock, key_of};
+pub(crate) use sabotage::{Saboteur, Way};
 
 /// What every rehearsal's bastion is called.
 pub(crate) const BASTION: &str = "bastion.example.com";

@@ -94,7 +94,10 @@ pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> R
             }
             Err(StoreError::Taken) => {}
             Err(StoreError::Full(open)) => return Err(RequestError::TooMany { open }),
-            Err(error) => return Err(Unavailable::from(error).into()),
+            Err(error) => {
+                announced.doubtful();
+                return Err(Unavailable::from(error).into());
+            }
         }
     }
     Err(Unavailable::from(StoreError::Taken).into())

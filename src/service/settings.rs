@@ -27,6 +27,8 @@ pub struct Settings {
     pub pending_per_user: usize,
     /// How long running commands get when the bastion stops.
     pub drain: Duration,
+    /// How many connections to one target may wait for a command; 0 prepares none.
+    pub prepared_connections: usize,
 }
 
 impl Default for Settings {
@@ -42,6 +44,7 @@ impl Default for Settings {
             activate_within: Duration::from_secs(4 * 3600),
             pending_per_user: 10,
             drain: Duration::from_secs(20),
+            prepared_connections: 2,
         }
     }
 }

@@ -6,6 +6,28 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::domain::UserName;
 
+/// How much input may wait for targets. `docs/configuration.md` has the key and the range of each.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InputLimits {
+    /// Bytes of one command that wait in memory before files are used.
+    pub memory: usize,
+    /// Bytes of one command, in memory and files.
+    pub per_command: u64,
+    /// Bytes of all commands of one user.
+    pub per_user: u64,
+    /// Bytes of all.
+    pub in_all: u64,
+}
+
+impl Default for InputLimits {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        // A client sends faster than a target and a slow reader of its output take, and nothing can ask it to wait: of a
+        // gigabyte most may be here at some time.
+        Self { memory: 1024 * 1024, per_command: 2048 * MIB, per_user: 2048 * MIB, in_all: 4096 * MIB }
+    }
+}
+
 /// A cap: of one user over all their commands, with the cap of all users as its parent.
 #[derive(Debug)]
 pub struct Budget {

@@ -7,5 +7,5 @@
 mod budget;
 mod spool;
 
-pub use budget::{Budget, Budgets, Share};
+pub use budget::{Budget, Budgets, InputLimits, Share};
 pub use spool::{SpoolLimits, SpoolReader, SpoolWriter, spool};

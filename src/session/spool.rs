@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
-use super::budget::{Budget, Share};
+use super::budget::{Budget, InputLimits, Share};
 
 /// The most that is read from a file at once.
 const PIECE: usize = 64 * 1024;
@@ -35,12 +35,10 @@ pub struct SpoolLimits {
 }
 
 impl SpoolLimits {
-    /// The usual limits: 1 MiB in memory, 2 GiB in all, files in `folder`. A client sends faster than a target and a slow
-    /// reader of its output take, and nothing can ask it to wait: of a gigabyte most may be here at some time.
+    /// What `limits` allow one command, with files in `folder`.
     #[must_use]
-    pub fn usual(folder: PathBuf, budget: Arc<Budget>) -> Self {
-        const MIB: u64 = 1024 * 1024;
-        Self { memory: 1024 * 1024, waiting: 2048 * MIB, segment: 16 * MIB, folder, budget }
+    pub fn of(limits: &InputLimits, folder: PathBuf, budget: Arc<Budget>) -> Self {
+        Self { memory: limits.memory, waiting: limits.per_command, segment: 16 * 1024 * 1024, folder, budget }
     }
 }
 

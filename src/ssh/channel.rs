@@ -10,6 +10,7 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::error;
 
+use crate::audit::event::What;
 use crate::control::{self, console};
 use crate::domain::TargetName;
 use crate::identity::certificate::CertificateError;
@@ -25,8 +26,12 @@ use super::door::{Door, door_of, door_unknown};
 
 /// How long a channel may be open without asking for anything.
 const ASK_WITHIN: Duration = Duration::from_secs(60);
+/// How long a client may take for the exit code and the close.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// Our own failure, design.md 4: could not run.
 const COULD_NOT_RUN: u8 = 125;
+/// Denied, design.md 4.
+const DENIED: u8 = 126;
 
 /// What a channel's task works with.
 pub(super) struct Conversation {
@@ -80,11 +85,15 @@ pub(super) async fn serve(conversation: Conversation, channel: Channel<Msg>) {
         error!(%failure, "a channel's task failed");
         COULD_NOT_RUN
     });
-    let _ = write.exit_status(u32::from(code)).await;
-    let _ = write.eof().await;
-    // Before the close: who is told that the channel is closed may open the next one.
-    drop(place);
-    let _ = write.close().await;
+    // A client that reads nothing takes no last words either; it is the connection's matter then (`Limits::unread`).
+    let last_words = async {
+        let _ = write.exit_status(u32::from(code)).await;
+        let _ = write.eof().await;
+        // Before the close: who is told that the channel is closed may open the next one.
+        drop(place);
+        let _ = write.close().await;
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
     // russh keeps its end of a channel that we close first until the connection ends, and says nothing when the client answers:
     // waiting for that would keep this task for as long. What still comes is dropped by russh once nobody takes it.
     draining.abort();
@@ -108,6 +117,12 @@ async fn first_ask(read: &mut ChannelReadHalf) -> Option<(Ask, Before)> {
 impl Conversation {
     async fn answer(&self, ask: Ask, client: &mut Client) -> u8 {
         let (services, session) = (&self.front.services, &self.session);
+        let most = self.front.limits.line;
+        if let Ask::Exec(line) = &ask
+            && line.len() > most
+        {
+            return self.too_long(line.len(), most, client).await;
+        }
         let door = self.door().await;
         if matches!((&door, &ask), (Door::Control, _) | (_, Ask::Shell)) {
             // No verb reads input, and one may wait for hours: nothing is kept for it meanwhile.
@@ -128,6 +143,16 @@ impl Conversation {
                 run_command(services, session, CommandAsk { target, choice, line }, client).await
             }
         }
+    }
+
+    /// Nothing reads a line that is too long, not even to deny it.
+    async fn too_long(&self, length: usize, most: usize, client: &mut Client) -> u8 {
+        client.input.close();
+        let what = format!("a line of {length} bytes, and at most {most} are read");
+        let event = self.session.event(What::Refused { what: what.clone() });
+        self.front.services.audit.append_later(event);
+        client.error(Bytes::from(console::ours(&format!("denied: {what}")))).await;
+        DENIED
     }
 
     /// The door of this session's login name, among the targets the user may see now.

@@ -12,16 +12,18 @@ use russh::keys::{HashAlg, PublicKey};
 use russh::server::{Auth, Session as Wire};
 use russh::{ChannelId, MethodKind, MethodSet};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tracing::info;
 
 use crate::audit::event::{AuditEvent, What};
 use crate::domain::{SessionId, TargetName, UserName, limits, text};
 use crate::identity::certificate::CertificateError;
 use crate::identity::{Proof, VerifiedUser};
-use crate::service::Session;
+use crate::service::{Session, prepare};
 
 use super::FrontDoor;
 use super::crowd::Member;
+use super::door;
 use super::jump::Jump;
 use super::listener::Admission;
 use super::refusals::Refusals;
@@ -90,8 +92,12 @@ pub(super) struct Connection {
     /// Room for connections inside this one.
     pub(super) jumps: Arc<Semaphore>,
     pub(super) refusals: Arc<Refusals>,
+    /// How often it asked whether a key is worth signing with.
+    probes: usize,
     /// Its place among the user's connections.
     member: Option<Member<UserName>>,
+    /// Has a connection to the target ready that no channel of this one was opened for yet.
+    preparing: Option<JoinHandle<()>>,
     began: Instant,
 }
 
@@ -109,14 +115,18 @@ impl Connection {
             phase: Phase::Unproven(Attempts::default()),
             certificate_refused: None,
             channels: HashMap::new(),
+            probes: 0,
             member: None,
+            preparing: None,
             began: Instant::now(),
         }
     }
 
-    /// A connection inside another one. They share their room for conversations and for entries about refusals.
+    /// A connection inside another one. They share their room for conversations and for entries about refusals. Who it is has
+    /// been proved outside, so the connection to the target is begun before the first byte is exchanged here.
     pub(super) fn inside(jump: Jump) -> Self {
-        Self {
+        let outer = Arc::clone(&jump.outer);
+        let mut connection = Self {
             front: Arc::clone(&jump.front),
             session: jump.outer.id.clone(),
             peer: jump.outer.peer,
@@ -127,9 +137,13 @@ impl Connection {
             entrance: Entrance::Jump(jump),
             phase: Phase::Unproven(Attempts::default()),
             channels: HashMap::new(),
+            probes: 0,
             member: None,
+            preparing: None,
             began: Instant::now(),
-        }
+        };
+        connection.prepare(&outer);
+        connection
     }
 
     /// Where the client comes from.
@@ -193,9 +207,14 @@ impl Connection {
             return Auth::Accept;
         }
         let front = &self.front;
-        let Some(member) = front.users.0.enter(name.clone(), front.limits.connections_per_user) else {
+        let Some(member) = front.users.0.enter(name.clone(), front.limits.sessions_per_user) else {
             return self.refuse(login, &key, "the user has too many connections");
         };
+        if let Entrance::Port(admission) = &mut self.entrance
+            && !admission.take_place()
+        {
+            return self.refuse(login, &key, "there are as many sessions as max_sessions allows");
+        }
         self.member = Some(member);
         let fingerprint = key.fingerprint(HashAlg::Sha256);
         let session = Session {
@@ -206,6 +225,67 @@ impl Connection {
         };
         self.phase = Phase::Proven(Arc::new(session));
         Auth::Accept
+    }
+
+    /// Somebody has proved who they are, or opens another channel: has a connection to the target of their login name made
+    /// while they say what to run there. Who may have that is the use case's to know.
+    pub(super) fn prepare(&mut self, session: &Arc<Session>) {
+        let services = Arc::clone(&self.front.services);
+        let suffix = services.snapshot.load().settings.suffix.clone();
+        let meant = match &self.entrance {
+            Entrance::Jump(jump) => Some(jump.target.clone()),
+            Entrance::Port(_) => door::named(&session.login, &suffix).map(|(target, _)| target),
+        };
+        if let Some(target) = meant {
+            let session = Arc::clone(session);
+            self.preparing = Some(tokio::spawn(async move { prepare::prepare(&services, &session, &target).await }));
+        }
+    }
+
+    /// A channel is opened: the first finds what was begun for it when its user logged in, each later one has its own begun.
+    pub(super) fn prepare_for_channel(&mut self, session: &Arc<Session>) {
+        if self.preparing.take().is_none_or(|begun| begun.is_finished()) {
+            self.prepare(session);
+            self.preparing = None;
+        }
+    }
+
+    /// The connection goes on to prove who it is, under this login name. Every callback before the proof begins with this.
+    ///
+    /// # Errors
+    /// [`russh::Error::Disconnect`] when the name is too long: russh keeps it.
+    pub(super) fn go_on(&mut self, login: &str) -> Result<(), russh::Error> {
+        if let Entrance::Port(admission) = &mut self.entrance {
+            admission.advanced();
+        }
+        let most = self.front.limits.login;
+        if login.len() <= most {
+            return Ok(());
+        }
+        let reason = format!("a login name of {} bytes, and at most {most} are read", login.len());
+        Err(self.give_up(login, reason))
+    }
+
+    /// As [`Self::go_on`], for the question whether a key is worth signing with.
+    ///
+    /// # Errors
+    /// [`russh::Error::Disconnect`] also when that was asked too often.
+    pub(super) fn probe(&mut self, login: &str) -> Result<(), russh::Error> {
+        let most = self.front.limits.probes;
+        if self.probes >= most {
+            return Err(self.give_up(login, format!("more than {most} keys were offered")));
+        }
+        self.probes += 1;
+        self.go_on(login)
+    }
+
+    /// Notes why the connection ends unproven.
+    fn give_up(&mut self, login: &str, reason: String) -> russh::Error {
+        if let Phase::Unproven(attempts) = &mut self.phase {
+            let login = text::excerpt(login, limits::EXCERPT);
+            *attempts = Attempts { login, key: attempts.key.take(), reason: Some(reason) };
+        }
+        russh::Error::Disconnect
     }
 
     fn event(&self, what: What) -> AuditEvent {
@@ -241,27 +321,27 @@ impl Connection {
             self.front.services.audit.append_later(session.event(What::Refused { what }));
         }
     }
+}
 
-    fn log_failure(&self, attempts: &Attempts) {
-        let Some(left_out) = self.front.failures.count(Instant::now()) else { return };
-        let mut reason = attempts.reason.clone().unwrap_or_else(|| "nothing was proved".to_owned());
-        if left_out > 0 {
-            reason.push_str(&format!("; {left_out} more before this one were not written one by one"));
-        }
-        let key = attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string());
-        // Only what enrolling would cure: an enrolled key with a bad certificate or from a wrong address needs something else.
-        let unknown = attempts.key.as_ref().filter(|_| attempts.reason.as_deref() == Some(NOT_ENROLLED));
-        if let Some(line) = unknown.and_then(|key| key.to_openssh().ok()) {
-            info!(peer = %self.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");
-        }
-        let event = self.event(What::AuthenticationFailed {
-            peer: self.peer,
-            login: text::excerpt(&attempts.login, limits::EXCERPT),
-            key,
-            reason,
-        });
-        self.front.services.audit.append_later(event);
+/// Logs that the connection of `admission` ended without proving who it is.
+pub(super) fn log_failure(admission: &Admission, login: &str, key: Option<&PublicKey>, reason: &str) {
+    let Some(left_out) = admission.front.failures.count(Instant::now()) else { return };
+    // Only what enrolling would cure: an enrolled key with a bad certificate or from a wrong address needs something else.
+    if let Some(line) = key.filter(|_| reason == NOT_ENROLLED).and_then(|key| key.to_openssh().ok()) {
+        info!(peer = %admission.peer, %reason, "refused key; if it should be enrolled: doorward user key add DIR NAME --key '{line}'");
     }
+    let more = match left_out {
+        0 => String::new(),
+        count => format!("; {count} more before this one were not written one by one"),
+    };
+    let what = What::AuthenticationFailed {
+        peer: admission.peer,
+        login: text::excerpt(login, limits::EXCERPT),
+        key: key.map(|key| key.fingerprint(HashAlg::Sha256).to_string()),
+        reason: format!("{reason}{more}"),
+    };
+    let event = AuditEvent { session: Some(admission.session.clone()), ..AuditEvent::of(what) };
+    admission.front.services.audit.append_later(event);
 }
 
 /// A refusal that leaves the client public keys to go on with.
@@ -276,7 +356,10 @@ impl Drop for Connection {
             (Entrance::Jump(jump), Phase::Unproven(attempts)) => jump.log_failure(attempts),
             // Its end is the end of a channel: the connection around it goes on.
             (Entrance::Jump(_), Phase::Proven(_)) => {}
-            (Entrance::Port(_), Phase::Unproven(attempts)) => self.log_failure(attempts),
+            (Entrance::Port(admission), Phase::Unproven(attempts)) => {
+                let reason = attempts.reason.as_deref().unwrap_or("nothing was proved");
+                log_failure(admission, &attempts.login, attempts.key.as_ref(), reason);
+            }
             (Entrance::Port(_), Phase::Proven(session)) => {
                 self.front.services.audit.append_later(session.event(self.refusals.disconnected()));
                 info!(session = %session.id, user = %session.user.name, seconds = self.began.elapsed().as_secs(), "disconnected");

@@ -14,18 +14,23 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 /// place, and whatever it runs, for as long as it likes.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// A stream whose reads and writes fail once its token is cancelled, and that ends soon after our side was closed.
+/// A stream whose reads and writes fail once its token is cancelled or the peer has left what we write unread for too long,
+/// and that ends soon after our side was closed.
 pub(super) struct Severable<S> {
     stream: S,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Runs once our side is closed.
     linger: Option<Pin<Box<Sleep>>>,
+    /// How long a write may wait, and what measures it while one does. russh sends no keepalive while it writes, so nothing
+    /// else notices.
+    unread: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Severable<S> {
-    /// `stream`, until `cut` is cancelled.
-    pub(super) fn new(stream: S, cut: CancellationToken) -> Self {
-        Self { stream, cut: Box::pin(cut.cancelled_owned()), linger: None }
+    /// `stream`, until `cut` is cancelled or a write has waited for `unread`.
+    pub(super) fn new(stream: S, cut: CancellationToken, unread: Duration) -> Self {
+        Self { stream, cut: Box::pin(cut.cancelled_owned()), linger: None, unread, stalled: None }
     }
 
     /// Ready with the error once cut; also registers the task to be woken then.
@@ -51,7 +56,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Severable<S> {
         if let Poll::Ready(error) = self.poll_cut(cx) {
             return Poll::Ready(Err(error));
         }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let unread = self.unread;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(unread)));
+        stalled.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -76,7 +88,7 @@ mod tests {
     async fn a_read_that_waits_for_ever_ends_when_the_connection_is_cut() {
         let (near, _far) = tokio::io::duplex(8);
         let cut = CancellationToken::new();
-        let mut stream = Severable::new(near, cut.clone());
+        let mut stream = Severable::new(near, cut.clone(), LINGER);
         let waiting = tokio::spawn(async move { stream.read_u8().await });
         cut.cancel();
         assert_eq!(waiting.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
@@ -85,11 +97,28 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_keeps_its_side_open_after_ours_is_closed_does_not_keep_us() {
         let (near, mut far) = tokio::io::duplex(8);
-        let mut stream = Severable::new(near, CancellationToken::new());
+        let mut stream = Severable::new(near, CancellationToken::new(), LINGER);
         far.write_all(b"x").await.unwrap();
         stream.shutdown().await.unwrap();
         let mut rest = Vec::new();
         let read = tokio::time::timeout(LINGER * 2, stream.read_to_end(&mut rest)).await;
         assert_eq!((read.map(Result::ok), rest.as_slice()), (Ok(Some(1)), &b"x"[..]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_nothing_is_given_up_and_one_that_reads_slowly_is_not() {
+        let (near, mut far) = tokio::io::duplex(8);
+        let mut stream = Severable::new(near, CancellationToken::new(), LINGER);
+        let reading = tokio::spawn(async move {
+            for _ in 0..8 {
+                tokio::time::sleep(LINGER / 2).await;
+                far.read_u8().await.unwrap();
+            }
+            far
+        });
+        stream.write_all(&[0; 16]).await.unwrap();
+        let _far = reading.await.unwrap();
+        let stalled = stream.write_all(&[0; 16]).await;
+        assert_eq!(stalled.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

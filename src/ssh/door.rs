@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::{TargetName, UserName};
+use crate::domain::{RoleName, TargetName, UserName};
 use crate::policy::Choice;
 
 /// A door of design.md 3.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Door {
+pub enum Door {
     /// The verbs.
     Control,
     /// Commands on a target.
@@ -24,18 +24,21 @@ pub(super) enum Door {
 /// The door of `login` for somebody who may see the `visible` targets: `TARGET`, `TARGET.SUFFIX`, `ROLE+TARGET`.
 ///
 /// Anything else, a target of others included, is the control door: one answer for "unknown" and "not yours".
-pub(super) fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>) -> Door {
+#[must_use]
+pub fn door_of(login: &str, suffix: &str, visible: &BTreeSet<TargetName>) -> Door {
+    match named(login, suffix) {
+        Some((target, role)) if visible.contains(&target) => Door::Target { target, choice: role.into() },
+        _ => Door::Control,
+    }
+}
+
+/// The target that `login` would mean if there is one of that name, and the role chosen with it.
+pub(super) fn named(login: &str, suffix: &str) -> Option<(TargetName, Option<RoleName>)> {
     let (role, name) = match login.split_once('+') {
-        Some((role, name)) => match role.parse() {
-            Ok(role) => (Some(role), name),
-            Err(_) => return Door::Control,
-        },
+        Some((role, name)) => (Some(role.parse().ok()?), name),
         None => (None, login),
     };
-    match target_named(name, suffix).filter(|target| visible.contains(target)) {
-        Some(target) => Door::Target { target, choice: role.into() },
-        None => Door::Control,
-    }
+    Some((target_named(name, suffix)?, role))
 }
 
 /// The target that is meant by `NAME` or `NAME.SUFFIX`, whether or not there is one.
@@ -48,7 +51,8 @@ pub(super) fn target_named(name: &str, suffix: &str) -> Option<TargetName> {
 ///
 /// A command meant for a target must not be read as a verb, and the answer must not tell which targets there are: only the
 /// user's own name, which is no target's, surely means the verbs.
-pub(super) fn door_unknown(login: &str, user: &UserName) -> Door {
+#[must_use]
+pub fn door_unknown(login: &str, user: &UserName) -> Door {
     if login == user.as_str() { Door::Control } else { Door::Unknown }
 }
 

@@ -23,6 +23,7 @@ impl Handler for Connection {
 
     /// Proves nothing, and is enough where the client that asks is the one that proved it outside.
     async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        self.go_on(user)?;
         if let Entrance::Jump(jump) = &mut self.entrance
             && let Some(session) = jump.without_proof(user)
         {
@@ -35,22 +36,25 @@ impl Handler for Connection {
         Ok(only_public_keys())
     }
 
-    async fn auth_password(&mut self, _user: &str, _password: &str) -> Result<Auth, Self::Error> {
+    async fn auth_password(&mut self, user: &str, _password: &str) -> Result<Auth, Self::Error> {
+        self.go_on(user)?;
         Ok(only_public_keys())
     }
 
     async fn auth_keyboard_interactive<'a>(
         &'a mut self,
-        _user: &str,
+        user: &str,
         _submethods: &str,
         _response: Option<Response<'a>>,
     ) -> Result<Auth, Self::Error> {
+        self.go_on(user)?;
         Ok(only_public_keys())
     }
 
     /// A probe: is it worth signing with this key? Nothing is proved yet. A certificate arrives here as its bare key, which
     /// must be enrolled just the same, so unknown keys are refused before anybody touches a security key for them.
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
+        self.probe(user)?;
         match self.owner(offer.public_key) {
             Ok(_) => Ok(Auth::Accept),
             Err(reason) => Ok(self.refuse(user, offer.public_key, reason)),
@@ -58,6 +62,7 @@ impl Handler for Connection {
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        self.go_on(user)?;
         match self.owner(key.public_key) {
             Ok(name) => Ok(self.accept(user, key.public_key.clone(), name, Proof::Key)),
             Err(reason) => Ok(self.refuse(user, key.public_key, reason)),
@@ -65,6 +70,7 @@ impl Handler for Connection {
     }
 
     async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, Self::Error> {
+        self.go_on(user)?;
         let key = PublicKey::new(certificate.public_key().clone(), "");
         let services = Arc::clone(&self.front.services);
         let snapshot = services.snapshot.load();
@@ -97,6 +103,7 @@ impl Handler for Connection {
             Entrance::Port(admission) => {
                 admission.authenticated();
                 self.log_connection(&session, wire.remote_sshid());
+                self.prepare(&session);
             }
             Entrance::Jump(jump) => jump.authenticated(&session, wire.remote_sshid()),
         }
@@ -119,6 +126,7 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
+        self.prepare_for_channel(&session);
         let conversation = Conversation {
             front: Arc::clone(&self.front),
             session,
@@ -240,14 +248,20 @@ impl Handler for Connection {
     async fn pty_request(
         &mut self,
         channel: ChannelId,
-        _term: &str,
+        term: &str,
         _columns: u32,
         _rows: u32,
         _width: u32,
         _height: u32,
-        _modes: &[(Pty, u32)],
+        modes: &[(Pty, u32)],
         wire: &mut Wire,
     ) -> Result<(), Self::Error> {
+        // A mode is five bytes on the wire (RFC 4254 section 8).
+        let most = self.front.limits.request;
+        if term.len().saturating_add(modes.len().saturating_mul(5)) > most {
+            self.refused(&format!("pty-req of more than {most} bytes"));
+            return wire.channel_failure(channel);
+        }
         match self.channels.get(&channel) {
             Some(asked) if !asked.started => wire.channel_success(channel),
             _ => wire.channel_failure(channel),

@@ -80,3 +80,83 @@ impl Hosts {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::PoisonError;
+
+    use async_trait::async_trait;
+    use russh::keys::ssh_key::certificate::{Builder, CertType};
+    use russh::keys::{Algorithm, Certificate};
+
+    use super::*;
+
+    /// Signs whatever names it is asked for, and remembers them.
+    struct Notary {
+        key: PrivateKey,
+        asked: Mutex<Vec<Vec<String>>>,
+    }
+
+    impl Notary {
+        fn asked(&self) -> Vec<Vec<String>> {
+            self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        }
+    }
+
+    #[async_trait]
+    impl HostAuthority for Notary {
+        async fn certify(&self, names: &[String]) -> Result<Certificate, AuthorityError> {
+            tokio::task::yield_now().await;
+            self.asked.lock().unwrap().push(names.to_vec());
+            let key = self.key.public_key().key_data().clone();
+            let mut builder = Builder::new_with_random_nonce(&mut rand::rng(), key, 0, u64::MAX - 1).unwrap();
+            builder.cert_type(CertType::Host).unwrap();
+            for name in names {
+                builder.valid_principal(name.as_str()).unwrap();
+            }
+            Ok(builder.sign(&self.key).unwrap())
+        }
+    }
+
+    fn hosts() -> (Hosts, Arc<Notary>) {
+        let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap();
+        let notary = Arc::new(Notary { key: key.clone(), asked: Mutex::default() });
+        (Hosts::new(key, Arc::clone(&notary) as Arc<dyn HostAuthority>, Limits::default()), notary)
+    }
+
+    const NOW: Timestamp = Timestamp::from_secs(1_769_868_000);
+
+    #[tokio::test]
+    async fn a_certificate_names_one_target_and_is_made_once_for_a_crowd() {
+        let (hosts, notary) = hosts();
+        let (web, db) = ("web-1".parse().unwrap(), "db-1".parse().unwrap());
+        let (one, same, other) = tokio::join!(
+            hosts.answering_for(&web, "jea", NOW),
+            hosts.answering_for(&web, "jea", NOW),
+            hosts.answering_for(&db, "jea", NOW),
+        );
+        let (one, same, other) = (one.unwrap(), same.unwrap(), other.unwrap());
+        assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
+        assert_eq!(notary.asked(), [["web-1", "web-1.jea"], ["db-1", "db-1.jea"]]);
+        assert_eq!(one.certificates[0].valid_principals(), ["web-1", "web-1.jea"]);
+        assert_eq!((one.certificates.len(), one.keys.len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn it_is_made_anew_in_time_after_a_reload_and_under_another_suffix() {
+        let (hosts, notary) = hosts();
+        let web = "web-1".parse().unwrap();
+        let made = async |suffix: &str, at: Timestamp| {
+            hosts.answering_for(&web, suffix, at).await.unwrap();
+            notary.asked().len()
+        };
+        assert_eq!(made("jea", NOW).await, 1);
+        assert_eq!(made("jea", NOW.after(RENEW - Duration::from_secs(1))).await, 1);
+        assert_eq!(made("jea", NOW.after(RENEW)).await, 2);
+        // A clock that was set back does not lengthen what was made.
+        assert_eq!(made("jea", NOW).await, 3);
+        assert_eq!(made("corp", NOW).await, 4);
+        hosts.forget();
+        assert_eq!(made("corp", NOW).await, 5);
+    }
+}

@@ -1,10 +1,10 @@
-//! Accepts connections, bounds them, cuts them. Nothing here reads SSH.
+//! Accepts connections, bounds them, cuts them. Nothing here reads SSH; of a listed proxy's connection it reads the header.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -12,111 +12,174 @@ use tracing::{debug, warn};
 
 use crate::domain::SessionId;
 
-use super::connection::Connection;
-use super::crowd::{Crowd, Member, source_of};
+use super::connection::{self, Connection};
+use super::crowd::source_of;
 use super::cutoff::Severable;
+use super::failures::Failures;
+use super::lobby::{Lobby, Party, Ticket};
+use super::proxy::{self, Origin, ProxyError};
 use super::{FrontDoor, ServerConfig};
 
-/// What bounds connections. From `doorward.toml`.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// How long a connection may take to prove who it is.
-    pub grace: Duration,
-    /// How many connections may be at that at once.
-    pub unproven: usize,
-    /// How many of those may come from one address, so that one stranger cannot keep everybody out.
-    pub unproven_per_source: usize,
-    /// How many connections there may be in all.
-    pub connections: usize,
-    /// How many of those may be one user's, so that whoever could stop them still comes in.
-    pub connections_per_user: usize,
-    /// How many channels one connection may have open.
-    pub channels: usize,
-    /// How often a key may be refused before the connection ends.
-    pub attempts: usize,
+/// Sockets beyond those of the limits: connections that were cut and are about to close.
+const CLOSING: usize = 32;
+/// How long to wait when a connection cannot be accepted.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What the accept loops of all listen addresses share: one room, not one each.
+#[derive(Debug)]
+pub struct Gate {
+    lobby: Lobby,
+    sockets: Arc<Semaphore>,
+    sessions: Arc<Semaphore>,
+    /// So that strangers do not fill the operator's own log either.
+    told: Failures,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Gate {
+    /// A gate with room for what `limits` allow.
+    #[must_use]
+    pub fn new(limits: &super::Limits) -> Self {
+        let sockets = limits.unproven.saturating_add(limits.sessions).saturating_add(CLOSING);
         Self {
-            grace: Duration::from_secs(60),
-            unproven: 100,
-            unproven_per_source: 40,
-            connections: 1000,
-            connections_per_user: 500,
-            channels: 50,
-            attempts: 20,
+            lobby: Lobby::new(limits.unproven, limits.unproven_per_source),
+            sockets: Arc::new(Semaphore::new(sockets.min(Semaphore::MAX_PERMITS))),
+            sessions: Arc::new(Semaphore::new(limits.sessions)),
+            told: Failures::new(60),
+        }
+    }
+
+    /// Says that one had to go for another, a bounded number of times a minute.
+    fn crowded(&self, peer: SocketAddr) {
+        if let Some(left_out) = self.told.count(Instant::now()) {
+            warn!(%peer, left_out, "too many connections that have not proved who they are; the one that waited longest is closed");
         }
     }
 }
 
-/// One accepted connection's place: where it comes from, what it may still become, and the permits it holds.
+/// One accepted connection's place: where it comes from, what it may still become, and the places it holds.
 pub(super) struct Admission {
     pub(super) front: Arc<FrontDoor>,
     pub(super) session: SessionId,
     pub(super) peer: SocketAddr,
-    unproven: Option<(OwnedSemaphorePermit, Member<IpAddr>)>,
+    /// Its place among the unproven.
+    ticket: Option<Ticket>,
+    /// Its place among the sessions.
+    place: Option<OwnedSemaphorePermit>,
+    advanced: bool,
     proven: CancellationToken,
-    _place: OwnedSemaphorePermit,
+    _socket: OwnedSemaphorePermit,
 }
 
 impl Admission {
+    /// It speaks SSH well enough to say who it would be: once, it counts as newly come.
+    pub(super) fn advanced(&mut self) {
+        if !std::mem::replace(&mut self.advanced, true)
+            && let Some(ticket) = &mut self.ticket
+        {
+            ticket.advanced();
+        }
+    }
+
+    /// Takes a place among the sessions; `false` when all are taken.
+    pub(super) fn take_place(&mut self) -> bool {
+        if self.place.is_none() {
+            self.place = Arc::clone(&self.front.gate.sessions).try_acquire_owned().ok();
+        }
+        self.place.is_some()
+    }
+
     /// The connection has proved who it is: the grace timer stops, its place among the unproven is free.
     pub(super) fn authenticated(&mut self) {
-        self.unproven = None;
+        self.ticket = None;
         self.proven.cancel();
     }
 }
 
 /// Accepts on `listener` until the front door stops.
 pub(super) async fn accept(front: Arc<FrontDoor>, listener: TcpListener) {
-    let unproven = Arc::new(Semaphore::new(front.limits.unproven));
-    let places = Arc::new(Semaphore::new(front.limits.connections));
-    let arrivals = Crowd::default();
+    let mut failing = false;
     loop {
-        let accepted = tokio::select! {
+        // The place first: beyond it the kernel's queue holds them, and our descriptors are for what users do.
+        let accepted = async {
+            let socket = Arc::clone(&front.gate.sockets).acquire_owned().await;
+            (socket, listener.accept().await)
+        };
+        let (socket, accepted) = tokio::select! {
             () = front.services.stopping.cancelled() => return,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Out of file descriptors, or a connection that was gone already: wait a moment, never give up.
-                warn!(%error, "cannot accept");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
+        match (socket, accepted) {
+            (Ok(socket), Ok((stream, peer))) => {
+                failing = false;
+                // In the order in which they came: a newcomer must not be taken for an older one.
+                let arrival = Arrival::of(&front, socket, peer);
+                front.connections.spawn(admit(Arc::clone(&front), arrival, stream));
             }
-        };
+            (_, Err(error)) => {
+                // Out of file descriptors, or a connection that was gone already: wait a moment, never give up.
+                if !std::mem::replace(&mut failing, true) {
+                    warn!(%error, "cannot accept connections; trying on");
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            (Err(_), _) => return, // the semaphore is never closed
+        }
+    }
+}
+
+/// A connection that was just accepted.
+struct Arrival {
+    peer: SocketAddr,
+    /// Whether it comes from a listed proxy.
+    proxied: bool,
+    ticket: Ticket,
+    cut: CancellationToken,
+    socket: OwnedSemaphorePermit,
+}
+
+impl Arrival {
+    /// Lets it into the lobby.
+    fn of(front: &FrontDoor, socket: OwnedSemaphorePermit, peer: SocketAddr) -> Self {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let arrival = arrivals.enter(source_of(peer.ip()), front.limits.unproven_per_source);
-        let permits = (arrival, Arc::clone(&unproven).try_acquire_owned(), Arc::clone(&places).try_acquire_owned());
-        let (Some(arrival), Ok(permit), Ok(place)) = permits else {
-            warn!(%peer, "too many connections; this one is closed");
-            continue;
-        };
-        let admission = Admission {
-            session: SessionId::from_bits(front.services.random.bits()),
-            front: Arc::clone(&front),
-            peer,
-            unproven: Some((permit, arrival)),
-            proven: CancellationToken::new(),
-            _place: place,
-        };
-        front.connections.spawn(serve(admission, stream));
+        let cut = front.cut.child_token();
+        let proxied = front.proxies.iter().any(|network| network.contains(&peer.ip()));
+        let party = if proxied { Party::Proxy(peer.ip()) } else { Party::Source(source_of(peer.ip())) };
+        let (ticket, crowded) = front.gate.lobby.enter(party, cut.clone());
+        if crowded {
+            front.gate.crowded(peer);
+        }
+        Self { peer, proxied, ticket, cut, socket }
     }
 }
 
 /// One connection, until it ends or is cut.
-async fn serve(admission: Admission, stream: TcpStream) {
-    let (front, peer) = (Arc::clone(&admission.front), admission.peer);
-    let (proven, cut) = (admission.proven.clone(), front.cut.child_token());
+async fn admit(front: Arc<FrontDoor>, arrival: Arrival, mut stream: TcpStream) {
+    let Arrival { peer, proxied, ticket, cut, socket } = arrival;
+    let proven = CancellationToken::new();
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "no TCP_NODELAY");
     }
-    let config = Arc::clone(&front.config.load());
-    if let Err(error) = conduct(&front, config, stream, Connection::new(admission), proven, cut).await {
-        debug!(%peer, %error, "connection ended");
-    }
+    let mut admission = Admission {
+        session: SessionId::from_bits(front.services.random.bits()),
+        front: Arc::clone(&front),
+        peer,
+        ticket: Some(ticket),
+        place: None,
+        advanced: false,
+        proven: proven.clone(),
+        _socket: socket,
+    };
+    let running = async {
+        if proxied && !behind_proxy(&mut admission, &mut stream, &cut).await {
+            return;
+        }
+        let (config, unread, peer) = (Arc::clone(&front.config.load()), front.limits.unread, admission.peer);
+        let stream = Severable::new(stream, cut.clone(), unread);
+        if let Err(error) = speak(config, stream, Connection::new(admission)).await {
+            debug!(%peer, %error, "connection ended");
+        }
+    };
+    in_time(front.limits.grace, peer.ip(), &proven, &cut, running).await;
 }
 
 /// Speaks SSH over `stream` until the connection ends or is `cut`. It is cut when it is not `proven` in time.
@@ -129,23 +192,98 @@ pub(super) async fn conduct(
     cut: CancellationToken,
 ) -> Result<(), russh::Error> {
     let peer = connection.peer();
-    let stream = Severable::new(stream, cut.clone());
-    let running = async {
-        let session = russh::server::run_stream(config, stream, connection).await?;
-        session.await
-    };
-    let grace = async {
+    let stream = Severable::new(stream, cut.clone(), front.limits.unread);
+    in_time(front.limits.grace, peer, &proven, &cut, speak(config, stream, connection)).await
+}
+
+/// Until the connection ends.
+async fn speak(
+    config: Arc<ServerConfig>,
+    stream: Severable<impl AsyncRead + AsyncWrite + Unpin + Send + 'static>,
+    connection: Connection,
+) -> Result<(), russh::Error> {
+    russh::server::run_stream(config, stream, connection).await?.await
+}
+
+/// What `running` comes to, with `cut` cancelled when it is not `proven` within `grace`.
+async fn in_time<T>(
+    grace: Duration,
+    peer: IpAddr,
+    proven: &CancellationToken,
+    cut: &CancellationToken,
+    running: impl Future<Output = T>,
+) -> T {
+    let late = async {
         tokio::select! {
             () = proven.cancelled() => {}
-            () = tokio::time::sleep(front.limits.grace) => {
+            () = tokio::time::sleep(grace) => {
                 debug!(%peer, "did not prove who they are in time");
                 cut.cancel();
             }
         }
-        std::future::pending::<()>().await;
+        std::future::pending::<std::convert::Infallible>().await
     };
     tokio::select! {
         ended = running => ended,
-        () = grace => Ok(()),
+        never = late => match never {},
     }
+}
+
+/// Reads the header of a listed proxy and takes the client's address for the peer's from here on; `false` when there is none
+/// that counts, and then the connection ends.
+async fn behind_proxy(admission: &mut Admission, stream: &mut TcpStream, cut: &CancellationToken) -> bool {
+    let read = tokio::select! {
+        () = cut.cancelled() => {
+            connection::log_failure(admission, "", None, "no whole PROXY header while there was time and room for it");
+            return false;
+        }
+        read = header(stream) => read,
+    };
+    match read {
+        Ok(Ok(origin)) => {
+            if let Origin::Client(client) = origin {
+                debug!(proxy = %admission.peer, peer = %client, "a proxy's connection");
+                admission.peer = client;
+            }
+            let party = Party::Source(source_of(admission.peer.ip()));
+            if admission.ticket.as_mut().is_some_and(|ticket| ticket.is_of(party)) {
+                admission.front.gate.crowded(admission.peer);
+            }
+            true
+        }
+        Ok(Err(error)) => {
+            if let Some(left_out) = admission.front.gate.told.count(Instant::now()) {
+                warn!(proxy = %admission.peer, %error, left_out, "a connection from proxy_protocol_from is closed");
+            }
+            connection::log_failure(admission, "", None, &error.to_string());
+            false
+        }
+        Err(error) => {
+            debug!(proxy = %admission.peer, %error, "ended before its header");
+            false
+        }
+    }
+}
+
+/// One header, byte by byte where the length is not known yet: what follows it is SSH's.
+async fn header(stream: &mut TcpStream) -> std::io::Result<Result<Origin, ProxyError>> {
+    let mut fixed = [0; proxy::FIXED];
+    let mut filled = 0;
+    while let Some(free) = fixed.get_mut(filled..).filter(|free| !free.is_empty()) {
+        match stream.read(free).await? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            count => filled += count,
+        }
+        if let Err(error) = proxy::begins(fixed.get(..filled).unwrap_or(&fixed)) {
+            return Ok(Err(error));
+        }
+    }
+    let length = match proxy::rest_of(&fixed) {
+        Ok(length) => length,
+        Err(error) => return Ok(Err(error)),
+    };
+    let mut rest = [0; proxy::LONGEST_REST];
+    let Some(rest) = rest.get_mut(..length) else { return Ok(Err(ProxyError::TooLong(length))) };
+    stream.read_exact(rest).await?;
+    Ok(proxy::parse(&[&fixed[..], rest].concat()))
 }

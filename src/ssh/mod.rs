@@ -1,7 +1,9 @@
 //! The front door: the only module that speaks SSH with clients.
 //!
-//! [`listener`] accepts and bounds, [`handler`] answers russh's callbacks and finds out who it is, [`door`] reads the login
-//! name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the client's side of it.
+//! [`listener`] accepts, [`lobby`] bounds who has not proved anything yet, [`handler`] answers russh's callbacks and finds out who
+//! it is, [`door`] reads the login name, [`channel`] runs one line through `control` or `service::run_command`, [`client`] is the
+//! client's side of it. [`jump`] answers connections to targets inside a connection, in the name that [`host`] has certified, over
+//! a [`tunnel`]. [`proxy`] reads what a load balancer says before all that.
 //! Refuses to know roles, grants and SQL; decides nothing.
 
 use std::sync::Arc;
@@ -24,19 +26,23 @@ mod client;
 mod connection;
 mod crowd;
 mod cutoff;
-mod door;
+pub mod door;
 mod failures;
 mod handler;
 mod host;
 mod jump;
+mod limits;
 mod listener;
+mod lobby;
+pub mod proxy;
 mod refusals;
-mod terminal;
+pub mod terminal;
 mod tunnel;
 
 pub use failures::Failures;
 pub use host::{Hosts, RENEW};
-pub use listener::Limits;
+pub use limits::Limits;
+pub use listener::Gate;
 
 /// What every connection shares.
 pub struct FrontDoor {
@@ -46,6 +52,10 @@ pub struct FrontDoor {
     pub control: ControlContext,
     /// What bounds connections.
     pub limits: Limits,
+    /// The networks whose connections must begin with a PROXY header, and are believed.
+    pub proxies: Vec<ipnet::IpNet>,
+    /// Who is on the way in.
+    pub gate: Gate,
     /// What bounds input that waits for a target.
     pub spool: SpoolLimits,
     /// How much of it may wait for each user and for all.
@@ -105,6 +115,7 @@ pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Li
         certificates: vec![certificate],
         preferred: algorithms::offered(),
         max_auth_attempts: limits.attempts,
+        channel_buffer_size: limits.queue,
         // The grace timer bounds the unproven, keepalives find the dead; a session that waits for an approver is neither.
         inactivity_timeout: None,
         keepalive_interval: Some(std::time::Duration::from_secs(30)),
@@ -112,5 +123,23 @@ pub fn server_config(host_key: PrivateKey, certificate: Certificate, limits: &Li
         nodelay: true,
         limits: rekey(),
         ..russh::server::Config::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use russh::keys::ssh_key::certificate::Builder;
+
+    #[test]
+    fn the_limits_reach_russh() {
+        let key = PrivateKey::random(&mut rand::rng(), russh::keys::Algorithm::Ed25519).unwrap();
+        let mut builder = Builder::new_with_random_nonce(&mut rand::rng(), key.public_key().clone(), 0, 1).unwrap();
+        builder.valid_principal("bastion.test").unwrap();
+        let certificate = builder.sign(&key).unwrap();
+        let limits = Limits { queue: 7, attempts: 3, ..Limits::default() };
+        let config = server_config(key, certificate, &limits);
+        assert_eq!((config.channel_buffer_size, config.max_auth_attempts), (7, 3));
+        assert_eq!(config.inactivity_timeout, None, "what waits for an approver is not idle");
     }
 }

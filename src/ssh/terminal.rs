@@ -4,7 +4,8 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 /// `data` with each bare line feed as carriage return and line feed, as a terminal driver does (`ONLCR`).
-pub(super) fn for_raw_terminal(data: &Bytes) -> Bytes {
+#[must_use]
+pub fn for_raw_terminal(data: &Bytes) -> Bytes {
     let feeds = data.iter().filter(|&&byte| byte == b'\n').count();
     if feeds == 0 {
         return data.clone();
@@ -23,7 +24,7 @@ pub(super) fn for_raw_terminal(data: &Bytes) -> Bytes {
 
 /// What a key press means when no program reads the terminal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Key {
+pub enum Key {
     /// `^C`
     Interrupt,
     /// `^D`
@@ -31,7 +32,8 @@ pub(super) enum Key {
 }
 
 /// What was typed before the first key with a meaning in `data`, and that key.
-pub(super) fn key_in(data: &Bytes) -> Option<(Bytes, Key)> {
+#[must_use]
+pub fn key_in(data: &Bytes) -> Option<(Bytes, Key)> {
     data.iter().enumerate().find_map(|(at, byte)| match byte {
         0x03 => Some((data.slice(..at), Key::Interrupt)),
         0x04 => Some((data.slice(..at), Key::EndOfFile)),

@@ -1,6 +1,6 @@
 //! The way to the targets: runs one cleared command on one machine.
 //!
-//! Owns the connection to a target from the TCP handshake to its end, the pinned host key, the key and login of one command,
+//! Owns the connection to a target from the TCP handshake to its end, the proof of who it is, the key and login of one command,
 //! and the `local` target of the demo. It takes a [`Cleared`] and nothing else, so it cannot run what was not decided, logged
 //! and recorded; only [`probe`], the operator's test of a target, runs harmless lines of its own. It refuses to know roles, grants and the client; what comes back goes to `service::pump`. This is the only
 //! room that may import `russh::client`.
@@ -12,12 +12,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use russh::keys::{Certificate, PublicKey};
 
+use crate::domain::Clock;
 use crate::inventory::{Reach, Target};
-use crate::service::ports::{Cleared, Running, TargetError, Targets};
+use crate::service::ports::{Cleared, Preparation, Running, TargetError, Targets};
 
 mod connect;
 mod host_key;
 mod local;
+mod prepared;
 pub mod probe;
 mod relay;
 mod ssh;
@@ -62,10 +64,10 @@ pub struct TargetRouter {
 }
 
 impl TargetRouter {
-    /// A router that logs in to `ssh` targets with certificates of `certifier`.
+    /// A router that logs in to `ssh` targets with certificates of `certifier`, and judges theirs by `clock`.
     #[must_use]
-    pub fn new(certifier: Arc<dyn CommandCertifier>, deadlines: Deadlines) -> Self {
-        Self { ssh: SshTargets::new(certifier, deadlines) }
+    pub fn new(certifier: Arc<dyn CommandCertifier>, deadlines: Deadlines, clock: Arc<dyn Clock>) -> Self {
+        Self { ssh: SshTargets::new(certifier, deadlines, clock) }
     }
 }
 
@@ -80,6 +82,13 @@ impl Targets for TargetRouter {
         match &target.reach {
             Reach::Ssh(reach) => self.ssh.start(&cleared, reach).await,
             Reach::Local => local::start(&cleared),
+        }
+    }
+
+    async fn prepare(&self, target: &Target, most: usize) -> Preparation {
+        match &target.reach {
+            Reach::Ssh(reach) => self.ssh.prepare(&target.name, reach, most).await,
+            Reach::Local => Preparation::NotMade,
         }
     }
 }

@@ -6,13 +6,14 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::{Algorithm, Certificate, PrivateKey, PublicKey};
 
 use crate::domain::text::excerpt_bytes;
-use crate::domain::{AccountName, TargetName};
-use crate::inventory::SshReach;
+use crate::domain::{AccountName, Clock, TargetName};
+use crate::inventory::{HostIdentity, SshReach};
 use crate::policy::render::{RenderError, TestLine, test_line};
 use crate::service::ports::{Output, Running, TargetError};
 
@@ -103,14 +104,19 @@ pub struct Probe<'a> {
     pub certifier: &'a dyn TestCertifier,
     /// How long the target may take for each step.
     pub deadlines: Deadlines,
+    /// By what the dates of a host certificate are judged.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl Probe<'_> {
     /// Runs every check and hands each to `say` as it comes. Answers whether all was well.
     pub async fn run(&self, say: &mut dyn FnMut(&Finding)) -> bool {
         let mut report = Report { say, sound: true };
-        let reached =
-            report.add(format!("{} answers and shows its pinned host key", self.target), self.reached().await);
+        let proof = match &self.reach.identity {
+            HostIdentity::Pinned(_) => "shows its pinned host key".to_owned(),
+            HostIdentity::Certified { name, .. } => format!("shows a certificate of its host CA for {name}"),
+        };
+        let reached = report.add(format!("{} answers and {proof}", self.target), self.reached().await);
         if !reached {
             return false;
         }
@@ -151,7 +157,9 @@ impl Probe<'_> {
     }
 
     async fn open(&self) -> Result<Connection, Failure> {
-        Connection::open(self.target, self.reach, &self.deadlines).await.map_err(|error| self.failure_of(&error))
+        Connection::open(self.target, self.reach, &self.deadlines, &self.clock)
+            .await
+            .map_err(|error| self.failure_of(&error))
     }
 
     /// A new key and a certificate for it.
@@ -191,13 +199,18 @@ impl Probe<'_> {
         let reach = self.reach;
         let advice = match error {
             TargetError::HostKey { .. } => {
-                let pinned = reach.host_key.fingerprint(russh::keys::HashAlg::Sha256);
                 format!(
-                    "targets.toml has {pinned}. On that machine: `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub`. Only if it \
+                    "targets.toml has {}. On that machine: `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub`. Only if it \
                      prints what was found here, write the line of that file as `host_key` of {}",
-                    self.target
+                    reach.identity, self.target
                 )
             }
+            TargetError::HostCertificate { .. } => format!(
+                "targets.toml wants {}. On that machine `sshd -T | grep -i hostcertificate` names the file and \
+                 `ssh-keygen -L -f FILE` prints it; have its host key certified again, for that name, or write the name it has as \
+                 `host_name` of {}; and look at both clocks",
+                reach.identity, self.target
+            ),
             TargetError::Refused { .. } => format!(
                 "its log (`journalctl -u ssh`) says why: no such account, CA, principal, `source-address` (`from` in targets.toml \
                  if there is NAT) or a clock that is wrong; what belongs there: `{}`",

@@ -1,5 +1,5 @@
-//! A cleared command on an OpenSSH target: connect, check the host key, make a key and have it certified for this one
-//! command, log in, run.
+//! A cleared command on an OpenSSH target: connect (or take a connection that was prepared), check the host key, make a key
+//! and have it certified for this one command, log in, run.
 //!
 //! The private key lives in this function's memory and is gone when the login is over.
 
@@ -11,12 +11,14 @@ use russh::client::{AuthResult, Handle, Msg};
 use russh::keys::{Algorithm, Certificate, PrivateKey};
 use russh::{Channel, ChannelMsg};
 use tokio::time::Instant;
+use tracing::debug;
 
-use crate::domain::{AccountName, TargetName};
+use crate::domain::{AccountName, Clock, TargetName};
 use crate::inventory::SshReach;
-use crate::service::ports::{Cleared, Running, TargetError};
+use crate::service::ports::{Cleared, Preparation, Running, TargetError};
 
 use super::connect::{self, Lifeline};
+use super::prepared::Pool;
 use super::wire::{Fault, Watch, config};
 use super::{CommandCertifier, Deadlines, relay};
 
@@ -24,24 +26,57 @@ use super::{CommandCertifier, Deadlines, relay};
 pub(super) struct SshTargets {
     certifier: Arc<dyn CommandCertifier>,
     deadlines: Deadlines,
+    clock: Arc<dyn Clock>,
+    prepared: Pool,
 }
 
 impl SshTargets {
-    /// Runs commands with certificates of `certifier`.
-    pub(super) fn new(certifier: Arc<dyn CommandCertifier>, deadlines: Deadlines) -> Self {
-        Self { certifier, deadlines }
+    /// Runs commands with certificates of `certifier`, on targets whose own are judged by `clock`.
+    pub(super) fn new(certifier: Arc<dyn CommandCertifier>, deadlines: Deadlines, clock: Arc<dyn Clock>) -> Self {
+        Self { certifier, deadlines, clock, prepared: Pool::default() }
     }
 
     /// Starts the command; see [`crate::service::ports::Targets::start`].
     pub(super) async fn start(&self, cleared: &Cleared, reach: &SshReach) -> Result<Running, TargetError> {
-        let permit = cleared.permit();
-        let mut connection = Connection::open(permit.target(), reach, &self.deadlines).await?;
+        let target = cleared.permit().target();
+        if let Some(mut connection) = self.prepared.take(target, reach).await.transpose()? {
+            connection.restart_login(self.deadlines.login);
+            match self.log_in(&mut connection, cleared, reach).await {
+                // It died while it waited, and its end came with our login: nothing ran on it.
+                Err(error) if connection.is_closed() => debug!(%target, %error, "a prepared connection was of no use"),
+                result => {
+                    result?;
+                    return self.run(connection, cleared).await;
+                }
+            }
+        }
+        let mut connection = Connection::open(target, reach, &self.deadlines, &self.clock).await?;
+        self.log_in(&mut connection, cleared, reach).await?;
+        self.run(connection, cleared).await
+    }
+
+    /// Makes a connection for a command that may come; see [`crate::service::ports::Targets::prepare`].
+    pub(super) async fn prepare(&self, target: &TargetName, reach: &SshReach, most: usize) -> Preparation {
+        let open = Connection::open(target, reach, &self.deadlines, &self.clock);
+        self.prepared.keep(target, reach, most, open).await
+    }
+
+    /// A new key, a certificate for this one command, and the login with both.
+    async fn log_in(
+        &self,
+        connection: &mut Connection,
+        cleared: &Cleared,
+        reach: &SshReach,
+    ) -> Result<(), TargetError> {
         let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519)
             .map_err(|error| TargetError::Internal { reason: format!("no new key: {error}") })?;
         let source = reach.from.unwrap_or(connection.local);
         let certificate = self.certifier.certify(cleared, key.public_key(), source).await?;
-        connection.login(permit.account(), key, certificate).await?;
-        let channel = connection.exec(permit.line(), self.deadlines.exec).await?;
+        connection.login(cleared.permit().account(), key, certificate).await
+    }
+
+    async fn run(&self, connection: Connection, cleared: &Cleared) -> Result<Running, TargetError> {
+        let channel = connection.exec(cleared.permit().line(), self.deadlines.exec).await?;
         Ok(relay::spawn(connection, channel, self.deadlines.tail))
     }
 }
@@ -65,25 +100,39 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects and exchanges keys. Nothing is authenticated yet on our side; the target has proved its pinned key.
+    /// Connects and exchanges keys. Nothing is authenticated yet on our side; the target has proved who it is.
     pub(super) async fn open(
         target: &TargetName,
         reach: &SshReach,
         deadlines: &Deadlines,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, TargetError> {
         let opened = connect::open(reach, deadlines.connect).await.map_err(|reason| unreachable(target, reason))?;
         let login = Deadline { at: Instant::now() + deadlines.login, limit: deadlines.login };
-        let (watch, ended) = Watch::new(reach.host_key.clone());
-        let handshake = russh::client::connect_stream(config(&reach.host_key), opened.stream, watch);
+        let (watch, ended) = Watch::new(reach.identity.clone(), Arc::clone(clock));
+        let handshake = russh::client::connect_stream(config(&reach.identity), opened.stream, watch);
         let handle = match tokio::time::timeout_at(login.at, handshake).await.ok() {
             Some(Ok(handle)) => handle,
             Some(Err(Fault::HostKey(shown))) => {
                 return Err(TargetError::HostKey { target: target.to_string(), shown });
             }
+            Some(Err(Fault::HostCertificate(problem))) => {
+                return Err(TargetError::HostCertificate { target: target.to_string(), problem });
+            }
             Some(Err(fault)) => return Err(unreachable(target, format!("the key exchange failed: {fault}"))),
             None => return Err(unreachable(target, silent(login.limit, "the key exchange"))),
         };
         Ok(Self { target: target.clone(), handle, login, ended, local: opened.local, _lifeline: opened.lifeline })
+    }
+
+    /// Gives the login its time from now on: what the key exchange took, and the wait since, are not counted.
+    pub(super) fn restart_login(&mut self, limit: Duration) {
+        self.login = Deadline { at: Instant::now() + limit, limit };
+    }
+
+    /// Whether it has ended, as far as is known.
+    pub(super) fn is_closed(&self) -> bool {
+        self.handle.is_closed()
     }
 
     /// Logs in as `account`, within what the key exchange left of the deadline. Prompts of the target are never answered: they
@@ -97,7 +146,7 @@ impl Connection {
         let login = self.handle.authenticate_openssh_cert(account.as_str(), Arc::new(key), certificate);
         match tokio::time::timeout_at(self.login.at, login).await.ok() {
             Some(Ok(AuthResult::Success)) => Ok(()),
-            Some(Ok(AuthResult::Failure { .. })) if self.handle.is_closed() => Err(self.lost("the login")),
+            Some(Ok(AuthResult::Failure { .. })) if self.is_closed() => Err(self.lost("the login")),
             Some(Ok(AuthResult::Failure { .. })) => Err(TargetError::Refused { target: self.target.to_string() }),
             Some(Err(_)) => Err(self.lost("the login")),
             None => {

@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::client::{self, ChannelOpenHandle, DisconnectReason, Msg, Session};
-use russh::keys::{PublicKey, PublicKeyOrCertificate};
+use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelId, Preferred, SshId, cipher, compression, kex, mac};
 
+use crate::domain::Clock;
 use crate::domain::limits::EXCERPT;
 use crate::domain::text::{escape, excerpt};
+use crate::inventory::HostIdentity;
 
 use super::host_key;
 
@@ -27,14 +29,16 @@ const MACS: &[mac::Name] = &[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM];
 /// Messages that wait inside russh before it stops reading the socket. A hostile target's largest packet is 256 KiB.
 const WAITING_MESSAGES: usize = 16;
 
-/// The client's configuration for a target with that host key.
-pub(super) fn config(pinned: &PublicKey) -> Arc<client::Config> {
+/// The client's configuration for a target that is recognised by `identity`.
+pub(super) fn config(identity: &HostIdentity) -> Arc<client::Config> {
+    let asked = host_key::asked(identity);
     Arc::new(client::Config {
         client_id: SshId::Standard(Cow::Borrowed("SSH-2.0-doorward")),
         preferred: Preferred {
             kex: Cow::Borrowed(KEX),
-            key: Cow::Owned(host_key::algorithms(pinned)),
-            host_key_certificates: Cow::Borrowed(&[]),
+            key: Cow::Owned(asked.plain),
+            // Empty in russh's own lists: without it no server ever shows a certificate.
+            host_key_certificates: Cow::Owned(asked.certificates),
             cipher: Cow::Borrowed(CIPHERS),
             mac: Cow::Borrowed(MACS),
             compression: Cow::Borrowed(&[compression::NONE]),
@@ -54,6 +58,9 @@ pub(super) enum Fault {
     /// It showed another host key.
     #[error("it showed the host key {0}")]
     HostKey(String),
+    /// It did not show a host certificate that we believe; why, already escaped.
+    #[error("{0}")]
+    HostCertificate(String),
     /// It tried to open a channel towards us. Nothing of the kind was asked for, so no stock server does it.
     #[error("it tried to open a channel towards doorward")]
     Uninvited,
@@ -64,15 +71,17 @@ pub(super) enum Fault {
 
 /// What russh calls when the target speaks: checks the host key, refuses everything uninvited, remembers why it ended.
 pub(super) struct Watch {
-    pinned: PublicKey,
+    identity: HostIdentity,
+    clock: Arc<dyn Clock>,
     ended: Arc<OnceLock<String>>,
 }
 
 impl Watch {
-    /// A watch for a target with that host key, and the place where it writes why the connection ended.
-    pub(super) fn new(pinned: PublicKey) -> (Self, Arc<OnceLock<String>>) {
+    /// A watch for a target that is recognised by `identity` (`clock` for the dates of a certificate), and the place where it
+    /// writes why the connection ended.
+    pub(super) fn new(identity: HostIdentity, clock: Arc<dyn Clock>) -> (Self, Arc<OnceLock<String>>) {
         let ended = Arc::new(OnceLock::new());
-        (Self { pinned, ended: Arc::clone(&ended) }, ended)
+        (Self { identity, clock, ended: Arc::clone(&ended) }, ended)
     }
 }
 
@@ -80,7 +89,7 @@ impl client::Handler for Watch {
     type Error = Fault;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Fault> {
-        host_key::check(&self.pinned, shown).map(|()| true).map_err(Fault::HostKey)
+        host_key::check(&self.identity, self.clock.now(), shown).map(|()| true)
     }
 
     async fn disconnected(&mut self, reason: DisconnectReason<Fault>) -> Result<(), Fault> {

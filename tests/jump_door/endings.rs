@@ -95,3 +95,51 @@ async fn a_client_that_stalls_inside_is_closed_and_the_one_around_it_goes_on() {
     });
     assert!(alice.channel_open_session().await.is_ok(), "the connection around them goes on");
 }
+
+#[test]
+fn a_reload_that_takes_away_the_key_or_the_target_ends_what_runs_and_opens_nothing_more() {
+    for what in ["key", "target"] {
+        let bastion = Bastion::start();
+        bastion.grant("ops", "web-1", "30m");
+        let nap = seconds(if what == "key" { 4 } else { 5 });
+        let socket = bastion.home().join("master");
+        let control = format!("ControlPath={}", socket.display());
+        let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "bastion"]);
+        let mut master = master.spawn().expect("ssh");
+        eventually("the master connection", || socket.exists());
+        let proxy =
+            format!("ProxyCommand=ssh -F {}/alice.conf -o {control} -W %h:%p bastion", bastion.home().display());
+        let jump = |line: &str| bastion.ssh("alice", &["-o", &proxy, "web-1", line]);
+        let mut running_one = jump(&format!("sleep {nap}"));
+        let running_one = running_one.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
+        eventually("the command", || running(&nap));
+
+        let (file, from, to) = match what {
+            // The key was stolen: the operator enrols another one for alice, who stays a user.
+            "key" => ("users.toml", blob(&bastion, "alice"), blob(&bastion, "mallory")),
+            _ => ("targets.toml", "[web-1]".to_owned(), "[web-2]".to_owned()),
+        };
+        let path = bastion.dir().join(file);
+        let text = std::fs::read_to_string(&path).expect("the file");
+        assert!(text.contains(&from), "{text}");
+        std::fs::write(&path, text.replace(&from, &to)).expect("the file");
+        bastion.reload();
+
+        let ended = came(&running_one.wait_with_output().expect("ssh"));
+        assert_eq!(ended.code, 124, "{what}: {ended:?}");
+        eventually("its end on the target", || !running(&nap));
+        let refused = came(&jump("id -un").output().expect("ssh"));
+        assert_eq!((refused.code, refused.out.as_str()), (255, ""), "{what}: {refused:?}");
+        let told = |entry: &serde_json::Value| entry["data"]["what"] == "direct-tcpip to web-1:22";
+        eventually("its entry", || bastion.entries("refused").iter().any(told));
+        let _ = master.kill();
+        let _ = master.wait();
+        bastion.verify();
+    }
+}
+
+/// The middle of a public key's line.
+fn blob(bastion: &Bastion, who: &str) -> String {
+    let line = std::fs::read_to_string(bastion.home().join(format!("{who}.pub"))).expect("a key");
+    line.split_whitespace().nth(1).expect("a key").to_owned()
+}

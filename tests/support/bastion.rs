@@ -428,3 +428,18 @@ pub fn another_key(home: &Path, name: &str) -> PathBuf {
     keygen(&["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", text(&path)]);
     path
 }
+
+/// What `doorward check` says of a set with these roles, standard output and error together.
+pub fn check_of(roles: &[(&str, &str)]) -> String {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    for user in ["alice", "bob", "carol", "dave"] {
+        super::sshd::new_key(&home.path().join(user));
+    }
+    init(home.path(), 2222);
+    for (name, role) in roles {
+        fs::write(home.path().join("bastion/roles").join(format!("{name}.toml")), role).expect("a role");
+    }
+    let output = Command::new(DOORWARD).arg("check").arg(home.path().join("bastion")).output().expect("doorward check");
+    let came = came(&output);
+    came.out + &came.err
+}

@@ -51,6 +51,11 @@ impl Sshd {
         self.dir.path()
     }
 
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged so far (`LogLevel VERBOSE`).
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).expect("sshd's log")

@@ -84,6 +84,7 @@ enum Harm {
     FloodsForEver,
     KeepsOutputOpen,
     HugeStatus,
+    ExitTwice,
 }
 
 struct Target(Harm);
@@ -148,6 +149,12 @@ impl server::Handler for Target {
             Harm::HugeStatus => {
                 session.exit_status_request(id, 256)?;
                 session.eof(id)?;
+            }
+            Harm::ExitTwice => {
+                session.exit_status_request(id, 5)?;
+                session.exit_status_request(id, 0)?;
+                session.eof(id)?;
+                session.exit_status_request(id, 0)?;
             }
             _ => {}
         }
@@ -215,6 +222,7 @@ async fn what_it_says_is_taken_for_what_it_is() {
         (Harm::OpensChannel, "", "it tried to open a channel"),
         (Harm::KeepsOutputOpen, "out", "Exit(9)"),
         (Harm::HugeStatus, "", "Exit(256)"),
+        (Harm::ExitTwice, "", "Exit(5)"),
     ] {
         let workshop = Workshop::new(impatient());
         let running = start(&workshop, harm).await.unwrap_or_else(|error| panic!("{harm:?}: {error}"));

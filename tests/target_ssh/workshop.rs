@@ -1,6 +1,7 @@
 //! Makes cleared commands the only way there is: a role, a grant, the decision, a real log entry, a recorder.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +17,7 @@ use doorward::domain::{
 };
 use doorward::grant::request::Filing;
 use doorward::grant::{AccessRequest, Scope};
-use doorward::inventory::{Reach, SshReach, Target};
+use doorward::inventory::{HostIdentity, Reach, SshReach, Target};
 use doorward::policy::{Choice, CommandRequest, Decision, HeldRole, Role, Words, decide};
 use doorward::service::ports::{
     AuditLog, Cleared, CommandIdentity, Output, RecordError, Recorder, Running, Stream, TargetError, Targets,
@@ -137,19 +138,27 @@ impl Workshop {
         let profile = Profile::parse(Kind::Target, &Arc::from("target.toml"), &Arc::from(Kind::Target.shipped()));
         let ca = TargetCa::new(signer, profile.expect("the shipped profile"));
         let certifier = Arc::new(Certifier { ca, serials: AtomicU64::new(1), signed: Mutex::default() });
-        let targets = TargetRouter::new(Arc::clone(&certifier) as Arc<dyn CommandCertifier>, deadlines);
+        let targets = TargetRouter::new(Arc::clone(&certifier) as Arc<dyn CommandCertifier>, deadlines, Arc::new(Wall));
         Self { dir, log, certifier, targets }
     }
 
     /// A stock server that trusts this workshop's CA for `web-1`.
     pub(crate) fn sshd(&self) -> Sshd {
+        self.sshd_with(|_| String::new())
+    }
+
+    /// As [`Self::sshd`], with what `more` answers in its configuration; it gets the server's directory.
+    pub(crate) fn sshd_with(&self, more: impl FnOnce(&Path) -> String) -> Sshd {
         let ca = std::fs::read_to_string(self.dir.path().join("target_ca.pub")).expect("the CA's public half");
         Sshd::start(|dir| {
             let account = own_account();
             std::fs::write(dir.join("ca.pub"), ca).expect("written");
             std::fs::write(dir.join("principals"), format!("web-1/{account}@bastion.example.com\n")).expect("written");
+            let more = more(dir);
             let dir = dir.display();
-            format!("TrustedUserCAKeys {dir}/ca.pub\nAuthorizedPrincipalsFile {dir}/principals\nMaxStartups 100\n")
+            format!(
+                "TrustedUserCAKeys {dir}/ca.pub\nAuthorizedPrincipalsFile {dir}/principals\nMaxStartups 100\n{more}"
+            )
         })
     }
 
@@ -193,18 +202,23 @@ impl Workshop {
 
     /// Starts `wish` on the server at `port`.
     pub(crate) async fn start(&self, wish: Wish<'_>, port: u16, host_key: &str) -> Result<Running, TargetError> {
-        let target = target(port, host_key);
-        self.targets.start(self.cleared(wish).await, &target).await
+        self.start_on(wish, &target(port, host_key)).await
+    }
+
+    /// Starts `wish` on `target`.
+    pub(crate) async fn start_on(&self, wish: Wish<'_>, target: &Target) -> Result<Running, TargetError> {
+        self.targets.start(self.cleared(wish).await, target).await
     }
 }
 
+/// `web-1` at `port`, with a pinned host key.
 pub(crate) fn target(port: u16, host_key: &str) -> Target {
-    let reach = SshReach {
-        host: "127.0.0.1".to_owned(),
-        port,
-        host_key: PublicKey::from_openssh(host_key).expect("a host key"),
-        from: None,
-    };
+    recognised(port, HostIdentity::Pinned(PublicKey::from_openssh(host_key).expect("a host key")))
+}
+
+/// `web-1` at `port`.
+pub(crate) fn recognised(port: u16, identity: HostIdentity) -> Target {
+    let reach = SshReach { host: "127.0.0.1".to_owned(), port, identity, from: None };
     Target { name: "web-1".parse().expect("a name"), labels: [].into(), run_as: [].into(), reach: Reach::Ssh(reach) }
 }
 

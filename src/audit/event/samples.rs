@@ -50,6 +50,7 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
             grants: grants.clone(),
             valid_before: time,
         },
+        What::TargetConnectionUnused { reason: said() },
         What::CommandAllowed(AllowedCommand {
             command: command.clone(),
             role: "web-restart".parse().unwrap(),

@@ -13,14 +13,14 @@ use nix::fcntl::{Flock, FlockArg};
 use super::disk::{Disk, Handle, remove_if_there};
 use super::queue::{Item, Queue};
 use super::recovery::side_file;
-use super::writer::{CHECKPOINT_NEXT, Growing, RESERVE, Setting, Writer, make_reserve, put_checkpoint};
+use super::writer::{CHECKPOINT_NEXT, Growing, Setting, Writer, make_reserve, put_checkpoint};
 use super::{Log, LogOptions, OpenError, Opened};
 use crate::audit::entry;
 use crate::audit::event::{AuditEvent, What};
 use crate::audit::merkle::{Tree, hash_leaf};
 use crate::audit::note::{Checkpoint, VerifierKey};
-use crate::audit::segments::{self, CHECKPOINT, LEAF, LEAVES, Lines, Piece};
-use crate::audit::verify::{self, Problem, Scan};
+use crate::audit::segments::{self, CHECKPOINT, LEAF, LEAVES, Lines, Piece, RESERVE};
+use crate::audit::verify::{self, Problem, Scan, Watch};
 use crate::domain::{Clock, CommandId, Timestamp};
 
 /// Held while the log is open.
@@ -39,7 +39,7 @@ pub(super) fn open(
     let refused = |problem| OpenError::Refused { dir: dir.display().to_string(), problem };
     let checkpoint = first_checkpoint(dir, disk.as_ref(), &verifier, &key)?;
     let mut open_ends = OpenEnds::default();
-    let scan = verify::scan(dir, &checkpoint, &mut |line| open_ends.note(line)).map_err(refused)?;
+    let scan = verify::scan(dir, &checkpoint, &mut open_ends).map_err(refused)?;
     if let Some(problem) = open_ends.fault.take() {
         return Err(refused(problem));
     }
@@ -110,13 +110,10 @@ fn first_checkpoint(
 struct OpenEnds {
     allowed: BTreeMap<CommandId, AuditEvent>,
     fault: Option<Problem>,
-    number: u64,
 }
 
-impl OpenEnds {
-    fn note(&mut self, line: &[u8]) {
-        let number = self.number;
-        self.number += 1;
+impl Watch for OpenEnds {
+    fn line(&mut self, number: u64, line: &[u8]) {
         // Only lines about commands are parsed; inside a string the quotes would be escaped.
         if !std::str::from_utf8(line).is_ok_and(|text| text.contains(r#""kind":"command-"#)) {
             return;
@@ -158,6 +155,8 @@ fn put_aside(dir: &Path, disk: &dyn Disk, scan: &Scan) -> io::Result<Vec<(String
             let torn = free_name(dir, segment.first)?;
             file.seek(SeekFrom::Start(end))?;
             copy(&mut file, disk.create(&torn)?.as_mut())?;
+            // Its name too is on the disk before the bytes go where they were.
+            disk.sync_names()?;
             aside.push((torn, bytes));
         }
         if end == 0 {

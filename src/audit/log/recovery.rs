@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use super::disk::{Disk, Handle, remove_if_there};
 use super::queue::Item;
-use super::writer::{CHECKPOINT_NEXT, Failed, Growing, RESERVE, Writer, is_full};
+use super::writer::{CHECKPOINT_NEXT, Failed, Growing, Writer, is_full};
 use crate::audit::event::{AuditEvent, What};
 use crate::audit::merkle::{Tree, hash_leaf};
-use crate::audit::segments::{LEAF, LEAVES, Lines, Piece, Segment, segment_name};
+use crate::audit::segments::{LEAF, LEAVES, Lines, Piece, RESERVE, Segment, segment_name};
 use crate::audit::verify;
 
 impl Writer {

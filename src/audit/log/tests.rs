@@ -15,6 +15,7 @@ use crate::service::ports::AuditQuery;
 const ORIGIN: &str = "bastion.example.com/audit";
 
 mod killed;
+mod power;
 
 /// A clock that ticks once a look.
 #[derive(Default)]

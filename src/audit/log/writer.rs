@@ -14,14 +14,12 @@ use super::{Condition, LogOptions};
 use crate::audit::entry;
 use crate::audit::merkle::{Tree, hash_leaf};
 use crate::audit::note::{self, Checkpoint, VerifierKey};
-use crate::audit::segments::{CHECKPOINT, segment_name};
+use crate::audit::segments::{CHECKPOINT, RESERVE, segment_name};
 use crate::domain::{Clock, Timestamp};
 use crate::service::ports::Committed;
 
 /// Where the next checkpoint is written before it takes its place.
 pub(super) const CHECKPOINT_NEXT: &str = "checkpoint.next";
-/// Space on the disk that is given up when it is full.
-pub(super) const RESERVE: &str = "reserve";
 /// What callers are told while only endings are written.
 const FULL: &str = "the disk is full; until there is space again only endings are written";
 
@@ -214,6 +212,8 @@ impl Writer {
     fn next_segment(&self) -> io::Result<Growing> {
         let first = self.tree.size();
         let handle = self.set.disk.create(&segment_name(first))?;
+        // Before the checkpoint is: after a power failure one without the segment it speaks of would be a log cut short.
+        self.set.disk.sync_names()?;
         Ok(Growing { first, before: self.tree.clone(), length: 0, handle: Some(handle) })
     }
 }

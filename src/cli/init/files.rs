@@ -96,6 +96,7 @@ pub(super) const TARGETS: &str = "# Which machines there are. `doorward target a
 # address  = \"10.0.0.11:22\"
 # labels   = { tier = \"web\", env = \"prod\" }         # what roles select by
 # host_key = \"ssh-ed25519 AAAA…\"                    # how it is recognised; never on first use
+# # or, for machines with host certificates: host_ca = \"ssh-ed25519 AAAA…\" and host_name = \"web-1.example.com\"
 # run_as   = { ops = \"ops\" }                        # a role's word for an account -> the account there
 ";
 

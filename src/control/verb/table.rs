@@ -224,6 +224,41 @@ pub const VERBS: &[Verb] = &[
                with the public key alone.\n\
                Exit code 0: it verifies; 1: it does not, with the first bad entry.",
     },
+    Verb {
+        word: "audit checkpoint",
+        name: Name::AuditCheckpoint,
+        who: Who::Reviewer,
+        arguments: &[],
+        options: &[],
+        summary: "print the log's signed checkpoint, to be kept elsewhere",
+        help: "Whoever keeps one can later find out whether the log still begins with all that it\n\
+               covers: `audit consistency`.\n\
+               ssh {bastion} audit checkpoint > checkpoint-2026-01-31",
+    },
+    Verb {
+        word: "audit prove",
+        name: Name::AuditProve,
+        who: Who::Reviewer,
+        arguments: &[needed("ENTRY", Kind::Number)],
+        options: &[JSON],
+        summary: "print the proof that an entry is in the log",
+        help: "ENTRY is its number, which `audit search` shows first. The proof holds the entry itself,\n\
+               and anybody with the public key can check it, without the bastion:\n\
+               ssh {bastion} audit prove 17 > 17.tlog-proof\n\
+               doorward audit check-proof 17.tlog-proof --key log_key.pub",
+    },
+    Verb {
+        word: "audit consistency",
+        name: Name::AuditConsistency,
+        who: Who::Reviewer,
+        arguments: &[needed("ENTRIES", Kind::Number)],
+        options: &[JSON],
+        summary: "print the proof that the log still begins with its first ENTRIES entries",
+        help: "ENTRIES is the second line of a checkpoint that you kept. The bastion is not believed: what\n\
+               it prints holds only against that checkpoint, on your own machine:\n\
+               ssh {bastion} audit consistency 1042 > now.proof\n\
+               doorward audit check-proof now.proof --old checkpoint-2026-01-31 --key log_key.pub",
+    },
     not_served("sessions", Who::Reviewer),
     not_served("watch", Who::Reviewer),
     not_served("replay", Who::Reviewer),

@@ -1,4 +1,4 @@
-//! `audit search` and `audit verify`.
+//! `audit search`, `audit verify`, and what a reviewer takes away to check without us.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::control::console::json_line;
 use crate::control::outcome::{Answer, Exit, Failure};
 use crate::domain::text::escape;
 use crate::domain::{GrantId, Timestamp};
-use crate::service::ports::{AuditQuery, AuditReadError, FoundEntry, Verdict};
+use crate::service::ports::{AuditProofError, AuditQuery, AuditReadError, FoundEntry, Verdict};
 
 mod entry;
 
@@ -18,6 +18,17 @@ const MOST: usize = 1000;
 impl From<AuditReadError> for Failure {
     fn from(error: AuditReadError) -> Self {
         Self::new(Exit::Unavailable, escape(&error.to_string()))
+    }
+}
+
+impl From<AuditProofError> for Failure {
+    fn from(error: AuditProofError) -> Self {
+        let exit = match error {
+            AuditProofError::NotSo(_) => Exit::NotFound,
+            AuditProofError::Broken(_) => Exit::Refused,
+            AuditProofError::Unreadable(_) => Exit::Unavailable,
+        };
+        Self::new(exit, escape(&error.to_string()))
     }
 }
 
@@ -85,4 +96,33 @@ pub(super) async fn verify(caller: &Caller<'_>, arguments: &Arguments) -> Result
             Answer::default().saying(format!("the audit log does not verify: {}", escape(&problem))).refused()
         }
     })
+}
+
+pub(super) async fn checkpoint(caller: &Caller<'_>) -> Result<Answer, Failure> {
+    Ok(Answer::out(caller.context.audit.checkpoint().await?))
+}
+
+pub(super) async fn prove(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
+    let proof = caller.context.audit.prove(number(arguments, "ENTRY")?).await?;
+    let text = proof.to_string();
+    if arguments.flag("json") {
+        let line = proof.entry.as_deref().map(String::from_utf8_lossy);
+        let (entry, hashes) = (proof.index, proof.hashes.len());
+        return Ok(Answer::out(json_line(&json!({"entry": entry, "line": line, "hashes": hashes, "proof": text}))));
+    }
+    Ok(Answer::out(text))
+}
+
+pub(super) async fn consistency(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
+    let proof = caller.context.audit.prove_growth(number(arguments, "ENTRIES")?).await?;
+    let text = proof.to_string();
+    if arguments.flag("json") {
+        let (old, hashes) = (proof.old, proof.hashes.len());
+        return Ok(Answer::out(json_line(&json!({"old": old, "hashes": hashes, "proof": text}))));
+    }
+    Ok(Answer::out(text))
+}
+
+fn number(arguments: &Arguments, name: &'static str) -> Result<u64, Failure> {
+    Ok(*arguments.number(name)? as u64)
 }

@@ -25,5 +25,5 @@ pub(super) fn failure(error: &CertifyError) -> Failure {
         CertifyError::NoGrant(_) | CertifyError::NotEnrolled | CertifyError::Unusable { .. } => Exit::Refused,
         CertifyError::Authority(_) | CertifyError::Unavailable(_) => Exit::Unavailable,
     };
-    Failure::new(exit, error.to_string())
+    Failure::of(exit, error)
 }

@@ -51,6 +51,9 @@ pub(super) async fn run(
         Name::Revoke => revoke::run(caller, arguments).await,
         Name::AuditSearch => audit::search(caller, arguments).await,
         Name::AuditVerify => audit::verify(caller, arguments).await,
+        Name::AuditCheckpoint => audit::checkpoint(caller).await,
+        Name::AuditProve => audit::prove(caller, arguments).await,
+        Name::AuditConsistency => audit::consistency(caller, arguments).await,
         Name::NotServed => {
             Err(Failure::new(Exit::Usage, format!("`{}` is not served by this build yet", arguments.verb.word)))
         }

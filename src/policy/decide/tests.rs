@@ -127,6 +127,26 @@ fn nothing_is_held_is_one_answer() {
 }
 
 #[test]
+fn a_choice_leaves_out_and_never_adds() {
+    let web = grant(1, &role("web", RESTART), 5_000);
+    let means = |choice: Choice, target: &str| choice.means(&web, &target.parse().unwrap());
+    let account = |name: &str| Choice::Account(name.parse().unwrap());
+    assert!(means(Choice::Any, "web-1") && means(Choice::Role("web".parse().unwrap()), "web-1"));
+    assert!(means(account("ops"), "web-1"));
+    // The account as approved for this very target, whatever else it is called elsewhere.
+    assert!(!means(account("root"), "web-1") && !means(account("ops"), "web-2"));
+    assert!(!means(account("web"), "web-1") && !means(Choice::Role("ops".parse().unwrap()), "web-1"));
+    for (choice, said) in [
+        (Choice::Any, None),
+        (Choice::Role("web".parse().unwrap()), Some("only the role web counted")),
+        (account("ops"), Some("only what you hold as ops counted")),
+    ] {
+        let line = explain::choice(&choice, &"web-1".parse().unwrap());
+        assert_eq!(line.as_deref().and_then(|line| line.split_once(',')).map(|(first, _)| first), said);
+    }
+}
+
+#[test]
 fn what_was_approved_and_what_is_configured_must_both_allow_it() {
     let narrowed = |change: fn(&mut Held)| {
         let mut one = held("web", RESTART);

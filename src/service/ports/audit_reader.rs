@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::audit::event::AuditEvent;
+use crate::audit::proof::{ConsistencyProof, InclusionProof};
 use crate::domain::{Digest, GrantId, RequestId, SessionId, TargetName, Timestamp, UserName};
 
 /// Which entries: every condition that is set must hold.
@@ -70,6 +71,20 @@ pub struct AuditReadError {
     pub reason: String,
 }
 
+/// Why there is no proof.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AuditProofError {
+    /// What is asked for is not in the log.
+    #[error("{0}")]
+    NotSo(String),
+    /// The log does not verify.
+    #[error("the audit log does not verify: {0}")]
+    Broken(String),
+    /// The log could not be read.
+    #[error(transparent)]
+    Unreadable(#[from] AuditReadError),
+}
+
 /// Reads the audit log.
 #[async_trait]
 pub trait AuditReader: Send + Sync {
@@ -84,4 +99,23 @@ pub trait AuditReader: Send + Sync {
     /// # Errors
     /// [`AuditReadError`] when the files cannot be read at all; a log that does not verify is a [`Verdict`].
     async fn verify(&self) -> Result<Verdict, AuditReadError>;
+
+    /// The signed checkpoint as it is now, to be kept elsewhere.
+    ///
+    /// # Errors
+    /// [`AuditProofError`].
+    async fn checkpoint(&self) -> Result<String, AuditProofError>;
+
+    /// The proof that entry `index` is in the log.
+    ///
+    /// # Errors
+    /// [`AuditProofError`].
+    async fn prove(&self, index: u64) -> Result<InclusionProof, AuditProofError>;
+
+    /// The proof that the log begins with its first `old` entries: whoever kept the checkpoint of those can tell whether
+    /// they are still the same.
+    ///
+    /// # Errors
+    /// [`AuditProofError`].
+    async fn prove_growth(&self, old: u64) -> Result<ConsistencyProof, AuditProofError>;
 }

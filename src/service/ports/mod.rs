@@ -10,13 +10,13 @@ mod store;
 mod targets;
 
 pub use audit_log::{AuditError, AuditLog, Committed};
-pub use audit_reader::{AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
+pub use audit_reader::{AuditProofError, AuditQuery, AuditReadError, AuditReader, FoundEntry, Verdict};
 pub use client::ClientSide;
 pub use host_authority::HostAuthority;
 pub use recorder::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
 pub use session_authority::{AuthorityError, SessionAuthority, SessionCertificateRequest};
 pub use store::{CertificateRecord, OpenLimit, OwedEntry, RequestQuery, Store, StoreError, Stored};
-pub use targets::{Cleared, CommandIdentity, Output, Running, TargetError, Targets};
+pub use targets::{Cleared, CommandIdentity, Output, Preparation, Running, TargetError, Targets};
 
 /// Random bits.
 pub trait Random: Send + Sync {

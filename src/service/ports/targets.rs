@@ -109,6 +109,14 @@ pub enum TargetError {
         /// Fingerprint of what it showed.
         shown: String,
     },
+    /// It did not show a host certificate that its host CA of targets.toml vouches for.
+    #[error("{target} did not prove who it is: {problem}; the operator must look")]
+    HostCertificate {
+        /// The target's name.
+        target: String,
+        /// The check that failed, with what it showed.
+        problem: String,
+    },
     /// It did not accept our certificate.
     #[error("{target} did not accept doorward's certificate; `doorward target test {target}` tells the operator why")]
     Refused {
@@ -123,6 +131,22 @@ pub enum TargetError {
     },
 }
 
+/// What became of a connection that was prepared.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Preparation {
+    /// A command took it.
+    Used,
+    /// No command took it in time; it is closed.
+    Unused,
+    /// It could not be made.
+    Failed {
+        /// Why, for the operator.
+        reason: String,
+    },
+    /// None was begun: the target has as many as it may, or is not reached by a connection.
+    NotMade,
+}
+
 /// Runs cleared commands.
 #[async_trait]
 pub trait Targets: Send + Sync {
@@ -131,4 +155,12 @@ pub trait Targets: Send + Sync {
     /// # Errors
     /// [`TargetError`]; then nothing ran.
     async fn start(&self, cleared: Cleared, target: &Target) -> Result<Running, TargetError>;
+
+    /// Makes a connection to `target` for a command that may come, keeps it a few seconds and says what became of it: a
+    /// transport only, on which nothing authenticates before [`Self::start`]. At most `most` are kept for one target. Dropping
+    /// this closes it. What cannot prepare does nothing.
+    async fn prepare(&self, target: &Target, most: usize) -> Preparation {
+        let _ = (target, most);
+        Preparation::NotMade
+    }
 }

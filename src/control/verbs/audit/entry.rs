@@ -94,6 +94,7 @@ fn sentence(what: &What) -> Vec<String> {
             format!("{certificate}, serial {serial}, for {}, until {}", listed(grants), valid_before.to_the_second()),
             format!("key {key}"),
         ],
+        What::TargetConnectionUnused { reason } => vec!["nobody logged in on it".to_owned(), reason.clone()],
         What::CommandAllowed(allowed) => command_allowed(allowed),
         What::CommandDenied { command: _, line, reason } => vec![line.clone(), format!("because {reason}")],
         What::CommandFailed { command, reason } => vec![format!("{command} did not run: {reason}")],

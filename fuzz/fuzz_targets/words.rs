@@ -1,0 +1,6 @@
+//! libFuzzer around `words` of `fuzz/src/targets/`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    let _ = doorward_fuzz::targets::run("words", data);
+});
