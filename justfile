@@ -8,9 +8,9 @@ check:
 test *filter:
     cargo test --release --locked {{filter}}
 
-# The long run that is no part of `check`: a gigabyte through the bastion and back, fifty times. An hour or more.
-soak:
-    cargo test --release --locked --test bulk -- --ignored --nocapture fifty_transfers
+# A gigabyte through the bastion and back, fifty times: an hour or more. `just soak 4 64` for four times 64 MiB.
+soak runs="50" mib="1024":
+    DOORWARD_SOAK_RUNS={{runs}} DOORWARD_SOAK_MIB={{mib}} cargo test --release --locked --test bulk transfers_one_after
 
 # Format and lints.
 lint:

@@ -1,4 +1,4 @@
-//! Every certificate that design.md 7 refuses, made with `ssh-keygen` and the bastion's own session CA, presented with the
+//! Every certificate that `docs/certificates.md` refuses, made with `ssh-keygen` and the bastion's own session CA, presented with the
 //! stock `ssh`: none opens a target with its own right, the log says why, and whoever presented it reads what to do.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 

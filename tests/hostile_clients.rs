@@ -6,14 +6,12 @@ mod support;
 use std::fs;
 use std::net::TcpStream;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
-use russh::client::{self, Handle};
-use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelMsg, ChannelOpenFailure, Error};
+use russh::{ChannelOpenFailure, Error};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use support::bastion::{Bastion, Setup, came, eventually};
+use support::client::{proven, proven_as, said};
 
 #[test]
 fn a_key_that_was_taken_away_decides_nothing_over_an_open_connection() {
@@ -88,35 +86,11 @@ fn what_is_sent_to_a_waiting_verb_is_kept_nowhere() {
     let _ = came(&asking.wait_with_output().expect("ssh"));
 }
 
-/// A client that trusts anybody.
-struct Trusting;
-
-impl client::Handler for Trusting {
-    type Error = Error;
-
-    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, Error> {
-        Ok(true)
-    }
-}
-
-async fn connected(bastion: &Bastion, who: &str) -> Handle<Trusting> {
-    connected_as(bastion, who, who).await
-}
-
-async fn connected_as(bastion: &Bastion, who: &str, login: &str) -> Handle<Trusting> {
-    let key = russh::keys::load_secret_key(bastion.home().join(who), None).expect("a key");
-    let config = Arc::new(client::Config::default());
-    let mut handle = client::connect(config, ("127.0.0.1", bastion.port), Trusting).await.expect("connect");
-    let proof = PrivateKeyWithHashAlg::new(Arc::new(key), None);
-    assert!(handle.authenticate_publickey(login, proof).await.expect("an answer").success());
-    handle
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_a_channel_at_once_makes_no_room_for_more_than_the_cap() {
     let tables = "[limits]\nmax_channels = 3\n".to_owned();
     let bastion = Bastion::with(Setup { tables, ..Setup::default() });
-    let alice = connected(&bastion, "alice").await;
+    let alice = proven(&bastion, "alice").await;
     // While somebody else writes to the database, what alice asks for takes its time.
     let database = format!("sqlite://{}", bastion.dir().join("state/doorward.db").display());
     let mut other = SqliteConnection::connect(&database).await.expect("the database");
@@ -141,7 +115,7 @@ async fn closing_a_channel_at_once_makes_no_room_for_more_than_the_cap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_user_leaves_room_for_whoever_stops_them() {
     let bastion = Bastion::with(Setup { tables: "[limits]\nmax_sessions = 4\n".to_owned(), ..Setup::default() });
-    let (first, second) = (connected(&bastion, "alice").await, connected(&bastion, "alice").await);
+    let (first, second) = (proven(&bastion, "alice").await, proven(&bastion, "alice").await);
     let third = bastion.run("alice", &["bastion", "whoami"]);
     assert_eq!(third.code, 255, "{third:?}");
     assert_eq!(bastion.run("bob", &["bastion", "whoami"]).code, 0);
@@ -195,30 +169,12 @@ fn a_client_that_reads_nothing_does_not_keep_its_command() {
     bastion.verify();
 }
 
-/// What the server says of a channel until it closes it, at most ten seconds: replies, exit code.
-async fn said(channel: &mut Channel<client::Msg>) -> (Vec<bool>, Option<u32>) {
-    let (mut replies, mut exit) = (Vec::new(), None);
-    let all = async {
-        while let Some(message) = channel.wait().await {
-            match message {
-                ChannelMsg::Success => replies.push(true),
-                ChannelMsg::Failure => replies.push(false),
-                ChannelMsg::ExitStatus { exit_status } => exit = Some(exit_status),
-                ChannelMsg::Close => break,
-                _ => {}
-            }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), all).await.expect("the channel is closed");
-    (replies, exit)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_in_odd_orders_end_with_an_exit_code() {
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "30m");
-    let control = connected(&bastion, "alice").await;
-    let target = connected_as(&bastion, "alice", "web-1").await;
+    let control = proven(&bastion, "alice").await;
+    let target = proven_as(&bastion, "alice", "web-1").await;
 
     // The end of the input before the command that reads it.
     let mut channel = target.channel_open_session().await.expect("a channel");

@@ -10,6 +10,7 @@ pub mod target_test;
 
 mod certifier;
 mod descriptors;
+mod host_keys;
 mod reader;
 mod tiles;
 

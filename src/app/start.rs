@@ -4,8 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
-use russh::keys::Certificate;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +18,7 @@ use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths, Res
 use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
-use crate::service::ports::{AuditError, AuditLog, AuthorityError, HostAuthority, Random, Store, StoreError};
+use crate::service::ports::{AuditError, AuditLog, HostAuthority, Random, Store, StoreError};
 use crate::service::{ApprovedRoles, Services, Unavailable, owed};
 use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
@@ -30,6 +28,7 @@ use crate::target::{Deadlines, TargetRouter};
 use super::certifier::Certifier;
 use super::clock::{SystemRandom, WallClock, behind};
 use super::descriptors;
+use super::host_keys::HostKeys;
 use super::reader::LogFiles;
 
 /// Why the bastion does not start. `Display` is for the operator.
@@ -87,14 +86,6 @@ pub struct Bastion {
     pub demo: bool,
 }
 
-/// The bastion's host key and the CA that speaks for it.
-pub(super) struct HostKeys {
-    pub(super) authority: HostCa,
-    pub(super) key: russh::keys::PrivateKey,
-    pub(super) serials: SerialSource,
-    pub(super) clock: Arc<WallClock>,
-}
-
 /// Opens DIR. The listeners are bound when this returns, and nobody is served yet.
 ///
 /// # Errors
@@ -108,13 +99,8 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);
     clock.witnessed(store.witness_time(clock.now()).await?);
     let log = open_log(&paths, &loaded, &clock).await?;
-    let entries = log.health().entries;
-    if !had_database && entries > 0 {
-        warn!(
-            "{} was not there and is empty now, although the audit log has {entries} entries: nobody holds anything; if that is \
-             not meant, stop and restore the database",
-            paths.database().display()
-        );
+    if !had_database {
+        say_that_nobody_holds_anything(&paths, log.health().entries);
     }
     if let Some(line) = behind(clock.wall(), clock.now()) {
         warn!("{line}");
@@ -128,36 +114,9 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
         key: open_private_key(&paths.host_key())?,
         serials: SerialSource::new(Arc::clone(&store) as Arc<dyn Store>),
     });
-    let limits = descriptors::provide(&loaded.limits.door).map_err(StartError::Other)?;
-    let (input, proxies) = (loaded.limits.input.clone(), loaded.listen.proxies.clone());
-    let names = vec![loaded.snapshot.settings.name.clone()];
-    let config = hosts.certified(&names, &limits).await?;
-    let control = ControlContext {
-        host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
-        port: loaded.listen.public_port,
-        audit: Arc::new(LogFiles::new(paths.audit(), log.verifier_key().clone())),
-    };
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
     let fixed = RestartOnly::of(&loaded);
-    let services = services(&paths, loaded, &store, &log, &clock)?;
-    let spool = SpoolLimits::of(&input, paths.state(), Budget::new(input.in_all, None));
-    let targets = ssh::Hosts::new(hosts.key.clone(), Arc::clone(&hosts) as Arc<dyn HostAuthority>, limits.clone());
-    let front = Arc::new(FrontDoor {
-        services: Arc::new(services),
-        control,
-        gate: ssh::Gate::new(&limits),
-        failures: ssh::Failures::new(limits.failures_logged),
-        limits,
-        proxies,
-        spool,
-        waiting: Budgets::new(input.per_user, input.in_all),
-        config: ArcSwap::from_pointee(config),
-        hosts: targets,
-        cut: CancellationToken::new(),
-        users: ssh::Users::default(),
-        connections: TaskTracker::new(),
-        conversations: TaskTracker::new(),
-    });
+    let front = Arc::new(front_door(&paths, loaded, &store, &log, &clock, &hosts).await?);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let _written = log.append(AuditEvent::of(What::Start { version, policy })).await?;
     Ok(Bastion { paths, front, log, store, clock, hosts, listeners, fixed, _lock: lock, warnings, demo })
@@ -177,24 +136,51 @@ impl Bastion {
     }
 }
 
-impl HostKeys {
-    /// russh's configuration with a fresh host certificate.
-    pub(super) async fn certified(
-        &self,
-        names: &[String],
-        limits: &ssh::Limits,
-    ) -> Result<ssh::ServerConfig, StartError> {
-        let certificate = self.certify(names).await.map_err(|error| StartError::Other(error.to_string()))?;
-        Ok(ssh::server_config(self.key.clone(), certificate, limits))
-    }
+/// The front door with all that stands behind it; it serves nobody yet.
+async fn front_door(
+    paths: &Paths,
+    loaded: Loaded,
+    store: &Arc<SqliteStore>,
+    log: &Arc<Log>,
+    clock: &Arc<WallClock>,
+    hosts: &Arc<HostKeys>,
+) -> Result<FrontDoor, StartError> {
+    let limits = descriptors::provide(&loaded.limits.door).map_err(StartError::Other)?;
+    let (input, proxies) = (loaded.limits.input.clone(), loaded.listen.proxies.clone());
+    let names = vec![loaded.snapshot.settings.name.clone()];
+    let config = hosts.certified(&names, &limits).await?;
+    let control = ControlContext {
+        host_ca: hosts.authority.public_key().to_openssh().map_err(|error| StartError::Other(error.to_string()))?,
+        port: loaded.listen.public_port,
+        audit: Arc::new(LogFiles::new(paths.audit(), log.verifier_key().clone())),
+    };
+    let authority = Arc::clone(hosts) as Arc<dyn HostAuthority>;
+    Ok(FrontDoor {
+        services: Arc::new(services(paths, loaded, store, log, clock)?),
+        control,
+        gate: ssh::Gate::new(&limits),
+        failures: ssh::Failures::new(limits.failures_logged),
+        hosts: ssh::HostConfigs::new(hosts.key.clone(), authority, limits.clone()),
+        limits,
+        proxies,
+        spool: SpoolLimits::of(&input, paths.state(), Budget::new(input.in_all, None)),
+        waiting: Budgets::new(input.per_user, input.in_all),
+        config: ArcSwap::from_pointee(config),
+        cut: CancellationToken::new(),
+        users: ssh::Users::default(),
+        connections: TaskTracker::new(),
+        conversations: TaskTracker::new(),
+    })
 }
 
-#[async_trait]
-impl HostAuthority for HostKeys {
-    async fn certify(&self, names: &[String]) -> Result<Certificate, AuthorityError> {
-        let serial = self.serials.next().await.map_err(|error| AuthorityError { reason: error.to_string() })?;
-        // By the clock that clients compare it with: decision time may be ahead.
-        self.authority.issue(serial, self.key.public_key(), names, self.clock.wall())
+/// An empty database beside a log that is not empty: an accident looks like this, and so does a decision.
+fn say_that_nobody_holds_anything(paths: &Paths, entries: u64) {
+    if entries > 0 {
+        warn!(
+            "{} was not there and is empty now, although the audit log has {entries} entries: nobody holds anything; if that is \
+             not meant, stop and restore the database",
+            paths.database().display()
+        );
     }
 }
 

@@ -133,7 +133,7 @@ mod tests {
 
     /// Stored hashes as Cloudflare's implementation wants to keep them.
     #[derive(Default)]
-    struct Stored(RefCell<Vec<tlog::Hash>>);
+    pub(super) struct Stored(pub(super) RefCell<Vec<tlog::Hash>>);
 
     impl tlog::HashReader for Stored {
         fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {

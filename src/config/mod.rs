@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use crate::domain::{Diagnostic, Digest, Severity};
 use crate::service::Snapshot;
 
+mod address;
 mod certs;
 mod consistency;
 pub mod edit;
@@ -27,13 +28,13 @@ mod table;
 mod targets;
 mod users;
 
+pub use address::Address;
 pub use certs::Profiles;
 pub use limits::LimitSettings;
 pub use lock::{DirLock, LockError};
 pub use paths::Paths;
 pub use restart::RestartOnly;
 pub use settings::{ListenSettings, host_name};
-pub use targets::Address;
 
 use source::Source;
 

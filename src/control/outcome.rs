@@ -8,7 +8,7 @@ use crate::service::{Unavailable, UnseenRequest};
 
 use super::arguments::Absent;
 
-/// The exit codes of control verbs (design.md 4).
+/// The exit codes of control verbs, as `docs/control-verbs.md` has them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum Exit {

@@ -88,7 +88,7 @@ fn no_verb(word: &str, line: &[u8], alias: &str, rights: Rights, target: Option<
     let longer: Vec<String> = longer.map(|verb| format!("`{verb}`")).collect();
     let meant = nearest(word, verbs.iter().copied());
     if !longer.is_empty() {
-        message.push_str(&format!(" alone; type {}", longer.join(" or ")));
+        message.push_str(&format!(" alone; type one of {}", longer.join(", ")));
     } else if let Some(meant) = meant {
         message.push_str(&format!("; did you mean `{meant}`?"));
     } else {
@@ -129,8 +129,8 @@ mod tests {
     fn slips_are_recognised_and_secrets_are_not_given_away() {
         assert!(said("requst web", USER).starts_with("`requst` is no verb of doorward; did you mean `request`?\n"));
         assert!(said("audit", ALL).starts_with(
-            "`audit` is no verb of doorward alone; type `audit search` or `audit verify` or `audit checkpoint` or \
-                 `audit prove` or `audit consistency`\n"
+            "`audit` is no verb of doorward alone; type one of `audit search`, `audit verify`, `audit checkpoint`, \
+                 `audit prove`, `audit consistency`\n"
         ));
         let (hidden, unknown) = (said("audit verify", USER), said("xudit verify", USER));
         assert_eq!(hidden.replace("audit", "xudit"), unknown);

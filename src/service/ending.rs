@@ -3,10 +3,10 @@
 use crate::domain::text::escape;
 use crate::domain::{GrantId, UserName};
 
-/// Could not run: target, log or recorder (design: exit codes).
-pub(super) const COULD_NOT_RUN: u8 = 125;
-/// Denied.
-pub(super) const DENIED: u8 = 126;
+/// The exit code of a command that could not run: target, log or recorder (`docs/control-verbs.md`).
+pub const COULD_NOT_RUN: u8 = 125;
+/// The exit code of a command that was denied.
+pub const DENIED: u8 = 126;
 /// Ended by us.
 const ENDED_BY_US: u8 = 124;
 

@@ -41,6 +41,7 @@ mod faults;
 pub(crate) mod rehearsal;
 
 pub use approved_roles::ApprovedRoles;
+pub use ending::{COULD_NOT_RUN, DENIED};
 pub use failure::{Unavailable, UnseenRequest};
 pub use session::Session;
 pub use settings::Settings;

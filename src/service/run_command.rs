@@ -38,7 +38,7 @@ pub struct CommandAsk {
 }
 
 /// Runs one command: words, certificate, decision, log entry, recording, target, pump, end. Writes the program's output and
-/// our own lines (`doorward: …`) to `client` and gives the exit code of design.md 4.
+/// our own lines (`doorward: …`) to `client` and gives the exit code (`docs/control-verbs.md`).
 ///
 /// To be awaited to its end: a client that leaves is noticed in here. Should it be dropped all the same, the command is ended
 /// on the target and the log says that its outcome is unknown.

@@ -17,7 +17,7 @@ use crate::identity::certificate::CertificateError;
 use crate::service::ports::ClientSide as _;
 use crate::service::run_command::{CommandAsk, run_command};
 use crate::service::selection::choice_by_login;
-use crate::service::{Session, requestable};
+use crate::service::{COULD_NOT_RUN, DENIED, Session, requestable};
 use crate::session::{SpoolLimits, spool};
 
 use super::FrontDoor;
@@ -28,10 +28,6 @@ use super::door::{Door, door_of, door_unknown};
 const ASK_WITHIN: Duration = Duration::from_secs(60);
 /// How long a client may take for the exit code and the close.
 const LAST_WORDS: Duration = Duration::from_secs(10);
-/// Our own failure, design.md 4: could not run.
-const COULD_NOT_RUN: u8 = 125;
-/// Denied, design.md 4.
-const DENIED: u8 = 126;
 
 /// What a channel's task works with.
 pub(super) struct Conversation {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::{RoleName, TargetName, UserName};
 use crate::policy::Choice;
 
-/// A door of design.md 3.
+/// What a login name at the port leads to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Door {
     /// The verbs.

@@ -16,7 +16,7 @@ use crate::identity::certificate::Presented;
 
 use super::channel::{self, Conversation};
 use super::connection::{Asked, Connection, Entrance, Phase, only_public_keys};
-use super::jump::{self, Around, Wish};
+use super::jump::{self, DirectTcpip, OuterConnection};
 
 impl Handler for Connection {
     type Error = russh::Error;
@@ -170,9 +170,9 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _wire: &mut Wire,
     ) -> Result<(), Self::Error> {
-        let wish = Wish::new((host, port), (originator, originator_port));
+        let asked = DirectTcpip::new((host, port), (originator, originator_port));
         let (Entrance::Port(_), Phase::Proven(session)) = (&self.entrance, &self.phase) else {
-            self.refused(&wish.to_string());
+            self.refused(&asked.to_string());
             reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
             return Ok(());
         };
@@ -180,16 +180,15 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
-        let around = Around {
+        let outer = OuterConnection {
             front: Arc::clone(&self.front),
-            outer: Arc::clone(session),
+            session: Arc::clone(session),
             certificate_refused: self.certificate_refused.clone(),
             room: Arc::clone(&self.room),
             refusals: Arc::clone(&self.refusals),
-            place,
         };
         // A task of its own: whether it is answered is looked up, and the connection's other channels do not wait for that.
-        self.front.connections.spawn(jump::answer(around, wish, channel, reply));
+        self.front.connections.spawn(jump::answer(outer, asked, place, channel, reply));
         Ok(())
     }
 

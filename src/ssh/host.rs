@@ -17,7 +17,7 @@ use super::{Limits, ServerConfig, server_config};
 pub const RENEW: Duration = Duration::from_secs(6 * 3600);
 
 /// The host key, its authority, and what was made with them.
-pub struct Hosts {
+pub struct HostConfigs {
     key: PrivateKey,
     authority: Arc<dyn HostAuthority>,
     limits: Limits,
@@ -32,7 +32,7 @@ struct Made {
     at: Timestamp,
 }
 
-impl Hosts {
+impl HostConfigs {
     /// Nothing made yet. `key` is the one that `authority` certifies.
     #[must_use]
     pub fn new(key: PrivateKey, authority: Arc<dyn HostAuthority>, limits: Limits) -> Self {
@@ -118,10 +118,10 @@ mod tests {
         }
     }
 
-    fn hosts() -> (Hosts, Arc<Notary>) {
+    fn hosts() -> (HostConfigs, Arc<Notary>) {
         let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).unwrap();
         let notary = Arc::new(Notary { key: key.clone(), asked: Mutex::default() });
-        (Hosts::new(key, Arc::clone(&notary) as Arc<dyn HostAuthority>, Limits::default()), notary)
+        (HostConfigs::new(key, Arc::clone(&notary) as Arc<dyn HostAuthority>, Limits::default()), notary)
     }
 
     const NOW: Timestamp = Timestamp::from_secs(1_769_868_000);

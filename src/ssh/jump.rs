@@ -18,6 +18,7 @@ use crate::audit::event::{AuditEvent, What};
 use crate::domain::{TargetName, limits, text};
 use crate::identity::certificate::CertificateError;
 use crate::service::{Session, requestable};
+use crate::session::SpoolLimits;
 
 use super::connection::{Attempts, Connection};
 use super::door::target_named;
@@ -33,14 +34,14 @@ const LONGEST: usize = 255;
 /// What OpenSSH says of `-J` and `-W`, whose other end is the standard input of the client that authenticated outside.
 const STDIO: (&str, u32) = ("127.0.0.1", 65535);
 
-/// What a client asked to be connected to, and for whom.
-pub(super) struct Wish {
+/// What a `direct-tcpip` channel asks for (RFC 4254, section 7.2): where to, and for whom.
+pub(super) struct DirectTcpip {
     host: String,
     port: u32,
     originator: (String, u32),
 }
 
-impl Wish {
+impl DirectTcpip {
     pub(super) fn new((host, port): (&str, u32), (address, from): (&str, u32)) -> Self {
         let bounded = |text: &str| text.chars().take(LONGEST + 1).collect();
         Self { host: bounded(host), port, originator: (bounded(address), from) }
@@ -52,34 +53,29 @@ impl Wish {
     }
 }
 
-impl fmt::Display for Wish {
+impl fmt::Display for DirectTcpip {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "direct-tcpip to {}:{}", text::excerpt(&self.host, 80), self.port)
     }
 }
 
-/// The connection that it is asked in.
-pub(super) struct Around {
+/// What a connection inside another one has of the one around it.
+pub(super) struct OuterConnection {
     pub(super) front: Arc<FrontDoor>,
-    pub(super) outer: Arc<Session>,
+    /// Who proved what.
+    pub(super) session: Arc<Session>,
     pub(super) certificate_refused: Option<CertificateError>,
+    /// Its room for conversations.
     pub(super) room: Arc<Semaphore>,
+    /// Its count.
     pub(super) refusals: Arc<Refusals>,
-    pub(super) place: OwnedSemaphorePermit,
 }
 
-/// A connection to a target's name inside another connection: whose it is, and what it needs to be theirs.
+/// A connection to a target's name inside another connection.
 pub(super) struct Jump {
-    pub(super) front: Arc<FrontDoor>,
-    /// Who proved what, outside.
-    pub(super) outer: Arc<Session>,
+    pub(super) outer: OuterConnection,
     pub(super) target: TargetName,
-    pub(super) certificate_refused: Option<CertificateError>,
-    /// The room for conversations of the connection outside.
-    pub(super) room: Arc<Semaphore>,
-    /// The count of the connection outside.
-    pub(super) refusals: Arc<Refusals>,
-    wish: Wish,
+    asked: DirectTcpip,
     /// How it was proved, once it was.
     by: &'static str,
     proven: CancellationToken,
@@ -89,14 +85,14 @@ impl Jump {
     /// The session of a client that proves nothing here, if its bytes come from the very client that proved it outside. That is
     /// for that client to say: somebody on the same machine can make a forwarded port say it too, so it can be turned off.
     pub(super) fn without_proof(&mut self, login: &str) -> Option<Session> {
-        let insist = self.front.services.snapshot.load().settings.require_key_inside;
-        (!insist && self.wish.is_for_the_client_itself()).then(|| self.session(login, "none"))
+        let insist = self.outer.front.services.snapshot.load().settings.require_key_inside;
+        (!insist && self.asked.is_for_the_client_itself()).then(|| self.session(login, "none"))
     }
 
     /// The session of a client that has proved itself `by` that.
     pub(super) fn session(&mut self, login: &str, by: &'static str) -> Session {
         self.by = by;
-        Session { login: login.to_owned(), ..Session::clone(&self.outer) }
+        Session { login: login.to_owned(), ..Session::clone(&self.outer.session) }
     }
 
     /// The client has proved itself, or need not: the grace timer stops, the log is told.
@@ -108,7 +104,7 @@ impl Jump {
             proof: self.by.to_owned(),
             client: text::excerpt_bytes(client, limits::EXCERPT),
         });
-        self.front.services.audit.append_later(event);
+        self.outer.front.services.audit.append_later(event);
     }
 
     /// The log is told of a client that did not.
@@ -116,69 +112,62 @@ impl Jump {
         let reason = attempts.reason.as_deref().unwrap_or("nothing was proved");
         let event = || {
             self.event(What::AuthenticationFailed {
-                peer: self.outer.peer,
+                peer: self.outer.session.peer,
                 login: text::excerpt(&attempts.login, limits::EXCERPT),
                 key: attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string()),
-                reason: format!("{} from {}: {reason}", self.wish, self.originator()),
+                reason: format!("{} from {}: {reason}", self.asked, self.originator()),
             })
         };
-        self.refusals.log(&*self.front.services.audit, event);
+        self.outer.refusals.log(&*self.outer.front.services.audit, event);
     }
 
     /// An event of this connection.
     pub(super) fn event(&self, what: What) -> AuditEvent {
-        AuditEvent { target: Some(self.target.clone()), ..self.outer.event(what) }
+        AuditEvent { target: Some(self.target.clone()), ..self.outer.session.event(what) }
     }
 
     fn originator(&self) -> String {
-        let (address, port) = &self.wish.originator;
+        let (address, port) = &self.asked.originator;
         format!("{}:{port}", text::excerpt(address, 80))
     }
 }
 
-/// Answers `wish` and serves the connection inside `channel` until it ends.
-pub(super) async fn answer(around: Around, wish: Wish, channel: Channel<Msg>, reply: ChannelOpenHandle) {
-    let Some((target, config)) = around.looked_up(&wish).await else {
-        let event = |what| around.outer.event(what);
-        around.refusals.refused(&*around.front.services.audit, &wish.to_string(), event);
+/// Answers `asked` and serves the connection inside `channel` until it ends. `place` is the channel's.
+pub(super) async fn answer(
+    outer: OuterConnection,
+    asked: DirectTcpip,
+    place: OwnedSemaphorePermit,
+    channel: Channel<Msg>,
+    reply: ChannelOpenHandle,
+) {
+    let (front, session) = (Arc::clone(&outer.front), Arc::clone(&outer.session));
+    let Some((target, config)) = outer.looked_up(&asked).await else {
+        let event = |what| session.event(what);
+        outer.refusals.refused(&*front.services.audit, &asked.to_string(), event);
         reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
         return;
     };
     reply.accept().await;
-    let Around { front, outer, certificate_refused, room, refusals, place } = around;
     let (cut, proven) = (front.cut.child_token(), CancellationToken::new());
-    let budget = front.waiting.of(&outer.user.name);
-    let tunnel =
-        Tunnel::open(channel, crate::session::SpoolLimits { budget, ..front.spool.clone() }, cut.clone(), place);
-    let jump = Jump {
-        front: Arc::clone(&front),
-        outer: Arc::clone(&outer),
-        target: target.clone(),
-        certificate_refused,
-        room,
-        refusals,
-        wish,
-        by: "none",
-        proven: proven.clone(),
-    };
-    let (stream, end) = tunnel;
-    let ended = conduct(&front, config, stream, Connection::inside(jump), proven, cut).await;
-    if let Err(error) = ended {
-        debug!(session = %outer.id, %target, %error, "a connection to a target's name ended");
+    let budget = front.waiting.of(&session.user.name);
+    let (stream, end) = Tunnel::open(channel, SpoolLimits { budget, ..front.spool.clone() }, cut.clone(), place);
+    let jump = Jump { outer, target: target.clone(), asked, by: "none", proven: proven.clone() };
+    if let Err(error) = conduct(&front, config, stream, Connection::inside(jump), proven, cut).await {
+        debug!(session = %session.id, %target, %error, "a connection to a target's name ended");
     }
     if let Some(why) = end.close().await {
         let message = format!("a connection to {target} was cut: {why}");
-        error!(session = %outer.id, user = %outer.user.name, "{message}");
-        let event = AuditEvent { target: Some(target), ..outer.event(What::Error { message }) };
+        error!(session = %session.id, user = %session.user.name, "{message}");
+        let event = AuditEvent { target: Some(target), ..session.event(What::Error { message }) };
         front.services.audit.append_later(event);
     }
 }
 
-impl Around {
+impl OuterConnection {
     /// The target of that name and what answers in its name. Every name costs the same look-ups but one that is answered.
-    async fn looked_up(&self, wish: &Wish) -> Option<(TargetName, Arc<ServerConfig>)> {
+    async fn looked_up(&self, asked: &DirectTcpip) -> Option<(TargetName, Arc<ServerConfig>)> {
         let services = &self.front.services;
-        let visible = match requestable::targets_for(services, &self.outer.user.name).await {
+        let visible = match requestable::targets_for(services, &self.session.user.name).await {
             Ok(visible) => visible,
             Err(error) => {
                 error!(%error, "the targets of a user cannot be looked up");
@@ -187,12 +176,12 @@ impl Around {
         };
         let snapshot = services.snapshot.load_full();
         // The key counts as much as the name: one that was taken away opens nothing over a connection that is still open.
-        let owner = snapshot.directory.owner_of(&self.outer.user.fingerprint);
-        if owner.is_none_or(|owner| owner.name != self.outer.user.name) {
+        let owner = snapshot.directory.owner_of(&self.session.user.fingerprint);
+        if owner.is_none_or(|owner| owner.name != self.session.user.name) {
             return None;
         }
         let suffix = &snapshot.settings.suffix;
-        let target = target_named(&wish.host, suffix).filter(|_| wish.port == SSH && wish.host.len() <= LONGEST)?;
+        let target = target_named(&asked.host, suffix).filter(|_| asked.port == SSH && asked.host.len() <= LONGEST)?;
         if !visible.iter().any(|visible| visible.name == target) || snapshot.inventory.target(&target).is_none() {
             return None;
         }

@@ -1,10 +1,10 @@
-//! Accepts connections, bounds them, cuts them. Nothing here reads SSH; of a listed proxy's connection it reads the header.
+//! Accepts connections, bounds them, cuts them. Nothing here reads SSH; [`proxied`] reads the header of a listed proxy.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -12,13 +12,14 @@ use tracing::{debug, warn};
 
 use crate::domain::SessionId;
 
-use super::connection::{self, Connection};
+use super::connection::Connection;
 use super::crowd::source_of;
 use super::cutoff::Severable;
 use super::failures::Failures;
 use super::lobby::{Lobby, Party, Ticket};
-use super::proxy::{self, Origin, ProxyError};
 use super::{FrontDoor, ServerConfig};
+
+mod proxied;
 
 /// Sockets beyond those of the limits: connections that were cut and are about to close.
 const CLOSING: usize = 32;
@@ -170,7 +171,7 @@ async fn admit(front: Arc<FrontDoor>, arrival: Arrival, mut stream: TcpStream) {
         _socket: socket,
     };
     let running = async {
-        if proxied && !behind_proxy(&mut admission, &mut stream, &cut).await {
+        if proxied && !proxied::find_client(&mut admission, &mut stream, &cut).await {
             return;
         }
         let (config, unread, peer) = (Arc::clone(&front.config.load()), front.limits.unread, admission.peer);
@@ -227,63 +228,4 @@ async fn in_time<T>(
         ended = running => ended,
         never = late => match never {},
     }
-}
-
-/// Reads the header of a listed proxy and takes the client's address for the peer's from here on; `false` when there is none
-/// that counts, and then the connection ends.
-async fn behind_proxy(admission: &mut Admission, stream: &mut TcpStream, cut: &CancellationToken) -> bool {
-    let read = tokio::select! {
-        () = cut.cancelled() => {
-            connection::log_failure(admission, "", None, "no whole PROXY header while there was time and room for it");
-            return false;
-        }
-        read = header(stream) => read,
-    };
-    match read {
-        Ok(Ok(origin)) => {
-            if let Origin::Client(client) = origin {
-                debug!(proxy = %admission.peer, peer = %client, "a proxy's connection");
-                admission.peer = client;
-            }
-            let party = Party::Source(source_of(admission.peer.ip()));
-            if admission.ticket.as_mut().is_some_and(|ticket| ticket.is_of(party)) {
-                admission.front.gate.crowded(admission.peer);
-            }
-            true
-        }
-        Ok(Err(error)) => {
-            if let Some(left_out) = admission.front.gate.told.count(Instant::now()) {
-                warn!(proxy = %admission.peer, %error, left_out, "a connection from proxy_protocol_from is closed");
-            }
-            connection::log_failure(admission, "", None, &error.to_string());
-            false
-        }
-        Err(error) => {
-            debug!(proxy = %admission.peer, %error, "ended before its header");
-            false
-        }
-    }
-}
-
-/// One header, byte by byte where the length is not known yet: what follows it is SSH's.
-async fn header(stream: &mut TcpStream) -> std::io::Result<Result<Origin, ProxyError>> {
-    let mut fixed = [0; proxy::FIXED];
-    let mut filled = 0;
-    while let Some(free) = fixed.get_mut(filled..).filter(|free| !free.is_empty()) {
-        match stream.read(free).await? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            count => filled += count,
-        }
-        if let Err(error) = proxy::begins(fixed.get(..filled).unwrap_or(&fixed)) {
-            return Ok(Err(error));
-        }
-    }
-    let length = match proxy::rest_of(&fixed) {
-        Ok(length) => length,
-        Err(error) => return Ok(Err(error)),
-    };
-    let mut rest = [0; proxy::LONGEST_REST];
-    let Some(rest) = rest.get_mut(..length) else { return Ok(Err(ProxyError::TooLong(length))) };
-    stream.read_exact(rest).await?;
-    Ok(proxy::parse(&[&fixed[..], rest].concat()))
 }

@@ -40,7 +40,7 @@ pub mod terminal;
 mod tunnel;
 
 pub use failures::Failures;
-pub use host::{Hosts, RENEW};
+pub use host::{HostConfigs, RENEW};
 pub use limits::Limits;
 pub use listener::Gate;
 
@@ -63,7 +63,7 @@ pub struct FrontDoor {
     /// russh's configuration; replaced when the host certificate is renewed.
     pub config: ArcSwap<ServerConfig>,
     /// In whose name connections to targets are answered.
-    pub hosts: Hosts,
+    pub hosts: HostConfigs,
     /// Cancelled to cut every connection at once.
     pub cut: CancellationToken,
     /// How many connections each user has.

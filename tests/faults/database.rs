@@ -3,11 +3,10 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use russh::client;
-use russh::keys::{PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use crate::support::bastion::{Bastion, ROLE, Setup, came, eventually};
+use crate::support::client::proven;
 
 async fn database(bastion: &Bastion) -> SqliteConnection {
     let path = format!("sqlite://{}", bastion.dir().join("state/doorward.db").display());
@@ -111,31 +110,16 @@ fn a_database_that_is_gone_at_the_start_gives_nothing_and_is_missed() {
     bastion.verify();
 }
 
-/// A client that trusts anybody.
-struct Trusting;
-
-impl client::Handler for Trusting {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        Ok(true)
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_connections_refusals_fifty_are_logged_and_the_rest_are_counted() {
     let bastion = Bastion::start();
-    let key = russh::keys::load_secret_key(bastion.home().join("alice"), None).expect("a key");
-    let address = ("127.0.0.1", bastion.port);
-    let mut handle = client::connect(client::Config::default().into(), address, Trusting).await.expect("connect");
-    let proof = PrivateKeyWithHashAlg::new(key.into(), None);
-    assert!(handle.authenticate_publickey("alice", proof).await.expect("an answer").success());
+    let alice = proven(&bastion, "alice").await;
     for number in 0..120 {
-        let refused = handle.channel_open_direct_streamlocal(format!("/run/{number}")).await;
+        let refused = alice.channel_open_direct_streamlocal(format!("/run/{number}")).await;
         assert!(refused.is_err(), "{number}");
     }
-    let _ = handle.disconnect(russh::Disconnect::ByApplication, "", "").await;
-    drop(handle);
+    let _ = alice.disconnect(russh::Disconnect::ByApplication, "", "").await;
+    drop(alice);
     let counted = |entry: &serde_json::Value| entry["data"]["refusals_left_out"] == 70;
     eventually("the count", || bastion.entries("disconnected").iter().any(counted));
     assert_eq!(bastion.entries("refused").len(), 50);

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use russh::keys::{Certificate, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::keys::{Certificate, PrivateKey, PrivateKeyWithHashAlg};
 use russh::server::{self, Auth, ChannelOpenHandle, Msg, Session};
 use russh::{Channel, ChannelId, client};
 
 use crate::support::bastion::{Bastion, ROLE, Setup, eventually};
+use crate::support::client::Trusting;
 use crate::support::sshd::own_account;
 
 /// For dave, on the hostile target: nobody approves, everything is long.
@@ -127,17 +128,6 @@ fn raw_target(said: &'static [u8]) -> u16 {
         }
     });
     port
-}
-
-/// A client that trusts anybody.
-struct Trusting;
-
-impl client::Handler for Trusting {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        Ok(true)
-    }
 }
 
 /// dave, until he is told to stop: connections one after the other, on each as many channels as he gets, whose output he

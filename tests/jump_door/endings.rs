@@ -3,8 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::inside::{STDIO, channel, inner, outer};
+use crate::inside::{STDIO, channel, inner};
 use crate::support::bastion::{Bastion, Setup, came, eventually};
+use crate::support::client::proven;
 
 /// Whether `sleep seconds` runs on this machine, where the targets are.
 fn running(seconds: &str) -> bool {
@@ -76,7 +77,7 @@ fn the_end_of_the_bastion_ends_connections_inside_connections() {
 async fn a_client_that_stalls_inside_is_closed_and_the_one_around_it_goes_on() {
     let tables = "[limits]\nhandshake_deadline = \"2s\"\n".to_owned();
     let bastion = Bastion::with(Setup { tables, ..Setup::default() });
-    let alice = outer(&bastion, "alice").await;
+    let alice = proven(&bastion, "alice").await;
     // One says nothing at all, one stops before it proves anything.
     let mut silent = channel(&alice, "web-1", STDIO).await.expect("a channel");
     let unproven = inner(&alice, "web-1", ("127.0.0.1", 40000)).await;

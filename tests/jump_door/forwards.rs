@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use russh::keys::PrivateKeyWithHashAlg;
 
-use crate::inside::{Trusting, inner, key, outer};
+use crate::inside::inner;
 use crate::support::bastion::{Bastion, Came, Setup, eventually};
+use crate::support::client::{Trusting, key, proven};
 use crate::support::sshd::free_port;
 
 /// alice's `ssh -L`, and the port it listens on.
@@ -65,7 +66,7 @@ fn a_forwarded_port_wants_the_same_key_as_the_connection_it_goes_through() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_originator_of_a_stdio_forward_needs_no_proof() {
     let bastion = Bastion::start();
-    let alice = outer(&bastion, "alice").await;
+    let alice = proven(&bastion, "alice").await;
     for originator in [
         ("127.0.0.1", 65534),
         ("127.0.0.1", 0),

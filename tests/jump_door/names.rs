@@ -5,8 +5,9 @@ use std::process::Stdio;
 
 use russh::{ChannelOpenFailure, Error};
 
-use crate::inside::{STDIO, outer};
+use crate::inside::STDIO;
 use crate::support::bastion::{Bastion, Setup, came, eventually};
+use crate::support::client::proven;
 
 #[test]
 fn the_host_certificate_is_for_that_target_alone() {
@@ -115,7 +116,7 @@ async fn what_is_not_theirs_is_refused_in_the_same_words_as_what_does_not_exist(
         ("", 22),
         (&long, 22),
     ];
-    let alice = outer(&bastion, "alice").await;
+    let alice = proven(&bastion, "alice").await;
     for (name, port) in names {
         let refused = alice.channel_open_direct_tcpip(name, port, STDIO.0, STDIO.1).await.map(|_| ());
         let Err(Error::ChannelOpenFailure(failure)) = refused else { panic!("{name}: {refused:?}") };

@@ -2,14 +2,15 @@
 
 use russh::{ChannelOpenFailure, Disconnect, Error};
 
-use crate::inside::{STDIO, channel, inner, outer, said};
+use crate::inside::{STDIO, channel, inner};
 use crate::support::bastion::{Bastion, Setup, eventually};
+use crate::support::client::{proven, said};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_other_kind_of_request_is_refused_by_name_inside_too() {
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "30m");
-    let alice = outer(&bastion, "alice").await;
+    let alice = proven(&bastion, "alice").await;
     let mut inside = inner(&alice, "web-1", STDIO).await;
     assert!(inside.authenticate_none("alice").await.expect("an answer").success());
 
@@ -63,7 +64,7 @@ async fn every_other_kind_of_request_is_refused_by_name_inside_too() {
 async fn nothing_runs_before_a_connection_inside_has_proved_itself() {
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "30m");
-    let alice = outer(&bastion, "alice").await;
+    let alice = proven(&bastion, "alice").await;
     let inside = inner(&alice, "web-1", ("127.0.0.1", 40000)).await;
     let opened = tokio::time::timeout(std::time::Duration::from_secs(10), inside.channel_open_session()).await;
     assert!(!matches!(opened, Ok(Ok(_))), "a channel before anything was proved");
@@ -80,7 +81,7 @@ async fn connections_inside_count_as_channels_of_the_one_around_them() {
     let tables = "[limits]\nmax_channels = 3\n".to_owned();
     let bastion = Bastion::with(Setup { tables, ..Setup::default() });
     bastion.grant("ops", "web-1", "30m");
-    let alice = outer(&bastion, "alice").await;
+    let alice = proven(&bastion, "alice").await;
     let session = alice.channel_open_session().await.expect("a channel");
     let mut inside = inner(&alice, "web-1", STDIO).await;
     let second = channel(&alice, "web-1", STDIO).await.expect("a channel");

@@ -5,34 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use doorward::ca::signer::KeyFileSigner;
-use russh::client::{self, AuthResult, Handle};
+use russh::client::AuthResult;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::ssh_encoding::Encode;
-use russh::keys::{Certificate, HashAlg, PrivateKey, PublicKeyOrCertificate, load_secret_key};
+use russh::keys::{Certificate, HashAlg, PrivateKey};
 
 use crate::support::bastion::{Bastion, Came, Setup, came, eventually};
 use crate::support::certificates::{Wire, sign};
+use crate::support::client::{greeted, key};
 use crate::support::sshd::{new_key, text};
-
-/// A client that trusts anybody: the attacker does not care whose door it is.
-pub(crate) struct Trusting;
-
-impl client::Handler for Trusting {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        Ok(true)
-    }
-}
-
-pub(crate) async fn knock(bastion: &Bastion) -> Handle<Trusting> {
-    let config = Arc::new(client::Config::default());
-    client::connect(config, ("127.0.0.1", bastion.port), Trusting).await.expect("connect")
-}
-
-pub(crate) fn secret(bastion: &Bastion, who: &str) -> PrivateKey {
-    load_secret_key(bastion.home().join(who), None).expect("a key")
-}
 
 /// A copy of one of the bastion's private keys that the test may read: what an insider could have made.
 fn stolen(bastion: &Bastion, name: &str) -> PathBuf {
@@ -74,8 +55,8 @@ async fn teleport_cve_2025_49825_a_certificate_is_no_authority_for_another() {
     nested.authority = about_ca.to_bytes().expect("bytes");
     nested.sign(&KeyFileSigner::open(&foreign).expect("the attacker's key"));
     let nested = Certificate::from_bytes(&nested.bytes()).expect("well-formed, and worth nothing");
-    let mut handle = knock(&bastion).await;
-    let key = Arc::new(secret(&bastion, "mallory"));
+    let mut handle = greeted(&bastion).await;
+    let key = key(&bastion, "mallory");
     let answer = handle.authenticate_openssh_cert("web-1", key, nested).await;
     assert!(!matches!(answer, Ok(AuthResult::Success)), "{answer:?}");
     drop(handle);
@@ -117,7 +98,7 @@ fn x_crypto_cve_2024_45337_who_somebody_is_follows_from_the_key_that_signed() {
 }
 
 /// Signs with another key than it names.
-struct Impostor(PrivateKey);
+struct Impostor(Arc<PrivateKey>);
 
 impl russh::Signer for Impostor {
     type Error = russh::AgentAuthError;
@@ -128,7 +109,7 @@ impl russh::Signer for Impostor {
         _hash: Option<HashAlg>,
         to_sign: Vec<u8>,
     ) -> Result<Vec<u8>, russh::AgentAuthError> {
-        let signature = russh::keys::signature::Signer::try_sign(&self.0, &to_sign).expect("a signature");
+        let signature = russh::keys::signature::Signer::try_sign(&*self.0, &to_sign).expect("a signature");
         let signature: russh::keys::ssh_key::Signature = signature;
         let blob = signature.encode_vec().expect("a signature's bytes");
         let mut framed = to_sign;
@@ -143,9 +124,9 @@ async fn privx_cve_2024_47857_a_signature_by_another_key_proves_nothing() {
     let bastion = Bastion::start();
     // The way to sign is right: with alice's own key the same steps open the door.
     for (signs, opens) in [("mallory", false), ("dave", false), ("alice", true)] {
-        let mut handle = knock(&bastion).await;
-        let named = secret(&bastion, "alice").public_key().clone();
-        let mut signer = Impostor(secret(&bastion, signs));
+        let mut handle = greeted(&bastion).await;
+        let named = key(&bastion, "alice").public_key().clone();
+        let mut signer = Impostor(key(&bastion, signs));
         let answer = handle.authenticate_publickey_with("alice", named, None, &mut signer).await;
         assert_eq!(matches!(answer, Ok(AuthResult::Success)), opens, "signed by {signs}: {answer:?}");
     }

@@ -1,12 +1,8 @@
-//! Clients that the tests write themselves: raw sockets from an address of their choice, and russh's client.
+//! Connections from an address of the test's choice, and what the bastion makes of them.
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::Duration;
-
-use russh::client::{self, Handle};
-use russh::keys::{PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
 
 use crate::support::bastion::{Bastion, Setup};
 
@@ -45,34 +41,6 @@ pub(crate) fn is_closed(stream: &mut TcpStream) -> bool {
             }
         }
     }
-}
-
-/// A client that trusts anybody.
-pub(crate) struct Trusting;
-
-impl client::Handler for Trusting {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
-        Ok(true)
-    }
-}
-
-/// Through the key exchange, and no further.
-pub(crate) async fn greeted(bastion: &Bastion) -> Handle<Trusting> {
-    let config = Arc::new(client::Config::default());
-    client::connect(config, ("127.0.0.1", bastion.port), Trusting).await.expect("connect")
-}
-
-pub(crate) fn key_of(bastion: &Bastion, who: &str) -> PrivateKey {
-    russh::keys::load_secret_key(bastion.home().join(who), None).expect("a key")
-}
-
-pub(crate) async fn proven(bastion: &Bastion, who: &str) -> Handle<Trusting> {
-    let mut handle = greeted(bastion).await;
-    let proof = PrivateKeyWithHashAlg::new(Arc::new(key_of(bastion, who)), None);
-    assert!(handle.authenticate_publickey(who, proof).await.expect("an answer").success());
-    handle
 }
 
 /// How many descriptors the bastion holds.

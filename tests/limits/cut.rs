@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use russh::client::{self, Handle};
 use russh::keys::PrivateKeyWithHashAlg;
 
-use crate::client::{Trusting, descriptors, key_of};
+use crate::client::descriptors;
 use crate::support::bastion::{Bastion, ROLE, Setup, eventually};
+use crate::support::client::{Trusting, key};
 
 /// A wire between a client and the bastion that can stop: it stays open, and nobody takes what comes from the bastion.
 struct Wire {
@@ -54,7 +55,7 @@ async fn stalled(bastion: &Bastion) -> (Handle<Trusting>, Wire) {
     let wire = Wire::to(bastion);
     let config = Arc::new(client::Config { window_size: 256 << 20, ..client::Config::default() });
     let mut handle = client::connect(config, ("127.0.0.1", wire.port), Trusting).await.expect("connect");
-    let proof = PrivateKeyWithHashAlg::new(Arc::new(key_of(bastion, "alice")), None);
+    let proof = PrivateKeyWithHashAlg::new(key(bastion, "alice"), None);
     assert!(handle.authenticate_publickey("here", proof).await.expect("an answer").success());
     let mut channel = handle.channel_open_session().await.expect("a channel");
     channel.exec(false, "yes flood").await.expect("sent");

@@ -8,8 +8,9 @@ use russh::MethodKind;
 use russh::client::AuthResult;
 use russh::keys::PrivateKeyWithHashAlg;
 
-use crate::client::{failed_because, greeted, is_closed, key_of, knock, limited, proven};
+use crate::client::{failed_because, is_closed, knock, limited};
 use crate::support::bastion::{another_key, eventually};
+use crate::support::client::{greeted, key, proven};
 use crate::support::sshd::text;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +53,7 @@ async fn so_many_attempts_may_fail() {
 async fn so_many_keys_may_be_offered() {
     let bastion = limited("max_key_probes = 3");
     let mut stranger = greeted(&bastion).await;
-    let mallory = Arc::new(key_of(&bastion, "mallory"));
+    let mallory = key(&bastion, "mallory");
     let mut probes = 0;
     let proof = || PrivateKeyWithHashAlg::new(Arc::clone(&mallory), None);
     while answered(stranger.authenticate_publickey("alice", proof()).await) {

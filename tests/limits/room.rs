@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::client::{descriptors, failed_because, is_closed, knock, limited, proven};
+use crate::client::{descriptors, failed_because, is_closed, knock, limited};
 use crate::support::bastion::{Bastion, Setup, eventually, is_root};
+use crate::support::client::proven;
 
 fn source(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, number)

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use russh::{ChannelMsg, Pty};
 
-use crate::client::{limited, proven};
+use crate::client::limited;
 use crate::support::bastion::{Bastion, ROLE, Setup, came, eventually};
+use crate::support::client::proven;
 
 #[test]
 fn a_line_may_be_so_long() {

@@ -4,4 +4,5 @@
 
 pub mod bastion;
 pub mod certificates;
+pub mod client;
 pub mod sshd;

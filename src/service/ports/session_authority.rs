@@ -46,7 +46,7 @@ pub trait SessionAuthority: Send + Sync {
     /// [`AuthorityError`] when the profile refuses the request (key type) or the signer fails.
     async fn issue(&self, request: SessionCertificateRequest) -> Result<Certificate, AuthorityError>;
 
-    /// Every check of design.md 7 that needs no store: type, our CA key exactly, signature, dates, one principal that is a
+    /// Every check of `docs/certificates.md` that needs no store: type, our CA key exactly, signature, dates, one principal that is a
     /// current user, known options once each and met.
     ///
     /// # Errors

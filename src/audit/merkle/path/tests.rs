@@ -1,6 +1,5 @@
 //! Every proof that we make is taken by us and by an implementation that we did not write; nothing else is.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::LazyLock;
@@ -9,6 +8,7 @@ use proptest::prelude::*;
 use tlog_tiles::tlog;
 
 use super::*;
+use crate::audit::merkle::tests::Stored;
 use crate::audit::merkle::{Tree, hash_leaf};
 
 /// A tree with all its nodes and all its roots.
@@ -78,17 +78,6 @@ fn every_proof_in_small_trees_is_taken_here_and_elsewhere() {
                 tlog::check_tree(&theirs(&proof), size, their(root), old, their(tree.root(old))).unwrap();
             }
         }
-    }
-}
-
-/// Stored hashes as the other implementation keeps them, so that it makes proofs of its own.
-#[derive(Default)]
-struct Stored(RefCell<Vec<tlog::Hash>>);
-
-impl tlog::HashReader for Stored {
-    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog::Hash>, tlog::Error> {
-        let stored = self.0.borrow();
-        Ok(indexes.iter().map(|&index| stored[usize::try_from(index).unwrap()]).collect())
     }
 }
 
