@@ -24,6 +24,8 @@ use super::tiles::Tiles;
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often the highest time seen is kept in the database.
 const WITNESS: Duration = Duration::from_secs(60);
+/// How long clients get to take the last words of what ended with the bastion, and to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// How long connections get to notice that they were cut.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -167,7 +169,8 @@ impl Bastion {
 
     async fn drain(self, reason: &str) {
         let services = &self.front.services;
-        info!(reason, running = self.front.conversations.len(), "stopping");
+        let running = self.front.conversations.len();
+        info!(reason, running, "stopping");
         services.stopping.cancel();
         services.changed.notify_waiters();
         self.front.conversations.close();
@@ -176,6 +179,10 @@ impl Bastion {
         let bound = services.snapshot.load().settings.drain + Duration::from_secs(10);
         if tokio::time::timeout(bound, self.front.conversations.wait()).await.is_err() {
             warn!("something still ran at the end of the drain time and is cut");
+        }
+        if running > 0 {
+            // Exit codes are on their way; a client that has nothing else here leaves when it has its own.
+            let _ = tokio::time::timeout(FAREWELL, self.front.connections.wait()).await;
         }
         self.front.cut.cancel();
         let _ = tokio::time::timeout(CUT, self.front.connections.wait()).await;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::session::{SpoolLimits, SpoolReader, SpoolWriter, spool};
 
-/// How long the client gets to take our last messages, and to answer that the channel is closed.
+/// How long the client gets to take our last messages.
 const LAST: Duration = Duration::from_secs(10);
 
 type Output = Pin<Box<dyn AsyncWrite + Send>>;
@@ -39,11 +39,12 @@ pub(super) struct End {
     write: ChannelWriteHalf<Msg>,
     filling: JoinHandle<()>,
     lost: Arc<OnceLock<String>>,
+    place: OwnedSemaphorePermit,
 }
 
 impl Tunnel {
     /// Starts taking what comes over `channel`. `cut` is cancelled when the channel closes, or when more waits than may. The
-    /// `place` is kept until the channel is closed on both sides.
+    /// `place` is kept until [`End::close`].
     pub(super) fn open(
         channel: Channel<Msg>,
         limits: SpoolLimits,
@@ -53,9 +54,9 @@ impl Tunnel {
         let (read, write) = channel.split();
         let (writer, reader) = spool(limits);
         let lost = Arc::new(OnceLock::new());
-        let filling = tokio::spawn(fill(read, writer, cut, Arc::clone(&lost), place));
+        let filling = tokio::spawn(fill(read, writer, cut, Arc::clone(&lost)));
         let output: Output = Box::pin(write.make_writer());
-        (Self { next: Box::pin(next_of(reader)), piece: Bytes::new(), output }, End { write, filling, lost })
+        (Self { next: Box::pin(next_of(reader)), piece: Bytes::new(), output }, End { write, filling, lost, place })
     }
 }
 
@@ -64,22 +65,19 @@ impl End {
     pub(super) async fn close(self) -> Option<String> {
         let closing = async {
             let _ = self.write.eof().await;
+            // Before the close: who is told that the channel is closed may open the next one.
+            drop(self.place);
             let _ = self.write.close().await;
-            let _ = self.filling.await;
         };
         let _ = tokio::time::timeout(LAST, closing).await;
+        // russh does not say when the client answers a close of ours; what still comes is dropped once nobody takes it.
+        self.filling.abort();
         self.lost.get().cloned()
     }
 }
 
 /// Takes every message of the channel until it is closed, whatever becomes of the bytes. `lost` says why some were.
-async fn fill(
-    mut read: ChannelReadHalf,
-    mut spool: SpoolWriter,
-    cut: CancellationToken,
-    lost: Arc<OnceLock<String>>,
-    _place: OwnedSemaphorePermit,
-) {
+async fn fill(mut read: ChannelReadHalf, mut spool: SpoolWriter, cut: CancellationToken, lost: Arc<OnceLock<String>>) {
     while let Some(message) = read.wait().await {
         match message {
             ChannelMsg::Data { data } => {

@@ -97,6 +97,18 @@ async fn a_client_that_stalls_inside_is_closed_and_the_one_around_it_goes_on() {
     assert!(alice.channel_open_session().await.is_ok(), "the connection around them goes on");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_inside_that_we_close_gives_its_room_back() {
+    let tables = "[limits]\nhandshake_deadline = \"2s\"\nmax_channels = 1\n".to_owned();
+    let bastion = Bastion::with(Setup { tables, ..Setup::default() });
+    let alice = outer(&bastion, "alice").await;
+    for _ in 0..3 {
+        let mut silent = channel(&alice, "web-1", STDIO).await.expect("room for one");
+        let closed = async { while silent.wait().await.is_some() {} };
+        tokio::time::timeout(Duration::from_secs(20), closed).await.expect("the silent one is closed");
+    }
+}
+
 #[test]
 fn a_reload_that_takes_away_the_key_or_the_target_ends_what_runs_and_opens_nothing_more() {
     for what in ["key", "target"] {

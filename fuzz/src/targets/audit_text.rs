@@ -1,6 +1,4 @@
 //! `audit::entry` and `audit::note`: lines of the log and signed checkpoints, as anybody may have written them.
-//!
-//! Proofs, tiles and other forms of the same tree belong here too.
 
 use std::sync::LazyLock;
 

@@ -1,14 +1,17 @@
-//! `ssh::door` and `ssh::terminal`: what a client names as its login, and what it types.
-//!
-//! The parsers of whatever else comes before SSH itself (a proxy's header) belong here too.
+//! `ssh::door`, `ssh::terminal` and `ssh::proxy`: what a client names as its login, what it types, and what a load balancer
+//! says before that.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use doorward::domain::{TargetName, UserName};
 use doorward::policy::Choice;
 use doorward::ssh::door::{Door, door_of, door_unknown};
+use doorward::ssh::proxy::{FIXED, LONGEST_REST, Origin, begins, parse, rest_of};
 use doorward::ssh::terminal::{for_raw_terminal, key_in};
+
+use super::shown_safely;
 
 /// The first line is a login name, the rest is typed.
 ///
@@ -71,4 +74,35 @@ fn terminal(typed: &Bytes) {
     assert!(shown.iter().zip(shown.iter().skip(1)).all(|(a, b)| *b != b'\n' || *a == b'\r'));
     assert!(shown.first() != Some(&b'\n'));
     assert_eq!(for_raw_terminal(&shown), shown, "twice is once");
+}
+
+/// A header gives the address that stands in it, written in one way only; what goes before or after is no part of it.
+pub(super) fn proxy_header(data: &[u8]) -> bool {
+    let begun = begins(data);
+    match parse(data) {
+        Ok(origin) => {
+            assert!(begun.is_ok() && data.len() >= FIXED && data.len() <= FIXED + LONGEST_REST);
+            let fixed: &[u8; FIXED] = data.first_chunk().expect("it is long enough");
+            assert_eq!(rest_of(fixed), Ok(data.len() - FIXED));
+            for cut in 0..data.len() {
+                assert!(parse(&data[..cut]).is_err(), "the first {cut} bytes are a header, too");
+            }
+            assert!(parse(&[data, b"S"].concat()).is_err(), "what follows is no part of it");
+            if let Origin::Client(client) = origin {
+                assert_eq!(client.ip(), client.ip().to_canonical());
+                let (block, port) = if data[13] == 0x11 { (16..20, 24) } else { (16..32, 48) };
+                let written = match client.ip() {
+                    IpAddr::V4(ip) => ip.octets().to_vec(),
+                    IpAddr::V6(ip) => ip.octets().to_vec(),
+                };
+                assert!(data[block].ends_with(&written));
+                assert_eq!(client.port().to_be_bytes(), data[port..port + 2]);
+            }
+            true
+        }
+        Err(error) => {
+            shown_safely(&error.to_string(), 200);
+            false
+        }
+    }
 }

@@ -16,6 +16,7 @@
 )]
 
 mod audit_log;
+mod audit_proof;
 mod audit_text;
 mod certificate;
 mod config_files;
@@ -45,9 +46,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("config_files", config_files::config_files),
     ("certificate", certificate::certificate),
     ("front_door", front_door::front_door),
+    ("proxy_header", front_door::proxy_header),
     ("identifiers", identifiers::identifiers),
     ("audit_entry", audit_text::audit_entry),
     ("audit_note", audit_text::audit_note),
+    ("audit_proof", audit_proof::audit_proof),
     ("audit_log", audit_log::audit_log),
     ("recording_writer", recording::recording_writer),
     ("recording_reader", recording::recording_reader),

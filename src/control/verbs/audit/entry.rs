@@ -187,7 +187,7 @@ mod tests {
         let found: String = one_of_each("why").into_iter().map(shown).collect();
         for part in [
             "\n    systemctl restart nginx\n    c-00000007 by web-restart:2 as ops, certificate k-00000003 (on file)\n",
-            "\n    c-00000007 exit 124 after 5m 2s, ended by expired\n    0 bytes in, 12 out, 3 error output; recording why\n",
+            "\n    c-00000007 exit 124 after 5m 2s, ended by expired\n    0 bytes in, 12 out, 3 error output; recording why (in part)\n",
             "command-denied  alice  web-1  g-7K2Q4M\n    id\n    because why\n",
             "\n    r-000009: web-restart for 30m on web-1 as ops\n    ticket why; reason: why\n",
             "\n    from 192.0.2.7:50000 as why, certificate k-00000003 and key SHA256:abc\n    why\n",
