@@ -101,7 +101,7 @@ async fn a_client_that_stalls_inside_is_closed_and_the_one_around_it_goes_on() {
 async fn a_connection_inside_that_we_close_gives_its_room_back() {
     let tables = "[limits]\nhandshake_deadline = \"2s\"\nmax_channels = 1\n".to_owned();
     let bastion = Bastion::with(Setup { tables, ..Setup::default() });
-    let alice = outer(&bastion, "alice").await;
+    let alice = proven(&bastion, "alice").await;
     for _ in 0..3 {
         let mut silent = channel(&alice, "web-1", STDIO).await.expect("room for one");
         let closed = async { while silent.wait().await.is_some() {} };
