@@ -130,6 +130,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     });
     let limits = descriptors::provide(&loaded.limits.door).map_err(StartError::Other)?;
     let (input, proxies) = (loaded.limits.input.clone(), loaded.listen.proxies.clone());
+    let keep_free = loaded.limits.recordings.keep_free;
     let names = vec![loaded.snapshot.settings.name.clone()];
     let config = hosts.certified(&names, &limits).await?;
     let control = ControlContext {
@@ -140,7 +141,7 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
     let fixed = RestartOnly::of(&loaded);
     let services = services(&paths, loaded, &store, &log, &clock)?;
-    let spool = SpoolLimits::of(&input, paths.state(), Budget::new(input.in_all, None));
+    let spool = SpoolLimits::of(&input, paths.state(), keep_free, Budget::new(input.in_all, None));
     let targets = ssh::Hosts::new(hosts.key.clone(), Arc::clone(&hosts) as Arc<dyn HostAuthority>, limits.clone());
     let front = Arc::new(FrontDoor {
         services: Arc::new(services),

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::session::{SpoolLimits, SpoolReader, SpoolWriter, spool};
 
-/// How long the client gets to take our last messages, and to answer that the channel is closed.
+/// How long the client gets to take our last messages.
 const LAST: Duration = Duration::from_secs(10);
 
 type Output = Pin<Box<dyn AsyncWrite + Send>>;
@@ -43,7 +43,7 @@ pub(super) struct End {
 
 impl Tunnel {
     /// Starts taking what comes over `channel`. `cut` is cancelled when the channel closes, or when more waits than may. The
-    /// `place` is kept until the channel is closed on both sides.
+    /// `place` is kept until the channel is closed, from whichever side.
     pub(super) fn open(
         channel: Channel<Msg>,
         limits: SpoolLimits,
@@ -65,9 +65,11 @@ impl End {
         let closing = async {
             let _ = self.write.eof().await;
             let _ = self.write.close().await;
-            let _ = self.filling.await;
         };
         let _ = tokio::time::timeout(LAST, closing).await;
+        // russh says nothing when the client answers our close: waiting for that would keep the place, and with it room for
+        // other connections to targets, until the connection around this one ends.
+        self.filling.abort();
         self.lost.get().cloned()
     }
 }
@@ -193,8 +195,8 @@ mod tests {
     }
 
     fn limits(memory: usize, waiting: u64) -> SpoolLimits {
-        let usual =
-            SpoolLimits::of(&crate::session::InputLimits::default(), std::env::temp_dir(), Budget::new(u64::MAX, None));
+        let (input, budget) = (crate::session::InputLimits::default(), Budget::new(u64::MAX, None));
+        let usual = SpoolLimits::of(&input, std::env::temp_dir(), 0, budget);
         SpoolLimits { memory, waiting, ..usual }
     }
 
