@@ -50,6 +50,39 @@ fn a_key_that_was_taken_away_decides_nothing_over_an_open_connection() {
 }
 
 #[test]
+fn a_network_that_was_taken_away_decides_nothing_and_opens_nothing_over_an_open_connection() {
+    let bastion = Bastion::start();
+    let socket = bastion.home().join("master");
+    let control = format!("ControlPath={}", socket.display());
+    let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "bastion"]);
+    let mut master = master.spawn().expect("ssh");
+    eventually("the master connection", || socket.exists());
+    let proxy = format!("ProxyCommand=ssh -F {}/alice.conf -o {control} -W %h:%p bastion", bastion.home().display());
+    let jump = || bastion.run("alice", &["-o", &proxy, "web-1", "id -un"]);
+    assert_eq!(bastion.run("alice", &["-o", &control, "bastion", "whoami"]).code, 0);
+    assert_eq!(jump().code, 126, "answered, and nothing is held");
+
+    let users = bastion.dir().join("users.toml");
+    let text = fs::read_to_string(&users).expect("users");
+    fs::write(&users, text.replacen("[alice]", "[alice]\nnetworks = [\"192.0.2.0/24\"]", 1)).expect("users");
+    bastion.reload();
+    for line in ["whoami", "request ops --on web-1 --no-wait --reason INC-1 more", ""] {
+        let refused = bastion.run("alice", &["-o", &control, "bastion", line]);
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{line}: {refused:?}");
+        assert!(
+            refused.err.starts_with("doorward: you may not come from this address any more"),
+            "{line}: {refused:?}"
+        );
+    }
+    let refused = jump();
+    assert_eq!((refused.code, refused.out.as_str()), (255, ""), "{refused:?}");
+    assert!(bastion.entries("requested").is_empty());
+    let _ = master.kill();
+    let _ = master.wait();
+    bastion.verify();
+}
+
+#[test]
 fn a_stranger_who_says_nothing_keeps_nobody_else_out() {
     let bastion = Bastion::start();
     let silent: Vec<TcpStream> =
@@ -240,4 +273,35 @@ fn who_waits_for_an_approver_does_not_hold_up_the_end() {
     assert_eq!(came.code, 4, "{came:?}");
     assert!(came.err.contains("still waits"), "{came:?}");
     bastion.verify();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_opens_so_many_channels_and_no_more() {
+    let tables = "[limits]\nmax_channels_in_all = 64\n".to_owned();
+    let bastion = Bastion::with(Setup { tables, ..Setup::default() });
+    let alice = proven(&bastion, "alice").await;
+    for number in 0..64 {
+        // Those to targets count too, also the ones that are refused.
+        if number % 2 == 0 {
+            let opened = alice.channel_open_direct_tcpip("nowhere", 22, "127.0.0.1", 65535).await.map(|_| ());
+            let refused =
+                matches!(opened, Err(Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited)));
+            assert!(refused, "{number}: {opened:?}");
+        } else {
+            let mut channel = alice.channel_open_session().await.expect("a channel");
+            channel.exec(true, "whoami").await.expect("sent");
+            assert_eq!(said(&mut channel).await.1, Some(0), "{number}");
+        }
+    }
+    let more = [
+        alice.channel_open_session().await.map(|_| ()),
+        alice.channel_open_direct_tcpip("web-1", 22, "127.0.0.1", 65535).await.map(|_| ()),
+    ];
+    for opened in more {
+        let short = matches!(opened, Err(Error::ChannelOpenFailure(ChannelOpenFailure::ResourceShortage)));
+        assert!(short, "{opened:?}");
+    }
+    let told = |entry: &serde_json::Value| entry.to_string().contains("more than 64 channels one after the other");
+    eventually("an entry", || bastion.entries("refused").iter().any(told));
+    assert_eq!(bastion.run("alice", &["bastion", "whoami"]).code, 0, "another connection is answered");
 }

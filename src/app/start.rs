@@ -147,6 +147,7 @@ async fn front_door(
 ) -> Result<FrontDoor, StartError> {
     let limits = descriptors::provide(&loaded.limits.door).map_err(StartError::Other)?;
     let (input, proxies) = (loaded.limits.input.clone(), loaded.listen.proxies.clone());
+    let keep_free = loaded.limits.recordings.keep_free;
     let names = vec![loaded.snapshot.settings.name.clone()];
     let config = hosts.certified(&names, &limits).await?;
     let control = ControlContext {
@@ -163,7 +164,7 @@ async fn front_door(
         hosts: ssh::HostConfigs::new(hosts.key.clone(), authority, limits.clone()),
         limits,
         proxies,
-        spool: SpoolLimits::of(&input, paths.state(), Budget::new(input.in_all, None)),
+        spool: SpoolLimits::of(&input, paths.state(), keep_free, Budget::new(input.in_all, None)),
         waiting: Budgets::new(input.per_user, input.in_all),
         config: ArcSwap::from_pointee(config),
         cut: CancellationToken::new(),

@@ -36,6 +36,7 @@ impl LimitSettings {
             ("[limits] max_sessions", sessions),
             ("[limits] max_sessions_per_user", !sessions || door.sessions_per_user == now.sessions_per_user),
             ("[limits] max_channels", door.channels == now.channels),
+            ("[limits] max_channels_in_all", door.channels_in_all == now.channels_in_all),
             ("[limits] max_auth_attempts", door.attempts == now.attempts),
             ("[limits] max_key_probes", door.probes == now.probes),
             ("[limits] max_login_bytes", door.login == now.login),
@@ -91,10 +92,11 @@ fn read_door(table: &mut Table<'_, '_>, door: &mut Limits, pairs: &mut Vec<Pair<
     for (key, range, slot) in spans {
         *slot = table.duration(key, range, out).unwrap_or(*slot);
     }
-    let numbers: [(_, RangeInclusive<usize>, &mut usize); 10] = [
+    let numbers: [(_, RangeInclusive<usize>, &mut usize); 11] = [
         ("max_unproven", 1..=4096, &mut door.unproven),
         ("max_sessions", 1..=65_536, &mut door.sessions),
         ("max_channels", 1..=64, &mut door.channels),
+        ("max_channels_in_all", 64..=1_048_576, &mut door.channels_in_all),
         ("max_auth_attempts", 2..=100, &mut door.attempts),
         ("max_key_probes", 1..=1000, &mut door.probes),
         ("max_login_bytes", 64..=65_536, &mut door.login),

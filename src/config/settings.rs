@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::domain::{Diagnostic, Subject};
 use crate::service::Settings;
 
@@ -19,7 +21,7 @@ pub struct ListenSettings {
     /// The port that people reach, for the lines we hand out; another than in `addresses` behind a redirect.
     pub public_port: u16,
     /// The networks whose connections begin with a PROXY header.
-    pub proxies: Vec<ipnet::IpNet>,
+    pub proxies: Vec<IpNet>,
 }
 
 impl Default for ListenSettings {
@@ -136,10 +138,17 @@ fn read_listen(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, out:
 fn read_proxies(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, out: &mut Vec<Diagnostic>) {
     for text in table.strings("proxy_protocol_from", out) {
         let help = "for example \"10.0.0.7/32\" or \"10.0.0.0/24\"";
-        match text.value.parse::<ipnet::IpNet>() {
+        match text.value.parse::<IpNet>() {
             Ok(network) if network.prefix_len() == 0 => {
                 let message = "everybody could then say where they come from";
                 out.push(source.error_at(text.span, message).help(format!("list the proxies alone, {help}")));
+            }
+            Ok(network) if network.trunc() != network => {
+                let message =
+                    format!("{network} has bits set beyond its prefix: all of {} would be believed", network.trunc());
+                let one = IpNet::from(network.addr());
+                let help = format!("write \"{one}\" for that address alone, or \"{}\"", network.trunc());
+                out.push(source.error_at(text.span, message).help(help));
             }
             Ok(network) => read.listen.proxies.push(network),
             Err(_) => out.push(source.error_at(text.span, "a network is an address and a length").help(help)),

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use crate::audit::event::What;
 use crate::domain::{Person, TargetName, limits};
-use crate::identity::User;
 use crate::service::ports::AuditReader;
 use crate::service::{Services, Session, Snapshot, requestable};
 
@@ -58,9 +57,14 @@ impl<'a> Caller<'a> {
         // The key counts as much as the name: a key that was taken out of users.toml, because it was stolen, must not go on
         // approving over a connection that is still open.
         let enrolled = snapshot.directory.owner_of(&session.user.fingerprint);
-        let Some(person) = enrolled.map(User::person).filter(|person| person.name == session.user.name) else {
+        let Some(user) = enrolled.filter(|user| user.name == session.user.name) else {
             return Err(Failure::new(Exit::Refused, "you are not enrolled here any more; ask the operator"));
         };
+        // So does the address: a network that was taken away must not go on either.
+        if !user.may_come_from(session.peer.ip()) {
+            return Err(Failure::new(Exit::Refused, "you may not come from this address any more; ask the operator"));
+        }
+        let person = user.person();
         let approves = |role: &Arc<crate::policy::Role>| {
             role.request().is_some_and(|terms| terms.approvers.iter().any(|subject| subject.covers(&person)))
         };

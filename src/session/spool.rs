@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use nix::sys::statvfs::statvfs;
 use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 
@@ -30,15 +31,29 @@ pub struct SpoolLimits {
     pub segment: u64,
     /// Folder of the temporary files.
     pub folder: PathBuf,
+    /// Bytes that the files leave free on their disk: the audit log and the database are on it too.
+    pub keep_free: u64,
     /// Caps shared with other commands, in which everything that waits here counts too.
     pub budget: Arc<Budget>,
 }
 
 impl SpoolLimits {
-    /// What `limits` allow one command, with files in `folder`.
+    /// What `limits` allow one command, with files in `folder` as long as they leave `keep_free` bytes of its disk.
     #[must_use]
-    pub fn of(limits: &InputLimits, folder: PathBuf, budget: Arc<Budget>) -> Self {
-        Self { memory: limits.memory, waiting: limits.per_command, segment: 16 * 1024 * 1024, folder, budget }
+    pub fn of(limits: &InputLimits, folder: PathBuf, keep_free: u64, budget: Arc<Budget>) -> Self {
+        let InputLimits { memory, per_command: waiting, .. } = *limits;
+        Self { memory, waiting, segment: 16 * 1024 * 1024, folder, keep_free, budget }
+    }
+
+    /// Whether more may be written. Asked before each piece: what many write at once is more than one look would see.
+    fn free(&self) -> impl FnOnce() -> io::Result<()> + Send + 'static {
+        let (folder, keep) = (self.folder.clone(), self.keep_free);
+        move || {
+            let disk = statvfs(&folder)?;
+            let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+            let message = || format!("{free} bytes are free on the disk, and waiting input leaves {keep} free");
+            if free < keep { Err(io::Error::other(message())) } else { Ok(()) }
+        }
     }
 }
 
@@ -166,8 +181,8 @@ impl SpoolWriter {
 
     async fn append(&self, file: Arc<File>, at: u64, data: Bytes) -> io::Result<()> {
         let bytes = length(&data);
-        let writing = Arc::clone(&file);
-        blocking(move || writing.write_all_at(&data, at)).await?;
+        let (writing, free) = (Arc::clone(&file), self.limits.free());
+        blocking(move || free().and_then(|()| writing.write_all_at(&data, at))).await?;
         let mut queue = self.shared.lock();
         if queue.closed {
             return Ok(());
@@ -181,8 +196,9 @@ impl SpoolWriter {
     }
 
     async fn begin(&self, data: Bytes) -> io::Result<()> {
-        let (folder, bytes) = (self.limits.folder.clone(), length(&data));
+        let (folder, free, bytes) = (self.limits.folder.clone(), self.limits.free(), length(&data));
         let file = blocking(move || {
+            free()?;
             let file = tempfile::tempfile_in(folder)?;
             file.write_all_at(&data, 0)?;
             Ok(file)

@@ -83,6 +83,8 @@ pub(super) struct Connection {
     /// Why a presented certificate did not count, for the user to read when they run something.
     pub(super) certificate_refused: Option<CertificateError>,
     pub(super) channels: HashMap<ChannelId, Asked>,
+    /// How many there were so far.
+    opened: usize,
     /// Room for conversations. One may outlive its channel: a client that closes at once has not undone what it asked for.
     pub(super) room: Arc<Semaphore>,
     /// Room for connections inside this one.
@@ -111,6 +113,7 @@ impl Connection {
             phase: Phase::Unproven(Attempts::default()),
             certificate_refused: None,
             channels: HashMap::new(),
+            opened: 0,
             probes: 0,
             member: None,
             preparing: None,
@@ -134,6 +137,7 @@ impl Connection {
             entrance: Entrance::Jump(jump),
             phase: Phase::Unproven(Attempts::default()),
             channels: HashMap::new(),
+            opened: 0,
             probes: 0,
             member: None,
             preparing: None,
@@ -156,16 +160,21 @@ impl Connection {
         }
     }
 
-    /// A place in `room` for one more channel; `None`, with an entry, when the connection has as many as it may.
-    pub(super) fn place(&self, room: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-        let most = self.front.limits.channels;
+    /// A place in `room` for one more channel; `None`, with an entry, when the connection has, or had, as many as it may.
+    pub(super) fn place(&mut self, room: Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+        let (most, in_all) = (self.front.limits.channels, self.front.limits.channels_in_all);
+        if self.opened >= in_all {
+            self.refused(&format!("more than {in_all} channels one after the other"));
+            return None;
+        }
         let jumping = match &self.entrance {
             Entrance::Port(_) => most.saturating_sub(self.jumps.available_permits()),
             Entrance::Jump(_) => 0,
         };
-        let place = Arc::clone(room).try_acquire_owned().ok().filter(|_| self.channels.len() + jumping < most);
-        if place.is_none() {
-            self.refused(&format!("more than {most} channels at once"));
+        let place = room.try_acquire_owned().ok().filter(|_| self.channels.len() + jumping < most);
+        match place {
+            Some(_) => self.opened += 1,
+            None => self.refused(&format!("more than {most} channels at once")),
         }
         place
     }

@@ -122,7 +122,7 @@ impl Handler for Connection {
         let session = Arc::clone(session);
         // russh does not call back for a close that answers ours.
         self.channels.retain(|_, asked| asked.lives());
-        let Some(place) = self.place(&self.room) else {
+        let Some(place) = self.place(Arc::clone(&self.room)) else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
@@ -176,13 +176,14 @@ impl Handler for Connection {
             reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
             return Ok(());
         };
-        let Some(place) = self.place(&self.jumps) else {
+        let session = Arc::clone(session);
+        let Some(place) = self.place(Arc::clone(&self.jumps)) else {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
         let outer = OuterConnection {
             front: Arc::clone(&self.front),
-            session: Arc::clone(session),
+            session,
             certificate_refused: self.certificate_refused.clone(),
             room: Arc::clone(&self.room),
             refusals: Arc::clone(&self.refusals),

@@ -173,9 +173,11 @@ impl OuterConnection {
             }
         };
         let snapshot = services.snapshot.load_full();
-        // The key counts as much as the name: one that was taken away opens nothing over a connection that is still open.
+        // The key and the address count as much as the name: one that was taken away opens nothing over a connection that is
+        // still open.
         let owner = snapshot.directory.owner_of(&self.session.user.fingerprint);
-        if owner.is_none_or(|owner| owner.name != self.session.user.name) {
+        let theirs = owner.filter(|owner| owner.name == self.session.user.name);
+        if !theirs.is_some_and(|owner| owner.may_come_from(self.session.peer.ip())) {
             return None;
         }
         let suffix = &snapshot.settings.suffix;

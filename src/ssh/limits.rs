@@ -19,6 +19,9 @@ pub struct Limits {
     pub sessions_per_user: usize,
     /// How many channels one connection may have open.
     pub channels: usize,
+    /// How many it may open one after the other. russh keeps some 4 KiB of each that we close first until the connection ends,
+    /// so that whoever opened channels for ever would take all memory.
+    pub channels_in_all: usize,
     /// How often a connection may fail to prove who it is.
     pub attempts: usize,
     /// How often it may ask whether a key is worth signing with; russh neither counts nor delays that.
@@ -45,6 +48,7 @@ impl Default for Limits {
             sessions: 256,
             sessions_per_user: 128,
             channels: 8,
+            channels_in_all: 16 * 1024,
             attempts: 20,
             probes: 20,
             login: 8 * 1024,

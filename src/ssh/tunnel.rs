@@ -191,8 +191,8 @@ mod tests {
     }
 
     fn limits(memory: usize, waiting: u64) -> SpoolLimits {
-        let usual =
-            SpoolLimits::of(&crate::session::InputLimits::default(), std::env::temp_dir(), Budget::new(u64::MAX, None));
+        let (input, budget) = (crate::session::InputLimits::default(), Budget::new(u64::MAX, None));
+        let usual = SpoolLimits::of(&input, std::env::temp_dir(), 0, budget);
         SpoolLimits { memory, waiting, ..usual }
     }
 

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::support::bastion::{Bastion, came, eventually};
+use crate::support::bastion::{Bastion, Setup, came, eventually};
 
 /// The words for a command of alice's through the jump door.
 fn jump<'a>(host: &'a str, line: &'a str) -> [&'a str; 4] {
@@ -95,6 +95,25 @@ fn commands_over_one_connection_keep_apart() {
         let _ = master.wait();
     }
     bastion.verify();
+}
+
+#[test]
+fn one_connection_serves_as_many_jumps_one_after_the_other_as_come() {
+    let tables = "[limits]\nmax_channels = 3\n".to_owned();
+    let bastion = Bastion::with(Setup { tables, ..Setup::default() });
+    bastion.grant("ops", "web-1", "30m");
+    let socket = bastion.home().join("outer");
+    let control = format!("ControlPath={}", socket.display());
+    let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "bastion"]);
+    let mut master = master.spawn().expect("ssh");
+    eventually("the master connection", || socket.exists());
+    let proxy = format!("ProxyCommand=ssh -F {}/alice.conf -o {control} -W %h:%p bastion", bastion.home().display());
+    for number in 0..9 {
+        let ran = bastion.run("alice", &["-o", &proxy, "web-1", &format!("printf {number}")]);
+        assert_eq!((ran.code, ran.out.clone()), (0, number.to_string()), "{ran:?}");
+    }
+    let _ = master.kill();
+    let _ = master.wait();
 }
 
 #[test]

@@ -88,6 +88,24 @@ async fn only_the_originator_of_a_stdio_forward_needs_no_proof() {
     assert!(inside.authenticate_publickey("any", own).await.expect("an answer").success());
 }
 
+/// A Unix socket has no port: what the stock client says of whoever connects to it must not be what it says of `-W`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forwarded_unix_socket_wants_the_key_too() {
+    let bastion = Bastion::start();
+    let socket = bastion.home().join("web-1.sock");
+    let forward = format!("{}:web-1:22", socket.display());
+    let mut child = bastion.ssh("alice", &["-N", "-L", &forward, "bastion"]).spawn().expect("ssh");
+    eventually("the forward", || socket.exists());
+    let stream = tokio::net::UnixStream::connect(&socket).await.expect("the socket");
+    let config = Arc::new(russh::client::Config::default());
+    let mut inside = russh::client::connect_stream(config, stream, Trusting).await.expect("a connection inside");
+    assert!(!inside.authenticate_none("any").await.expect("an answer").success());
+    let own = PrivateKeyWithHashAlg::new(key(&bastion, "alice"), None);
+    assert!(inside.authenticate_publickey("any", own).await.expect("an answer").success());
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 #[test]
 fn the_key_can_be_required_inside_whatever_the_originator() {
     let bastion = Bastion::with(Setup { top: "require_key_inside = true".to_owned(), ..Setup::default() });

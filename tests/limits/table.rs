@@ -10,7 +10,7 @@ use crate::support::bastion::DOORWARD;
 use crate::support::sshd::{new_key, text};
 
 /// Key, default, least, most, as they are written; and another value that stands alone.
-const LIMITS: [(&str, &str, &str, &str, &str); 21] = [
+const LIMITS: [(&str, &str, &str, &str, &str); 22] = [
     ("handshake_deadline", "\"30s\"", "\"2s\"", "\"10m\"", "\"40s\""),
     ("unread_deadline", "\"2m\"", "\"5s\"", "\"1h\"", "\"3m\""),
     ("max_unproven", "100", "1", "4096", "200"),
@@ -18,6 +18,7 @@ const LIMITS: [(&str, &str, &str, &str, &str); 21] = [
     ("max_sessions", "256", "1", "65536", "300"),
     ("max_sessions_per_user", "128", "1", "65536", "100"),
     ("max_channels", "8", "1", "64", "9"),
+    ("max_channels_in_all", "16384", "64", "1048576", "100"),
     ("max_auth_attempts", "20", "2", "100", "6"),
     ("max_key_probes", "20", "1", "1000", "6"),
     ("max_login_bytes", "8192", "64", "65536", "300"),
@@ -126,6 +127,7 @@ fn a_proxy_is_a_network_and_not_everybody() {
         ("[\"::/0\"]", "everybody"),
         ("[\"10.0.0.1\"]", "an address and a length"),
         ("[\"proxy.example.com\"]", "an address and a length"),
+        ("[\"10.0.0.7/24\"]", "all of 10.0.0.0/24 would be believed"),
         ("\"10.0.0.0/24\"", "a list"),
     ] {
         let refused = said(bad).expect_err(bad);

@@ -4,7 +4,7 @@ use super::*;
 
 fn limits(folder: &std::path::Path, budget: &Arc<Budget>) -> SpoolLimits {
     let budget = Arc::clone(budget);
-    SpoolLimits { memory: 1000, waiting: 200_000, segment: 10_000, folder: folder.to_owned(), budget }
+    SpoolLimits { memory: 1000, waiting: 200_000, segment: 10_000, folder: folder.to_owned(), keep_free: 0, budget }
 }
 
 fn wide() -> Arc<Budget> {
@@ -76,6 +76,24 @@ async fn over_a_cap_the_stream_ends_instead_of_having_a_hole() {
         assert!(reader.overflow().is_some_and(|why| why.contains("more input")), "{cap}");
         drop((writer, reader));
         assert_eq!(user.used(), 0, "{cap}");
+    }
+}
+
+#[tokio::test]
+async fn the_space_that_the_audit_log_needs_is_left_free() {
+    let folder = tempfile::tempdir().expect("folder");
+    for already in [false, true] {
+        let (mut writer, mut reader) = spool(limits(folder.path(), &wide()));
+        writer.push(data(0, 1000)).await;
+        if already {
+            writer.push(data(1000, 1)).await;
+        }
+        // The disk fills up, by whomever.
+        writer.limits.keep_free = u64::MAX;
+        assert_eq!(reader.overflow(), None);
+        writer.push(data(1001, 1)).await;
+        assert!(reader.overflow().is_some_and(|why| why.contains("free on the disk")), "in a file: {already}");
+        assert_eq!(reader.next().await, None);
     }
 }
 
