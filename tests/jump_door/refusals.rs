@@ -106,22 +106,3 @@ async fn connections_inside_count_as_channels_of_the_one_around_them() {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_inside_that_the_bastion_ends_gives_its_room_back() {
-    let tables = "[limits]\nmax_channels = 1\nhandshake_deadline = \"2s\"\n".to_owned();
-    let bastion = Bastion::with(Setup { tables, ..Setup::default() });
-    bastion.grant("ops", "web-1", "30m");
-    let alice = outer(&bastion, "alice").await;
-    // It proves nothing, and is ended for that. Its client answers the close as it must.
-    let mut stalled = channel(&alice, "web-1", ("127.0.0.1", 40000)).await.expect("a channel");
-    let closed = async { while stalled.wait().await.is_some() {} };
-    tokio::time::timeout(std::time::Duration::from_secs(20), closed).await.expect("the bastion closes it");
-    for attempt in 0.. {
-        if channel(&alice, "web-1", STDIO).await.is_ok() {
-            break;
-        }
-        assert!(attempt < 100, "the room was never given back");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-}
