@@ -16,6 +16,12 @@ use tokio_util::sync::{CancellationToken, DropGuard, WaitForCancellationFutureOw
 
 use crate::inventory::SshReach;
 
+/// So many bytes of a connection are acknowledged as they come: more than a login and the start of a command take.
+///
+/// `sshd` leaves Nagle's algorithm on. It says something of its own after a login, to which there is no answer, and then holds
+/// back the next packet, its answer to the command, until the first is acknowledged; the kernel would wait 40 ms with that.
+const AT_ONCE: usize = 64 * 1024;
+
 /// Keeps a connection alive; dropping it cuts the connection at once.
 #[derive(Debug)]
 pub(super) struct Lifeline {
@@ -25,6 +31,8 @@ pub(super) struct Lifeline {
 /// A socket that fails as soon as its [`Lifeline`] is gone.
 pub(super) struct CuttableStream {
     socket: TcpStream,
+    /// Bytes that are still acknowledged at once; see [`AT_ONCE`].
+    at_once: usize,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
@@ -32,7 +40,17 @@ impl CuttableStream {
     fn new(socket: TcpStream) -> (Self, Lifeline) {
         let token = CancellationToken::new();
         let cut = Box::pin(token.clone().cancelled_owned());
-        (Self { socket, cut }, Lifeline { _guard: token.drop_guard() })
+        (Self { socket, at_once: AT_ONCE, cut }, Lifeline { _guard: token.drop_guard() })
+    }
+
+    /// Acknowledges what was read, if it is still early. The kernel forgets the wish by itself, so it is said after each read.
+    fn acknowledge(&mut self, read: usize) {
+        if self.at_once > 0 {
+            self.at_once = self.at_once.saturating_sub(read.max(1));
+            // Without it the answer comes later, and that is all.
+            #[cfg(target_os = "linux")]
+            let _ = self.socket.set_quickack(true);
+        }
     }
 
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -77,7 +95,12 @@ impl AsyncRead for CuttableStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(context)?;
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(context, buffer);
+        if read.is_ready() {
+            self.acknowledge(buffer.filled().len().saturating_sub(before));
+        }
+        read
     }
 }
 
