@@ -454,8 +454,11 @@ fn reload_tells_the_process_that_holds_the_directory_and_nobody_else() {
     fs::write(paths.lock(), "1\n").expect("a file");
     assert_eq!(host.run(&["reload", "b"]).code, 1);
 
-    let mut told = Command::new("sh")
+    // Whoever started the tests may have had this signal ignored, as `nohup` does, and a shell could not trap it then.
+    let mut told = Command::new("env")
         .args([
+            "--default-signal=HUP",
+            "sh",
             "-c",
             "exec 9>b/state/lock; flock 9; echo $$ >&9; trap 'echo told; exit 7' HUP; while :; do sleep 0.05; done",
         ])
