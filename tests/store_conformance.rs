@@ -608,7 +608,7 @@ prop_compose! {
         id in any::<u64>(),
         names in ("[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}", "[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"),
         texts in (any::<String>(), any::<String>(), any::<Option<String>>()),
-        targets in prop::collection::btree_map("[a-z0-9_][a-z0-9_.-]{0,62}", "[A-Za-z_][A-Za-z0-9_.-]{0,31}", 0..4),
+        targets in prop::collection::btree_map("[a-z0-9_][a-z0-9_.-]{0,62}", "[a-z][A-Za-z0-9_.-]{0,31}", 0..4),
         duration in any::<Duration>(),
         source in any::<IpAddr>(),
         filed in any::<i64>(),

@@ -42,6 +42,12 @@ fn refused_logins(bastion: &Bastion) -> Vec<String> {
     entries.iter().filter_map(|entry| entry["data"]["reason"].as_str().map(str::to_owned)).collect()
 }
 
+/// Nothing but failures is in the log, also a moment later: an entry that nobody waits for may take one.
+fn nobody_came_in(bastion: &Bastion) {
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(bastion.entries("connection").is_empty(), "{:?}", bastion.entries("connection"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn teleport_cve_2025_49825_a_certificate_is_no_authority_for_another() {
     let bastion = Bastion::start();
@@ -60,7 +66,7 @@ async fn teleport_cve_2025_49825_a_certificate_is_no_authority_for_another() {
     let answer = handle.authenticate_openssh_cert("web-1", key, nested).await;
     assert!(!matches!(answer, Ok(AuthResult::Success)), "{answer:?}");
     drop(handle);
-    assert!(bastion.entries("connection").is_empty(), "nobody came in");
+    nobody_came_in(&bastion);
 }
 
 /// `ssh-keygen -s` wants the public key in a file beside.
@@ -78,7 +84,7 @@ fn warpgate_ghsa_3cjp_an_offered_key_is_not_a_proved_one() {
     fs::copy(bastion.home().join("alice.pub"), &stolen).expect("her public key");
     let came = offering(&bastion, &[&stolen], "whoami");
     assert_eq!((came.code, came.out.as_str()), (255, ""), "{came:?}");
-    assert!(bastion.entries("connection").is_empty());
+    nobody_came_in(&bastion);
 }
 
 #[test]
@@ -90,8 +96,8 @@ fn x_crypto_cve_2024_45337_who_somebody_is_follows_from_the_key_that_signed() {
     let came = offering(&bastion, &[&stolen, &bastion.home().join("dave")], "whoami");
     assert_eq!(came.code, 0, "{came:?}");
     assert!(came.out.contains("dave") && !came.out.contains("user: alice"), "{came:?}");
-    let users: Vec<_> = bastion.entries("connection").iter().map(|entry| entry["user"].clone()).collect();
-    assert_eq!(users, ["dave"]);
+    eventually("the entry", || bastion.entries("connection").len() == 1);
+    assert_eq!(bastion.entries("connection")[0]["user"], "dave");
     // The other way round it is alice, and the order of offers plays no part.
     let came = offering(&bastion, &[&bastion.home().join("mallory"), &bastion.home().join("alice")], "whoami");
     assert!(came.code == 0 && came.out.contains("alice"), "{came:?}");

@@ -69,26 +69,29 @@ fn accepted(arguments: &Arguments, rights: Rights) {
     }
 }
 
-/// The same request, options first and everything quoted; `None` where a value has no plain form.
+/// The same request, everything quoted, free text last: it runs to the next option. `None` where a value has no plain form.
 fn plainly(arguments: &Arguments, rights: Rights) -> Option<String> {
     let verb = arguments.verb;
-    let mut line = verb.word.to_owned();
-    for option in verb.options_for(rights).filter(|option| arguments.flag(option.name)) {
-        line.push_str(&match option.kind {
-            Kind::Flag => format!(" --{}", option.name),
-            Kind::Text => format!(" --{} \"{}\"", option.name, written(arguments, option.name, option.kind)?),
-            kind => format!(" --{}='{}'", option.name, written(arguments, option.name, kind)?),
-        });
-    }
+    let (mut words, mut text) = (verb.word.to_owned(), String::new());
     for argument in verb.arguments.iter().filter(|argument| arguments.flag(argument.name)) {
         let value = written(arguments, argument.name, argument.kind)?;
-        line.push_str(&match argument.kind {
-            Kind::Verbatim => format!(" {value}"),
-            Kind::Text => format!(" \"{value}\""),
-            _ => format!(" '{value}'"),
-        });
+        match argument.kind {
+            Kind::Verbatim => text.push_str(&format!(" {value}")),
+            Kind::Text => text.push_str(&format!(" \"{value}\"")),
+            _ => words.push_str(&format!(" '{value}'")),
+        }
     }
-    Some(line)
+    for option in verb.options_for(rights).filter(|option| arguments.flag(option.name)) {
+        match option.kind {
+            Kind::Flag => words.push_str(&format!(" --{}", option.name)),
+            Kind::Text => {
+                let value = written(arguments, option.name, option.kind)?;
+                text.insert_str(0, &format!(" --{} \"{value}\"", option.name));
+            }
+            kind => words.push_str(&format!(" --{}='{}'", option.name, written(arguments, option.name, kind)?)),
+        }
+    }
+    Some(words + &text)
 }
 
 /// A value as its own type writes it; `None` if it is not of its kind, or a text that quotes cannot hold.
