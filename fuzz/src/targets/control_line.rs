@@ -69,10 +69,11 @@ fn accepted(arguments: &Arguments, rights: Rights) {
     }
 }
 
-/// The same request, everything quoted, free text last: it runs to the next option. `None` where a value has no plain form.
+/// The same request, everything quoted, options first and free text last: it runs to the next option. `None` where a value has no
+/// plain form.
 fn plainly(arguments: &Arguments, rights: Rights) -> Option<String> {
     let verb = arguments.verb;
-    let (mut words, mut text) = (verb.word.to_owned(), String::new());
+    let (mut options, mut words, mut text) = (verb.word.to_owned(), String::new(), String::new());
     for argument in verb.arguments.iter().filter(|argument| arguments.flag(argument.name)) {
         let value = written(arguments, argument.name, argument.kind)?;
         match argument.kind {
@@ -83,15 +84,15 @@ fn plainly(arguments: &Arguments, rights: Rights) -> Option<String> {
     }
     for option in verb.options_for(rights).filter(|option| arguments.flag(option.name)) {
         match option.kind {
-            Kind::Flag => words.push_str(&format!(" --{}", option.name)),
+            Kind::Flag => options.push_str(&format!(" --{}", option.name)),
             Kind::Text => {
                 let value = written(arguments, option.name, option.kind)?;
                 text.insert_str(0, &format!(" --{} \"{value}\"", option.name));
             }
-            kind => words.push_str(&format!(" --{}='{}'", option.name, written(arguments, option.name, kind)?)),
+            kind => options.push_str(&format!(" --{}='{}'", option.name, written(arguments, option.name, kind)?)),
         }
     }
-    Some(words + &text)
+    Some(options + &words + &text)
 }
 
 /// A value as its own type writes it; `None` if it is not of its kind, or a text that quotes cannot hold.
@@ -120,8 +121,11 @@ fn written(arguments: &Arguments, name: &'static str, kind: Kind) -> Option<Stri
         Kind::Number => arguments.number(name).ok()?.to_string(),
         Kind::Digest | Kind::Choice(_) => arguments.text(name).ok()?.to_owned(),
         Kind::Word | Kind::Text => arguments.text(name).ok().filter(|text| !text.contains(['"', '\'']))?.to_owned(),
-        // A first word like an option would be one here.
-        Kind::Verbatim => arguments.text(name).ok().filter(|text| !text.starts_with("--"))?.to_owned(),
+        // A first word like an option would be one here, and only after ` -- ` can there be none.
+        Kind::Verbatim => {
+            let text = arguments.text(name).ok()?;
+            (!text.starts_with("--") && !text.trim().is_empty()).then(|| text.to_owned())?
+        }
     };
     Some(text)
 }
