@@ -92,8 +92,9 @@ pub(crate) fn walk(folder: &Path) -> Vec<PathBuf> {
         if path.is_symlink() {
             continue;
         } else if path.is_dir() {
-            // `src/target` is a room; only cargo's folder has this tag.
-            if name != ".git" && !path.join("CACHEDIR.TAG").exists() {
+            // `src/target` is a room; only cargo's folder has one of these.
+            let cargos = ["CACHEDIR.TAG", ".rustc_info.json"].iter().any(|mark| path.join(mark).exists());
+            if name != ".git" && !cargos {
                 found.extend(walk(&path));
             }
         } else {
