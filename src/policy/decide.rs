@@ -1,11 +1,10 @@
 //! The decision. The file an auditor reads first.
 
-use std::time::Duration;
-
 use crate::domain::{AccountName, Digest, GrantId, RoleName, TargetName, Timestamp};
 use crate::grant::ActiveGrant;
 
-use super::pattern::Miss;
+use super::denial::{Denial, Nearest, most_telling};
+use super::permit::{Permit, Terms};
 use super::render::{Execution, Rendered, render};
 use super::role::{Reading, Role};
 use super::words::Words;
@@ -75,150 +74,6 @@ pub enum Decision {
     Allow(Permit),
     /// No, and why.
     Deny(Denial),
-}
-
-/// The terms under which a command runs: of several that allow it, the strictest of each.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Terms {
-    /// Whether the client's standard input reaches the program; else it reads end-of-file.
-    pub stdin: bool,
-    /// How long it may run, before the grant's end is considered.
-    pub timeout: Duration,
-    /// How many bytes of output and error it may write in all.
-    pub max_output: u64,
-}
-
-/// Proof that [`decide`] allowed exactly this command. What the log says, what `force-command` carries and what runs are
-/// this one value. Private fields, one constructor, not `Clone`: it cannot run anything else, or run twice.
-#[derive(Debug)]
-pub struct Permit {
-    target: TargetName,
-    account: AccountName,
-    grants: Vec<GrantId>,
-    role: RoleName,
-    rule: usize,
-    command: Vec<String>,
-    argv: Vec<String>,
-    line: String,
-    digest: Digest,
-    terms: Terms,
-    deadline: Timestamp,
-}
-
-impl Permit {
-    /// Where it runs.
-    #[must_use]
-    pub fn target(&self) -> &TargetName {
-        &self.target
-    }
-
-    /// As which account of the target.
-    #[must_use]
-    pub fn account(&self) -> &AccountName {
-        &self.account
-    }
-
-    /// The grants that allow it, at least one; when any of them ends, it ends.
-    #[must_use]
-    pub fn grants(&self) -> &[GrantId] {
-        &self.grants
-    }
-
-    /// The role of the first of them.
-    #[must_use]
-    pub fn role(&self) -> &RoleName {
-        &self.role
-    }
-
-    /// The rule of that role, from 1 in file order.
-    #[must_use]
-    pub fn rule(&self) -> usize {
-        self.rule
-    }
-
-    /// The program and its arguments (with `sudo -n` before them where the rule says so): for people.
-    #[must_use]
-    pub fn command(&self) -> &[String] {
-        &self.command
-    }
-
-    /// The whole vector that is executed: fixed environment, the command's own end, then [`Self::command`].
-    #[must_use]
-    pub fn argv(&self) -> &[String] {
-        &self.argv
-    }
-
-    /// [`Self::argv`] as a line for a POSIX shell, `exec` first and every word single-quoted: the value of `force-command`.
-    #[must_use]
-    pub fn line(&self) -> &str {
-        &self.line
-    }
-
-    /// Digest of [`Self::line`].
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    /// Its terms.
-    #[must_use]
-    pub fn terms(&self) -> &Terms {
-        &self.terms
-    }
-
-    /// When it is over at the latest: the lesser of its timeout and the end of its grants.
-    #[must_use]
-    pub fn deadline(&self) -> Timestamp {
-        self.deadline
-    }
-}
-
-/// Why not. Data; [`super::explain`] has the words.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Denial {
-    /// Nothing the user holds reaches this target; or nothing of what they chose, which is the same answer.
-    NoGrant,
-    /// Approved, but the configuration has been narrowed since: the target, its account, or the rule.
-    Narrowed {
-        /// The role.
-        role: RoleName,
-    },
-    /// Approved, but its user may no longer ask for the role, so the grant gives nothing.
-    Ineligible {
-        /// The role.
-        role: RoleName,
-    },
-    /// The configuration allows it now, but did not when the grant was approved.
-    Widened {
-        /// The role; a new request for it would cover the line.
-        role: RoleName,
-    },
-    /// Several rules allow it and would run different things, or as different accounts.
-    Ambiguous {
-        /// The roles, each once; a single one when its own rules disagree.
-        roles: Vec<RoleName>,
-    },
-    /// No rule of what is held here allows it.
-    NotInRole {
-        /// The rule that came nearest; `None` when the roles have no rules.
-        nearest: Option<Box<Nearest>>,
-    },
-    /// The line for the target would be longer than one can be.
-    TooLong,
-}
-
-/// The rule that came nearest to allowing a line.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Nearest {
-    /// Its role.
-    pub role: RoleName,
-    /// The rule, from 1 in file order.
-    pub rule: usize,
-    /// What an admin types for it.
-    pub usage: String,
-    /// How the line missed it.
-    pub miss: Miss,
 }
 
 /// Something to run that one held role allows, as approved and as configured now.
@@ -339,33 +194,9 @@ fn not_in_role(held: &HeldRole<'_>, words: &Words) -> Denial {
     Denial::NotInRole { nearest }
 }
 
-/// Of several reasons the one that helps most: a change of the configuration, else the nearest rule.
-fn most_telling(refusals: Vec<Denial>) -> Denial {
-    let weight = |denial: &Denial| match denial {
-        Denial::Widened { .. } => (3, 0),
-        Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
-        Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),
-        Denial::NoGrant | Denial::Ambiguous { .. } | Denial::TooLong => (0, 0),
-    };
-    // The first of equals, so that the answer does not depend on how many there are.
-    let better = |best: Denial, next: Denial| if weight(&next) > weight(&best) { next } else { best };
-    refusals.into_iter().reduce(better).unwrap_or(Denial::NoGrant)
-}
-
 fn terms_of(reading: &Reading<'_>) -> Terms {
     let rule = reading.rule;
     Terms { stdin: rule.stdin, timeout: rule.timeout, max_output: rule.max_output }
-}
-
-impl Terms {
-    /// What both allow.
-    fn strictest(self, other: Self) -> Self {
-        Self {
-            stdin: self.stdin && other.stdin,
-            timeout: self.timeout.min(other.timeout),
-            max_output: self.max_output.min(other.max_output),
-        }
-    }
 }
 
 /// The permit for candidates that all run the same; `None` if it cannot be rendered.

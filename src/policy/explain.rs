@@ -4,8 +4,10 @@ use crate::domain::limits::EXCERPT;
 use crate::domain::text::excerpt;
 use crate::domain::{RoleName, TargetName};
 
-use super::decide::{Choice, Denial, Permit};
+use super::decide::Choice;
+use super::denial::Denial;
 use super::pattern::{Miss, Wanted};
+use super::permit::Permit;
 use super::role::Rule;
 
 /// So much is shown of an allowed command, in characters: a person decides by it.

@@ -5,18 +5,21 @@
 //! the same arguments always give the same answer.
 
 pub mod decide;
+pub mod denial;
 pub mod explain;
 pub mod file;
 pub mod parameter;
 pub mod pattern;
+pub mod permit;
 pub mod render;
 pub mod role;
 pub mod selector;
 pub mod sudoers;
 pub mod words;
 
-pub use decide::Nearest;
-pub use decide::{Choice, CommandRequest, Decision, Denial, HeldRole, Permit, Terms, decide};
+pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};
+pub use denial::{Denial, Nearest};
+pub use permit::{Permit, Terms};
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
 pub use sudoers::sudoers_lines;
