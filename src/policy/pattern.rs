@@ -6,9 +6,11 @@
 pub mod ambiguity;
 pub mod matching;
 pub mod parse;
+mod within;
 
 pub use matching::{Match, Miss, Wanted};
 pub use parse::PatternError;
+pub(super) use within::Lines;
 
 /// Longest pattern that is read, in bytes.
 pub const LONGEST: usize = 1024;
