@@ -15,6 +15,7 @@ pub mod render;
 pub mod role;
 pub mod selector;
 pub mod sudoers;
+pub mod when;
 pub mod words;
 
 pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};
@@ -23,4 +24,5 @@ pub use permit::{Permit, Terms};
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
 pub use sudoers::sudoers_lines;
+pub use when::{Circumstances, Conditions, Surroundings, Unmet};
 pub use words::{Words, WordsError};
