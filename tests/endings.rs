@@ -249,8 +249,8 @@ fn a_reload_that_would_need_a_restart_changes_nothing_and_names_the_key() {
 #[test]
 fn a_role_is_used_under_its_conditions_alone_and_what_runs_when_they_lapse_ends() {
     let with = |when: &str| support::bastion::ROLE.replace("[request]", &format!("[when]\n{when}\n[request]"));
-    let bastion = Bastion::start();
-    bastion.reload_with_role("ops", &with("networks = [\"10.0.0.0/8\"]"));
+    let roles = vec![("ops".to_owned(), with("networks = [\"10.0.0.0/8\"]"))];
+    let bastion = Bastion::with(support::bastion::Setup { roles, ..support::bastion::Setup::default() });
     let id = bastion.request("ops", "web-1", "30m");
     bastion.approve(&id);
     let said = "ops may be used from 10.0.0.0/8; this comes from 127.0.0.1";

@@ -74,7 +74,7 @@ fn each_mistake_is_named_with_its_place_and_what_to_write() {
         ("networks = [\"10.1.2.3/8\"]", "6:14 10.1.2.3/8 has bits set beyond its prefix / write \"10.0.0.0/8\""),
         ("networks = [\"fe80::1%eth0\"]", "6:21 an interface (`%…`) is no part of a network"),
         ("networks = [\"fe80::%eth0/64\"]", "is no part of a network"),
-        ("networks = [\"::ffff:0:0/90\"]", "write \"0.0.0.0/0\""),
+        ("networks = [\"::/80\"]", "write \"0.0.0.0/0\""),
         ("networks = [\"bastion.example.com\"]", "is not a network / for example"),
         // Days and instants.
         ("not_after = \"tomorrow\"", "6:14 `tomorrow` is no date / write `not_after = "),
