@@ -260,7 +260,7 @@ fn a_role_is_used_under_its_conditions_alone_and_what_runs_when_they_lapse_ends(
     assert!(cert.code == 1 && cert.err.contains(said), "{cert:?}");
     assert_eq!(bastion.entries("activated").len(), 0, "its time does not run");
 
-    let ends = chrono::Utc::now() + chrono::TimeDelta::seconds(20);
+    let ends = chrono::Utc::now() + chrono::TimeDelta::seconds(15);
     let ends = ends.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let here =
         format!("networks = [\"::ffff:127.0.0.0/104\"]\nnot_after = {ends}\nmax_sessions = 1\nsame_source = true");

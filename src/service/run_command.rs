@@ -12,12 +12,14 @@ use crate::audit::event::{AllowedCommand, AuditEvent, What};
 use crate::domain::limits::{EXCERPT, LINE};
 use crate::domain::text::{escape, excerpt_bytes};
 use crate::domain::{CommandId, Digest, RoleName, TargetName, Timestamp};
+use crate::grant::State;
 use crate::policy::{Choice, CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 
-use super::conditions::surroundings;
+use super::approved_roles::approved_role;
+use super::conditions::{surroundings, unmet};
 use super::ending::{COULD_NOT_RUN, DENIED};
 use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
-use super::ports::{ClientSide, Committed};
+use super::ports::{ClientSide, Committed, RequestQuery};
 use super::requestable::Suggestion;
 use super::running::Places;
 use super::{Services, requestable, session::Session};
@@ -195,7 +197,10 @@ impl Attempt<'_> {
         if let Some(first) = lines.first_mut() {
             first.insert_str(0, "denied: ");
         }
-        lines.extend(self.suggestion(words).map(|found| to_ask(&found)));
+        match self.not_begun(words).await {
+            Some(waits) => lines.push(waits),
+            None => lines.extend(self.suggestion(words).map(|found| to_ask(&found))),
+        }
         Err(self.deny(&reason, lines).await)
     }
 
@@ -227,6 +232,24 @@ impl Attempt<'_> {
         let snapshot = self.services.snapshot.load();
         let person = snapshot.person(&self.session.user.name)?;
         requestable::role_allowing(&snapshot, &person, &self.ask.target, words)
+    }
+
+    /// That they have a grant for this very command, approved, which a condition keeps from beginning: asking once more
+    /// would not help.
+    async fn not_begun(&self, words: &Words) -> Option<String> {
+        let (services, snapshot) = (self.services, self.services.snapshot.load_full());
+        let (user, source, now) = (&self.session.user.name, self.session.peer.ip(), services.clock.now());
+        let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
+        let open = services.store.requests(&query).await.ok()?;
+        open.into_iter().map(|stored| stored.value).find_map(|request| {
+            let theirs = request.user == *user && request.scope.targets.contains_key(&self.ask.target);
+            let waits = theirs && matches!(request.state, State::Approved { activate_by, .. } if now < activate_by);
+            if !waits || !approved_role(services, &request).ok()?.allows(words) {
+                return None;
+            }
+            let what = unmet(services, &snapshot, &request, source, now)?;
+            Some(format!("your grant {} is approved and has not begun: {} {what}", request.grant_id(), request.role))
+        })
     }
 
     /// Invariant 2: the decision is on disk before anything else happens.

@@ -96,9 +96,12 @@ fn so_many_at_a_time() {
     assert_eq!((full.judge_again(&running(1)), full.lapsed(&running(9))), (Ok(None), None));
 }
 
+/// Until when it holds, or a part of what is said.
+type Judged = Result<Option<&'static str>, &'static str>;
+
 #[test]
 fn days_and_instants_bound_it() {
-    let rows: [(&str, &str, Result<Option<&str>, &str>); 8] = [
+    let rows: [(_, _, Judged); 8] = [
         ("not_after = 2026-11-23T14:00:00+01:00", "2026-11-23T12:59:59Z", Ok(Some("2026-11-23T13:00:00Z"))),
         ("not_after = 2026-11-23T14:00:00+01:00", "2026-11-23T13:00:00Z", Err("ask the operator")),
         ("not_before = \"2026-11-23T14:00:00+01:00\"", "2026-11-23T13:00:00Z", Ok(None)),

@@ -96,14 +96,15 @@ fn they_are_shown_as_they_are_written_and_say_how_they_stand() {
     assert_eq!(work.to_string(), "Mon-Fri 08:00-20:00 Europe/Berlin");
     assert_eq!(hours("MTW-F-S", 0, 1440, "UTC").to_string(), "Mon-Wed,Fri,Sun 00:00-24:00 UTC");
     assert_eq!(hours(EVERY, 1320, 365, "UTC").to_string(), "22:00-06:05 UTC");
-    let state = |now: &str, all: &[Hours]| state(all, at(now), changes(all, at(now)));
-    assert_eq!(state("2026-11-21T13:02:00Z", &[work.clone()]), "it is Sat 14:02 there; opens Mon 08:00");
-    assert_eq!(state("2026-11-23T13:02:00Z", &[work.clone()]), "it is Mon 14:02 there; closes Mon 20:00");
+    let said = |now: &str, all: &[Hours]| state(all, at(now), changes(all, at(now)));
+    let state = |now: &str, one: Hours| said(now, &[one]);
+    assert_eq!(state("2026-11-21T13:02:00Z", work.clone()), "it is Sat 14:02 there; opens Mon 08:00");
+    assert_eq!(state("2026-11-23T13:02:00Z", work.clone()), "it is Mon 14:02 there; closes Mon 20:00");
     let sunday = hours("------S", 480, 1200, "UTC");
     let two = [sunday.clone(), work];
-    assert_eq!(state("2026-11-21T13:02:00Z", &two), "it is Sat 13:02 in UTC; opens Sun 08:00");
-    assert_eq!(state("2026-11-22T21:00:00Z", &[sunday]), "it is Sun 21:00 there; opens Sun 2026-11-29 08:00");
-    assert_eq!(state("2026-11-22T21:00:00Z", &[hours(EVERY, 0, 1440, "UTC")]), "it is Sun 21:00 there");
+    assert_eq!(said("2026-11-21T13:02:00Z", &two), "it is Sat 13:02 in UTC; opens Sun 08:00");
+    assert_eq!(state("2026-11-22T21:00:00Z", sunday), "it is Sun 21:00 there; opens Sun 2026-11-29 08:00");
+    assert_eq!(state("2026-11-22T21:00:00Z", hours(EVERY, 0, 1440, "UTC")), "it is Sun 21:00 there");
 }
 
 #[test]

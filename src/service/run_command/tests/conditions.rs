@@ -207,3 +207,24 @@ async fn so_many_commands_run_at_a_time_and_no_more_however_they_come() {
     assert_eq!(code, 0, "{said}");
     assert!(world.stage.services.running.of(&world.session.user.name).is_empty());
 }
+
+#[tokio::test]
+async fn a_denial_names_the_approved_grant_that_would_allow_it_and_waits_for_its_time() {
+    let world = World::new(WHOLE);
+    let later = with("hours = \"Mon-Fri 08:00-20:00 Europe/Berlin\"").replace("\"hello\", \"world\"", "\"goodbye\"");
+    let filing = Filing {
+        user: world.request.user.clone(),
+        role: "talk".parse().unwrap(),
+        role_text: later.clone(),
+        approvals_needed: 0,
+        scope: world.request.scope.clone(),
+        reason: String::new(),
+        ticket: None,
+        source: world.request.source,
+    };
+    world.becomes(AccessRequest::file(RequestId::from_bits(2), filing, NOW, HOUR, HOUR));
+    let (mut client, _typist) = FakeClient::new(world.diary());
+    assert_eq!(world.run("echo goodbye", &mut client).await, 126);
+    let words = "your grant g-000002 is approved and has not begun: talk may be used Mon-Fri 08:00-20:00 Europe/Berlin";
+    assert!(client.said().contains(words) && !client.said().contains("to ask for it"), "{}", client.said());
+}
