@@ -3,6 +3,7 @@
 use crate::domain::RoleName;
 
 use super::pattern::Miss;
+use super::when::Unmet;
 
 /// Why not. Data; [`super::explain`] has the words.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,6 +25,13 @@ pub enum Denial {
     Widened {
         /// The role; a new request for it would cover the line.
         role: RoleName,
+    },
+    /// Its rules allow it, but not under these circumstances: a condition of `[when]`, as approved or as loaded.
+    Unmet {
+        /// The role.
+        role: RoleName,
+        /// The condition, and how it stands.
+        what: Box<Unmet>,
     },
     /// Several rules allow it and would run different things, or as different accounts.
     Ambiguous {
@@ -64,6 +72,7 @@ pub struct Nearest {
 /// Of several reasons the one that helps most: a change of the configuration, else the nearest rule.
 pub(super) fn most_telling(refusals: Vec<Denial>) -> Denial {
     let weight = |denial: &Denial| match denial {
+        Denial::Unmet { .. } => (4, 0),
         Denial::Widened { .. } => (3, 0),
         Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),

@@ -17,6 +17,7 @@ mod lint;
 mod parameter;
 mod reader;
 mod request;
+mod when;
 
 use parameter::Definitions;
 use reader::{Fields, Reader, Text};
@@ -64,13 +65,14 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
         return None;
     }
-    let known = ["description", "targets", "run_as", "request", "parameters", "command", "examples"];
-    let later = ["when", "file", "forward"];
+    let known = ["description", "targets", "run_as", "request", "when", "parameters", "command", "examples"];
+    let later = ["file", "forward"];
     let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
+    let when = fields.value("when").map(|value| when::read(reader, value));
     let mut definitions = Definitions::read(reader, fields.value("parameters"));
     let rules = rules(reader, &fields, &mut definitions);
     definitions.unused(reader);
@@ -79,7 +81,11 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         Some(read) => Some(read?),
         None => None,
     };
-    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
+    let when = match when {
+        Some(read) => read?,
+        None => super::when::Conditions::default(),
+    };
+    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, when, rules: rules? };
     examples(reader, &fields, &role);
     Some(role)
 }
