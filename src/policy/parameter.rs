@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::domain::text::{excerpt, is_printable};
 
+mod covers;
 mod glob;
 
 pub(super) use glob::matches_glob;

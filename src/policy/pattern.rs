@@ -4,6 +4,7 @@
 //! one way only ([`ambiguity`]). What a parameter may be is [`super::parameter`]'s.
 
 pub mod ambiguity;
+mod inclusion;
 pub mod matching;
 pub mod parse;
 

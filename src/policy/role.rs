@@ -57,6 +57,7 @@ pub struct Rule {
     pub(super) env: Vec<(String, String)>,
     pub(super) help: String,
     pub(super) usage: String,
+    pub(super) accept_escape: Option<String>,
 }
 
 /// Another line that means a rule.
@@ -102,6 +103,12 @@ impl Rule {
     pub fn parameters(&self) -> Vec<(String, String)> {
         let names = self.run.names().iter().map(|(name, _)| name.clone());
         names.zip(self.parameters.iter().map(ToString::to_string)).collect()
+    }
+
+    /// Why its author accepts what it gives besides, if [`mod@super::lint`] would have a word about that.
+    #[must_use]
+    pub fn accepts_escape(&self) -> Option<&str> {
+        self.accept_escape.as_deref()
     }
 
     /// Whether it runs as root through sudo.

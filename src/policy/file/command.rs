@@ -8,7 +8,6 @@ use crate::policy::pattern::matching::base_name;
 use crate::policy::role::{Alias, Rule};
 
 use super::environment;
-use super::lint;
 use super::reader::{Fields, Reader, Text, Value};
 
 /// How long a command may run if its role does not say; its grant may end sooner.
@@ -18,8 +17,9 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many bytes a command may write if its role does not say: 1 GiB.
 const DEFAULT_OUTPUT: u64 = 1 << 30;
 
-const KNOWN: [&str; 9] = ["run", "alias", "sudo", "stdin", "timeout", "max_output", "env", "help", "where"];
-const LATER: [&str; 6] = ["tty", "approve", "targets", "max_stdin", "accept_escape", "when"];
+const KNOWN: [&str; 10] =
+    ["run", "alias", "sudo", "stdin", "timeout", "max_output", "env", "help", "where", "accept_escape"];
+const LATER: [&str; 5] = ["tty", "approve", "targets", "max_stdin", "when"];
 
 /// Reads one rule; `None` if it cannot be one. Everything that is wrong is in `reader`.
 pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
@@ -32,6 +32,7 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
         fields.value("max_output").map_or(Some(DEFAULT_OUTPUT), |value| reader.number(value, "max_output"));
     let env = environment::read(reader, &fields, sudo);
     let help = reader.text(&fields, "help", 200).map(|text| text.value).unwrap_or_default();
+    let accept_escape = accept_escape(reader, &fields);
     let kinds = kinds(reader, &fields);
     reader.required(&fields, "run")?;
     let run = pattern(reader, &fields, "run");
@@ -51,9 +52,20 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
         None => None,
     };
     let usage = alias.as_ref().map_or_else(|| usage(&run), |alias| alias.pattern.as_written().to_owned());
-    let rule = Rule { run, parameters, alias, sudo, stdin, timeout, max_output: max_output?, env, help, usage };
-    lint::check(reader, run_text.span, &rule);
+    let rule =
+        Rule { run, parameters, alias, sudo, stdin, timeout, max_output: max_output?, env, help, usage, accept_escape };
     Some(rule)
+}
+
+/// Why the author accepts what the rule gives besides.
+fn accept_escape(reader: &mut Reader, fields: &Fields<'_>) -> Option<String> {
+    let Text { value, span } = reader.text(fields, "accept_escape", 200)?;
+    if value.trim().len() < 4 {
+        let help =
+            "write why what the warning says is meant: `accept_escape = \"input is the dump to load, INC-4711\"`";
+        reader.error_with_help(span, "`accept_escape` says why, in a few words", help);
+    }
+    Some(value)
 }
 
 /// The pattern with the base name of its program.
