@@ -104,7 +104,7 @@ fn role_json(requestable: &RequestableRole) -> Value {
         .map(|rule| {
             let parameters: Vec<Value> =
                 rule.parameters().into_iter().map(|(name, meaning)| json!({"name": name, "is": meaning})).collect();
-            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters})
+            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters, "accept_escape": rule.accepts_escape()})
         })
         .collect();
     let targets: Vec<Value> = requestable

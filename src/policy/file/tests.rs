@@ -53,7 +53,8 @@ fn each_mistake_in_a_command_is_named_with_its_place() {
         ("run = \"/bin/x\"\napprove = \"each\"", "5:1 this build does not enforce `approve` yet"),
         ("run = \"/bin/x\"\ntargets = [\"a\"]", "5:1 this build does not enforce `targets` yet"),
         ("run = \"/bin/x\"\nmax_stdin = 1", "5:1 this build does not enforce `max_stdin` yet"),
-        ("run = \"/bin/x\"\naccept_escape = \"x\"", "5:1 this build does not enforce `accept_escape` yet"),
+        ("run = \"/bin/x\"\naccept_escape = \"x\"", "5:17 `accept_escape` says why"),
+        ("run = \"/bin/bash\"\nstdin = true", "5:9 `bash` is a shell"),
         ("run = \"/bin/x {u}\"\nwhere.u = { unit = true }", "5:13 this build does not enforce `unit` yet"),
         (
             "run = \"/bin/x {u}\"\nwhere.u = { text = 9, secret = true }",
@@ -146,7 +147,7 @@ fn a_rule_that_gives_more_than_it_seems_to_is_warned_of_and_loads() {
         let text = format!("{HEAD}[[command]]\nrun = \"{run}\"\n");
         let (_, warnings) = Role::parse("web".parse().unwrap(), "roles/web.toml", &text).unwrap();
         assert_eq!(warnings.len(), usize::from(warned), "{run}");
-        assert!(warnings.iter().all(|one| one.severity == Severity::Warning && one.line_column() == Some((4, 7))));
+        assert!(warnings.iter().all(|one| one.severity == Severity::Warning && one.line_column() == Some((4, 8))));
     }
 }
 

@@ -49,7 +49,7 @@ fn judge(rule: &Rule, name: &str, at: &At, slots: &[Slot<'_>], depth: usize, tol
     {
         return;
     }
-    let Some(program) = knowledge::find(name) else { return };
+    let program = knowledge::find(name).unwrap_or(&knowledge::UNKNOWN);
     let roles = line::roles(program, slots);
     let inner = program.starts.map(|skipped| inner(program, &roles, slots, skipped));
     let own = match inner {
@@ -107,17 +107,18 @@ impl Call<'_, '_> {
 
     /// Says what `way` gives, once, where the rule goes it or could.
     fn walk(&self, way: &Way, told: &mut Told, found: &mut Vec<Found>) {
-        if self.shut(way) || !self.verb(way) {
+        if self.shut(way) {
             return;
         }
-        let by_input = self.rule.stdin && (way.input || way.keys);
+        let verb = self.verb(way);
+        let by_input = verb && self.rule.stdin && (way.input || way.keys);
         if by_input && way.gives.starts_others() {
             let message = format!("`{}` {}, and `stdin = true` gives it the user's input", self.name, way.why);
             let help = format!("take `stdin` out; or {}; or say in `accept_escape = \"…\"` why it must be", way.safe);
             found.push(Found::new(At::Key("stdin"), code::INPUT, message, help));
             return;
         }
-        let Some((at, by)) = self.trigger(way, by_input, told) else { return };
+        let Some((at, by)) = self.trigger(way, verb, by_input, told) else { return };
         let message = format!("`{}` {}{by}", self.name, way.why);
         found.push(Found::new(at, way.gives.code(), message, way.safe.clone()));
     }
@@ -156,13 +157,9 @@ impl Call<'_, '_> {
     }
 
     /// Where the way begins, and what about that place; `None` if the rule keeps away from it.
-    fn trigger(&self, way: &Way, by_input: bool, told: &mut Told) -> Option<(At, String)> {
-        let only_verbs = !way.input
-            && way.operands.is_none()
-            && way.options.is_empty()
-            && way.values.is_empty()
-            && way.env.is_empty();
-        if way.always || (only_verbs && !way.verbs.is_empty()) {
+    fn trigger(&self, way: &Way, verb: bool, by_input: bool, told: &mut Told) -> Option<(At, String)> {
+        let by_verb = !way.verbs.is_empty() && way.operands.is_none() && !way.input;
+        if verb && (way.always || by_verb) {
             return Some((self.at.clone(), String::new()));
         }
         if by_input && way.input {
@@ -171,7 +168,7 @@ impl Call<'_, '_> {
         if let Some((name, _)) = self.rule.env.iter().find(|(name, _)| way.env.contains(name)) {
             return Some((At::Key("env"), format!("; here by the variable `{name}`")));
         }
-        self.option(way).or_else(|| self.value(way, told)).or_else(|| self.operand(way, told))
+        self.option(way).or_else(|| self.value(way, told)).or_else(|| if verb { self.operand(way, told) } else { None })
     }
 
     fn option(&self, way: &Way) -> Option<(At, String)> {

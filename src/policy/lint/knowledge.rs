@@ -43,7 +43,7 @@ impl Gives {
     }
 }
 
-/// One way to it. All that is said must hold, but for `always` to `env`, of which one is enough; see the head of `programs.toml`.
+/// One way to it; see the head of `programs.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Way {
@@ -92,7 +92,7 @@ pub(super) enum Numbers {
 }
 
 /// What is known about one program, or several that are alike.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Program {
     pub(super) names: Vec<String>,
@@ -136,6 +136,8 @@ const VARIANTS: [&str; 12] = [
     ".bin",
 ];
 
+/// A program of which nothing is known.
+pub(super) static UNKNOWN: LazyLock<Program> = LazyLock::new(Program::default);
 static PROGRAMS: LazyLock<Vec<Program>> = LazyLock::new(|| read().unwrap_or_default());
 static BY_NAME: LazyLock<HashMap<&'static str, &'static Program>> = LazyLock::new(|| {
     let names = |program: &'static Program| program.names.iter().map(move |name| (name.as_str(), program));

@@ -107,7 +107,7 @@ fn is_option(word: &str, option: &str, dashes: Dashes) -> bool {
     if word == option || (option.ends_with('=') && word.starts_with(option)) {
         return true;
     }
-    let (name, valued) = word.split_once('=').map_or((word, false), |(name, _)| (name, true));
+    let name = word.split_once('=').map_or(word, |(name, _)| name);
     if name == option {
         return true;
     }
@@ -115,7 +115,7 @@ fn is_option(word: &str, option: &str, dashes: Dashes) -> bool {
         // GNU programs take a long option shortened. Cut between two words it is another one: `--checkpoint` is no
         // `--checkpoint-action`.
         let Some(short) = name.strip_prefix("--").filter(|short| short.len() >= 3) else { return false };
-        return long.strip_prefix(short).is_some_and(|rest| !rest.starts_with('-') || valued);
+        return long.strip_prefix(short).is_some_and(|rest| !rest.starts_with('-'));
     }
     let mut letters = option.chars();
     match (dashes, letters.next(), letters.next(), letters.next()) {

@@ -57,6 +57,8 @@ const TREES: [&str; 17] = [
     "/etc/ssh",
     "/etc/ssl/private",
 ];
+/// Folders whose files alone are more than a role needs.
+const SECRETS: [&str; 9] = ["", "/etc", "/root", "/proc", "/sys", "/dev", "/boot", "/etc/ssh", "/etc/ssl/private"];
 /// Variables that change what programs do, besides those that a role cannot set.
 const VARIABLES: [&str; 46] = [
     "TAR_OPTIONS",
@@ -128,11 +130,12 @@ fn below(path: &str, folders: &[&str]) -> Option<String> {
 pub(super) fn is_wide(pattern: &str) -> bool {
     let Some((before, _)) = pattern.split_once('*') else { return false };
     let folder = before.rsplit_once('/').map_or("", |(folder, _)| folder);
-    // One star below such a folder takes in names of one kind; where the name is all star, or a tree follows, it is wide.
-    let whole = pattern
-        .strip_prefix(folder)
-        .is_some_and(|rest| matches!(rest, "/*" | "/**") || rest.starts_with("/**/") || rest.starts_with("/*/"));
-    whole && TREES.contains(&folder)
+    let rest = pattern.strip_prefix(folder).unwrap_or_default();
+    match rest {
+        // The files of one folder are what the rule says, unless it is one that holds secrets or devices.
+        "/*" => SECRETS.contains(&folder),
+        _ => (rest == "/**" || rest.starts_with("/**/") || rest.starts_with("/*/")) && TREES.contains(&folder),
+    }
 }
 
 fn program(rule: &Rule, found: &mut Vec<Found>) {
