@@ -86,7 +86,7 @@ fn what_the_documentation_says_is_refused_by_name_is() {
         ("forward", format!("{head}{rule}{plain}[[forward]]\n")),
     ];
     rows.extend(["mfa", "approval"].map(|key| (key, format!("{head}{request}{key} = 1\n{rule}{plain}"))));
-    let of_rule = ["tty", "approve", "accept_escape", "when"];
+    let of_rule = ["tty", "approve", "when"];
     rows.extend(of_rule.map(|key| (key, format!("{head}{rule}{plain}{key} = true\n"))));
     let of_parameter = ["secret"];
     rows.extend(of_parameter.map(|key| (key, kind(key))));

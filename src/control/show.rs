@@ -93,6 +93,9 @@ pub(super) fn usages(role: &Role, indent: &str) -> String {
         for (name, meaning) in rule.parameters() {
             out.push_str(&format!("{indent}    {}: {}\n", escape(&name), excerpt(&meaning, 200)));
         }
+        if let Some(reason) = rule.accepts_escape() {
+            out.push_str(&format!("{indent}    gives more than it seems to, accepted: {}\n", excerpt(reason, 200)));
+        }
     }
     out
 }

@@ -13,7 +13,7 @@ use super::words::Words;
 
 mod command;
 mod environment;
-mod lint;
+mod findings;
 mod parameter;
 mod reader;
 mod request;
@@ -87,6 +87,7 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
     };
     let role = Role { name, text, digest, description, targets, run_as: run_as?, request, when, rules: rules? };
     examples(reader, &fields, &role);
+    findings::add(reader, &fields, &role);
     Some(role)
 }
 

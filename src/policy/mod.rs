@@ -9,6 +9,7 @@ pub mod decide;
 pub mod denial;
 pub mod explain;
 pub mod file;
+pub mod lint;
 pub mod parameter;
 pub mod pattern;
 pub mod permit;

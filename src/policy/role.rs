@@ -64,6 +64,7 @@ pub struct Rule {
     pub(super) env: Vec<(String, String)>,
     pub(super) help: String,
     pub(super) usage: String,
+    pub(super) accept_escape: Option<String>,
 }
 
 /// Another line that means a rule.
@@ -122,6 +123,12 @@ impl Rule {
     pub fn is_for(&self, target: &TargetName) -> bool {
         // Names alone are in it, so labels do not matter.
         self.targets.as_ref().is_none_or(|targets| targets.matches(target, &BTreeMap::new()))
+    }
+
+    /// Why its author accepts what it gives besides, if [`mod@super::lint`] would have a word about that.
+    #[must_use]
+    pub fn accepts_escape(&self) -> Option<&str> {
+        self.accept_escape.as_deref()
     }
 
     /// Whether it runs as root through sudo.

@@ -110,7 +110,8 @@ fn role_json(requestable: &RequestableRole) -> Value {
             let parameters: Vec<Value> =
                 rule.parameters().into_iter().map(|(name, meaning)| json!({"name": name, "is": meaning})).collect();
             let on = rule.targets().map(ToString::to_string);
-            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters, "only_on": on})
+            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters, "only_on": on,
+                "accept_escape": rule.accepts_escape()})
         })
         .collect();
     let targets: Vec<Value> = requestable

@@ -125,8 +125,21 @@ fn terms_within(rule: &Rule, wider: &Rule) -> bool {
 /// What is different between two versions of one rule; whether it gives more.
 fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
     // `usage` follows from `run` and `alias`.
-    let Rule { run, parameters: _, alias, sudo, stdin, timeout, max_output, max_stdin, targets, env, help, usage: _ } =
-        new;
+    let Rule {
+        run,
+        parameters: _,
+        alias,
+        sudo,
+        stdin,
+        timeout,
+        max_output,
+        max_stdin,
+        targets,
+        env,
+        help,
+        usage: _,
+        accept_escape: _,
+    } = new;
     let title = titled(number, new);
     let mut found = Changes::of("");
     if same_shape(old, new) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::text::excerpt;
+use crate::policy::lint::code;
 use crate::policy::parameter::{
     Hosts, Kind, LONGEST_VALUE, MOST_VALUES, Parameter, PathPattern, Units, ValuePattern, Within,
 };
@@ -57,7 +58,8 @@ impl<'a> Definitions<'a> {
     pub(super) fn unused(&self, reader: &mut Reader) {
         for (name, (span, _)) in self.known.iter().filter(|(name, _)| !self.used.contains(*name)) {
             let message = format!("no command uses the shared parameter `{}`", excerpt(name, 40));
-            reader.warning(Some(span.clone()), message, "take it out, or write `{ use = \"…\" }` where it is meant");
+            let help = "take it out, or write `{ use = \"…\" }` where it is meant".to_owned();
+            reader.finding(Some(span.clone()), false, code::PARAMETER_UNUSED, message, help);
         }
     }
 }
