@@ -15,6 +15,7 @@ pub mod render;
 pub mod role;
 pub mod selector;
 pub mod sudoers;
+pub mod transfer;
 pub mod words;
 
 pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};

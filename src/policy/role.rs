@@ -9,6 +9,7 @@ use crate::domain::{AccountName, Digest, RoleName, Subject, TargetName};
 use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
 use super::selector::TargetSelector;
+use super::transfer::{FileRule, ForwardRule};
 use super::words::{Word, Words};
 
 /// One role.
@@ -22,6 +23,8 @@ pub struct Role {
     pub(super) run_as: AccountName,
     pub(super) request: Option<RequestTerms>,
     pub(super) rules: Vec<Rule>,
+    pub(super) files: Vec<FileRule>,
+    pub(super) forwards: Vec<ForwardRule>,
 }
 
 /// What `[request]` says.
