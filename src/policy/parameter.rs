@@ -12,6 +12,7 @@ mod network;
 mod overlap;
 mod span;
 mod unit;
+mod within;
 
 pub(super) use glob::matches_glob;
 pub use glob::{PathPattern, PathPatternError};

@@ -30,6 +30,11 @@ impl Within {
         self.0.is_empty() || self.0.iter().any(|range| range.contains(network))
     }
 
+    /// Whether every address of this certainly lies in `wider` too.
+    pub(super) fn inside(&self, wider: &Self) -> bool {
+        wider.0.is_empty() || (!self.0.is_empty() && self.0.iter().all(|range| wider.holds(range)))
+    }
+
     /// Whether some address may lie in both.
     pub(super) fn meets(&self, other: &Self) -> bool {
         let meet = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);

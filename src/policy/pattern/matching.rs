@@ -68,6 +68,11 @@ impl Pattern {
     /// A step is kept once for each word, whatever groups were used before it: in a pattern that loaded there is one way at
     /// most to any step ([`super::ambiguity`]). So a line costs its length times the steps, in any order of the groups.
     pub(in crate::policy) fn matches(&self, parameters: &[Parameter], words: &[Word]) -> Result<Match, Box<Miss>> {
+        self.walk(parameters, words).map(|taken| self.bindings(&taken, words))
+    }
+
+    /// As [`Self::matches`]: the step that each word took.
+    pub(super) fn walk(&self, parameters: &[Parameter], words: &[Word]) -> Result<Vec<usize>, Box<Miss>> {
         let mut trail: Vec<Reached> = Vec::new();
         let mut front: Vec<Option<usize>> = vec![None];
         for (index, word) in words.iter().enumerate() {
@@ -96,7 +101,7 @@ impl Pattern {
         let step_of = |at: &Option<usize>| at.and_then(|at| trail.get(at)).map(|at| at.step);
         let whole = front.iter().find(|at| self.after(step_of(at)).contains(&self.end()));
         match whole {
-            Some(last) => Ok(self.bindings(*last, &trail, words)),
+            Some(last) => Ok(taken(*last, &trail)),
             None => {
                 let column = words.last().map_or(1, |word| word.column() + word.text().chars().count() + 1);
                 let wanted = self.wanted(&front, &trail, parameters, None);
@@ -153,20 +158,16 @@ impl Pattern {
         }
     }
 
-    fn bindings(&self, last: Option<usize>, trail: &[Reached], words: &[Word]) -> Match {
+    fn bindings(&self, taken: &[usize], words: &[Word]) -> Match {
         let mut values: Match = vec![Vec::new(); self.names().len()];
-        let mut at = last;
-        for word in words.iter().rev() {
-            let Some(reached) = at.and_then(|at| trail.get(at)) else { break };
-            if let Some(slot) = self.slot(reached.step)
+        for (step, word) in taken.iter().zip(words) {
+            if let Some(slot) = self.slot(*step)
                 && let Some(values) = values.get_mut(slot.index)
             {
                 let value = word.text().strip_prefix(slot.prefix.as_str()).unwrap_or_default();
                 values.push(value.to_owned());
             }
-            at = reached.before;
         }
-        values.iter_mut().for_each(|values| values.reverse());
         values
     }
 
@@ -202,6 +203,18 @@ impl Pattern {
         }
         wanted
     }
+}
+
+/// The steps on the way to `last`, in order.
+fn taken(last: Option<usize>, trail: &[Reached]) -> Vec<usize> {
+    let mut taken: Vec<usize> = Vec::new();
+    let mut at = last.and_then(|at| trail.get(at));
+    while let Some(reached) = at {
+        taken.push(reached.step);
+        at = reached.before.and_then(|at| trail.get(at));
+    }
+    taken.reverse();
+    taken
 }
 
 /// The last name of a path; a word without `/` is its own.
