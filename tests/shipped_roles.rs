@@ -81,10 +81,7 @@ fn what_the_documentation_says_is_refused_by_name_is() {
     let (request, kind) = ("[request]\neligible = [\"user:a\"]\napprovals = 0\n", |kind: &str| {
         format!("{head}{rule}where.p = {{ {kind} = 1 }}\n")
     });
-    let mut rows = vec![
-        ("file", format!("{head}{rule}{plain}[[file]]\n")),
-        ("forward", format!("{head}{rule}{plain}[[forward]]\n")),
-    ];
+    let mut rows: Vec<(&str, String)> = Vec::new();
     rows.extend(["mfa", "approval"].map(|key| (key, format!("{head}{request}{key} = 1\n{rule}{plain}"))));
     let of_rule = ["tty", "approve", "when"];
     rows.extend(of_rule.map(|key| (key, format!("{head}{rule}{plain}{key} = true\n"))));

@@ -97,6 +97,10 @@ pub(super) fn usages(role: &Role, indent: &str) -> String {
             out.push_str(&format!("{indent}    gives more than it seems to, accepted: {}\n", excerpt(reason, 200)));
         }
     }
+    let transfers = role.files().iter().map(ToString::to_string).chain(role.forwards().iter().map(ToString::to_string));
+    for transfer in transfers {
+        out.push_str(&format!("{indent}{}   # not served yet\n", excerpt(&transfer, 300)));
+    }
     out
 }
 

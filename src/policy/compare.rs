@@ -13,6 +13,7 @@ use crate::domain::{AccountName, Person, Subject, TargetName, UserName};
 
 use super::role::{RequestTerms, Role, Rule};
 use super::selector::TargetSelector;
+use super::transfer::{FileRule, ForwardRule};
 
 mod conditions;
 mod rules;
@@ -129,7 +130,8 @@ pub struct Version<'a> {
 #[must_use]
 pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     // Neither `text` nor `digest` says anything that the parts do not.
-    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, when } = new.role;
+    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, when, files, forwards } =
+        new.role;
     let was = old.role;
     let mut out = Changes::of(format!("role {name}"));
     if description != &was.description {
@@ -150,6 +152,12 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     }
     conditions::compare(&was.when, when, &mut out);
     rules::compare(&was.rules, rules, &mut out);
+    let listed = |files: &[FileRule], forwards: &[ForwardRule]| -> BTreeSet<String> {
+        files.iter().map(ToString::to_string).chain(forwards.iter().map(ToString::to_string)).collect()
+    };
+    let (before, now) = (listed(&was.files, &was.forwards), listed(files, forwards));
+    now.difference(&before).for_each(|one| out.widened(format!("allows besides: {}", excerpt(one, SHOWN))));
+    before.difference(&now).for_each(|one| out.narrowed(format!("no longer allows: {}", excerpt(one, SHOWN))));
     out.into_found()
 }
 

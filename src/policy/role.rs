@@ -10,6 +10,7 @@ use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
 use super::permit::Terms;
 use super::selector::TargetSelector;
+use super::transfer::{FileRule, ForwardRule};
 use super::when::Conditions;
 use super::words::{Word, Words};
 
@@ -25,6 +26,8 @@ pub struct Role {
     pub(super) request: Option<RequestTerms>,
     pub(super) when: Conditions,
     pub(super) rules: Vec<Rule>,
+    pub(super) files: Vec<FileRule>,
+    pub(super) forwards: Vec<ForwardRule>,
 }
 
 /// What `[request]` says.
