@@ -42,7 +42,7 @@ impl Running {
                 *running = running.saturating_add(1);
             }
         }
-        forget_nothing(&mut counts, user);
+        forget_empty(&mut counts, user);
         room.then(|| Places { running: self.clone(), user: user.clone(), roles: roles.keys().cloned().collect() })
     }
 
@@ -53,7 +53,7 @@ impl Running {
 }
 
 /// What counts nothing takes no memory.
-fn forget_nothing(counts: &mut Counts, user: &UserName) {
+fn forget_empty(counts: &mut Counts, user: &UserName) {
     if counts.get(user).is_some_and(BTreeMap::is_empty) {
         counts.remove(user);
     }
@@ -70,7 +70,7 @@ impl Drop for Places {
             }
             theirs.retain(|_, running| *running > 0);
         }
-        forget_nothing(&mut counts, &self.user);
+        forget_empty(&mut counts, &self.user);
     }
 }
 
