@@ -46,16 +46,19 @@ impl Check {
 
 fn as_json(ok: bool, findings: &[Diagnostic]) -> serde_json::Value {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    let each = findings.iter().map(|finding| {
-        let (line, column) = finding.line_column().unzip();
-        json!({
-            "severity": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },
-            "file": &*finding.file,
-            "line": line,
-            "column": column,
-            "message": finding.message,
-            "help": finding.help,
-        })
-    });
+    let each = findings.iter().map(finding_json);
     json!({ "ok": ok, "errors": errors, "warnings": findings.len() - errors, "findings": each.collect::<Vec<_>>() })
+}
+
+/// One finding.
+pub(super) fn finding_json(finding: &Diagnostic) -> serde_json::Value {
+    let (line, column) = finding.line_column().unzip();
+    json!({
+        "severity": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },
+        "file": &*finding.file,
+        "line": line,
+        "column": column,
+        "message": finding.message,
+        "help": finding.help,
+    })
 }

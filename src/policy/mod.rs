@@ -19,7 +19,7 @@ pub mod trace;
 pub mod words;
 
 pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};
-pub use denial::{Denial, Nearest};
+pub use denial::{DENIALS, Denial, Nearest};
 pub use permit::{Permit, Terms};
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
