@@ -4,8 +4,8 @@
 
 use crate::domain::limits::EXCERPT;
 use crate::domain::text::{escape, excerpt};
-use crate::policy::pattern::Part;
-use crate::policy::{Denial, Nearest, Role, Rule, Words, explain};
+use crate::policy::pattern::{Miss, Part, Wanted};
+use crate::policy::{Denial, Nearest, Role, Rule, Words, WordsError, explain};
 use crate::service::asking::{Candidate, Supposed};
 
 use super::console::Table;
@@ -34,12 +34,12 @@ impl Line<'_> {
     /// `rule 2 of web-restart (roles/web-restart.toml:14)`.
     #[must_use]
     pub fn rule_name(&self, role: &Role, number: usize) -> String {
-        format!("rule {number} of {}{}", role.name(), self.place(role, number))
+        let place = self.place(role, number).map(|place| format!(" ({place})")).unwrap_or_default();
+        format!("rule {number} of {}{place}", role.name())
     }
 
-    fn place(&self, role: &Role, number: usize) -> String {
-        let place = self.files.then(|| rule_place(role, number)).flatten();
-        place.map(|place| format!(" ({place})")).unwrap_or_default()
+    fn place(&self, role: &Role, number: usize) -> Option<String> {
+        self.files.then(|| rule_place(role, number)).flatten()
     }
 
     /// The rule that allows the line, and what each word is in it.
@@ -63,9 +63,10 @@ impl Line<'_> {
     /// The rule that came nearest, the line with a caret under the first word that differs, and what may stand there.
     #[must_use]
     pub fn nearest(&self, nearest: &Nearest, role: Option<&Role>) -> Vec<String> {
-        let place = role.map(|role| self.place(role, nearest.rule)).unwrap_or_default();
+        let place = role.and_then(|role| self.place(role, nearest.rule));
+        let place = place.map(|place| format!(", {place}")).unwrap_or_default();
         let usage = excerpt(&nearest.usage, EXCERPT);
-        let mut lines = vec![format!("nearest: {usage} (rule {} of {}){place}", nearest.rule, nearest.role)];
+        let mut lines = vec![format!("nearest: {usage} (rule {} of {}{place})", nearest.rule, nearest.role)];
         lines.extend(self.under(&nearest.miss).into_iter().map(|line| format!("  {line}")));
         lines.push(format!("  {}", explain::place(&nearest.miss)));
         lines.push(format!("  allowed there: {}", explain::wanted_there(&nearest.miss)));
@@ -74,7 +75,11 @@ impl Line<'_> {
 
     /// The line with a caret under the word that a miss names.
     #[must_use]
-    pub fn under(&self, miss: &crate::policy::pattern::Miss) -> [String; 2] {
+    pub fn under(&self, miss: &Miss) -> [String; 2] {
+        if miss.found.is_none() {
+            // What is missing would stand after a blank; the quotes that were typed are a part of the line.
+            return caret(self.text, self.text.trim_end_matches(' ').chars().count().saturating_add(2), 0);
+        }
         let next = self.words.as_slice().iter().find(|word| word.column() > miss.column);
         let ends = next.map_or(usize::MAX, |word| word.column().saturating_sub(1));
         let typed: Vec<char> = self.text.chars().take(ends).skip(miss.column.saturating_sub(1)).collect();
@@ -122,6 +127,9 @@ pub fn verdict(candidate: &Candidate, words: &Words) -> String {
 #[must_use]
 pub fn against(denial: &Denial) -> String {
     match denial {
+        Denial::NotInRole { nearest: Some(nearest) } if begins_otherwise(nearest) => {
+            format!("no rule of it begins with `{}`", excerpt(nearest.miss.found.as_deref().unwrap_or_default(), 60))
+        }
         Denial::NotInRole { nearest: Some(nearest) } => {
             format!("its rule {} is nearest, and {}", nearest.rule, excerpt(&explain::place(&nearest.miss), 120))
         }
@@ -135,9 +143,15 @@ pub fn against(denial: &Denial) -> String {
     }
 }
 
+/// Whether already the first word is one that no rule begins with.
+fn begins_otherwise(nearest: &Nearest) -> bool {
+    let miss = &nearest.miss;
+    miss.word == 0 && miss.found.is_some() && !miss.wanted.contains(&Wanted::NoSudo)
+}
+
 /// A line that is not plain words: what is wrong, and where.
 #[must_use]
-pub fn problem(line: &str, error: &crate::policy::WordsError) -> Vec<String> {
+pub fn problem(line: &str, error: &WordsError) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(column) = error.column() {
         lines.extend(caret(line, column, 1));

@@ -250,7 +250,8 @@ impl Role {
 
     /// The rule that came nearest to allowing `words`, from 1 in file order, and how they missed it; `None` when a rule allows
     /// them or there is none.
-    pub(super) fn nearest(&self, words: &Words) -> Option<(usize, &Rule, Miss)> {
+    #[must_use]
+    pub fn nearest(&self, words: &Words) -> Option<(usize, &Rule, Miss)> {
         let mut best: Option<(usize, &Rule, Miss)> = None;
         for (at, rule) in self.rules.iter().enumerate() {
             let miss = *rule.read(words.as_slice()).err()?;
