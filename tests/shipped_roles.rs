@@ -65,7 +65,6 @@ fn what_the_documentation_says_is_refused_by_name_is() {
         format!("{head}{rule}where.p = {{ {kind} = 1 }}\n")
     });
     let mut rows = vec![
-        ("when", format!("{head}{rule}{plain}[when]\n")),
         ("file", format!("{head}{rule}{plain}[[file]]\n")),
         ("forward", format!("{head}{rule}{plain}[[forward]]\n")),
     ];

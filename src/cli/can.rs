@@ -13,10 +13,10 @@ use crate::domain::{TargetName, UserName};
 use crate::inventory::Target;
 use crate::policy::{RequestTerms, Role, Rule, Words, explain};
 use crate::service::Snapshot;
-use crate::service::asking::{Supposed, Way, who_can};
+use crate::service::asking::{Way, who_can};
 use crate::service::capability::{Capability, capabilities};
 
-use super::why::{enrolled, known, now};
+use super::why::{enrolled, known, supposed};
 use super::{CliError, Dir, Screen};
 
 /// So many targets of a role are named in words.
@@ -85,47 +85,45 @@ impl Can {
         let words = Words::split(text.as_bytes())
             .map_err(|error| CliError::failed(asking::problem(text, &error).join("\n  ")))?;
         let line = Line { text, words: &words, files: true };
-        let ways = who_can(snapshot, target, &words, now());
+        let ways = who_can(snapshot, target, &words, &supposed(None, None));
         if self.json {
             screen.say(json_line(&ways_json(&line, target, &ways)).trim_end());
         } else if ways.is_empty() {
             screen.say(format_args!("nobody may run this on {name}"));
         } else {
-            screen.say(ways_in_words(&ways).trim_end());
+            screen.say(ways_in_words(&words, &ways).trim_end());
         }
         Ok(())
     }
 }
 
-fn ways_in_words(ways: &[Way]) -> String {
-    let mut table = Table::new(&["WHO", "ROLE", "RULE", "AS", "APPROVAL"]);
-    for way in ways {
-        let Supposed::Allowed(outcome) = &way.candidate.answer else { continue };
-        let sudo = way.candidate.role.rules().get(outcome.rule.saturating_sub(1)).is_some_and(Rule::sudo);
+fn ways_in_words(words: &Words, ways: &[Way]) -> String {
+    let mut table = Table::new(&["WHO", "ROLE", "RULE", "AS", "APPROVAL", "WHEN"]);
+    for Way { user, candidate } in ways {
+        let Some(number) = candidate.rule(words) else { continue };
+        let sudo = candidate.role.rules().get(number.saturating_sub(1)).is_some_and(Rule::sudo);
+        let account = candidate.account.as_ref().map(ToString::to_string).unwrap_or_default();
         table.row([
-            way.user.to_string(),
-            outcome.role.to_string(),
-            asking::rule_place(&way.candidate.role, outcome.rule).unwrap_or_else(|| outcome.rule.to_string()),
-            format!("{}{}", outcome.account, if sudo { ", root by sudo" } else { "" }),
-            way.candidate.quorum.as_ref().map(ToString::to_string).unwrap_or_default(),
+            user.to_string(),
+            candidate.role.name().to_string(),
+            asking::rule_place(&candidate.role, number).unwrap_or_else(|| number.to_string()),
+            format!("{account}{}", if sudo { ", root by sudo" } else { "" }),
+            candidate.quorum.as_ref().map(ToString::to_string).unwrap_or_default(),
+            candidate.role.conditions().in_words().join("; "),
         ]);
     }
     table.render()
 }
 
 fn ways_json(line: &Line<'_>, target: &Target, ways: &[Way]) -> Value {
-    let each = ways.iter().map(|way| {
-        let (rule, account) = match &way.candidate.answer {
-            Supposed::Allowed(outcome) => {
-                (Some(asking::rule_json(line, &way.candidate.role, outcome.rule)), Some(outcome.account.as_str()))
-            }
-            Supposed::Denied(_) => (None, None),
-        };
+    let each = ways.iter().map(|Way { user, candidate }| {
+        let rule = candidate.rule(line.words).map(|rule| asking::rule_json(line, &candidate.role, rule));
         json!({
-            "user": way.user.as_str(),
-            "account": account,
+            "user": user.as_str(),
+            "account": candidate.account.as_ref().map(|account| account.as_str()),
             "rule": rule,
-            "approval": way.candidate.quorum.as_ref().map(asking::quorum_json),
+            "conditions": candidate.role.conditions().in_words(),
+            "approval": candidate.quorum.as_ref().map(asking::quorum_json),
         })
     });
     json!({"target": target.name.as_str(), "line": line.text, "people": each.collect::<Vec<_>>()})
@@ -148,6 +146,10 @@ fn in_words(capability: &Capability) -> String {
     field("approval", &capability.quorum.to_string());
     if let Some(terms) = role.request() {
         field("time", &time(terms));
+    }
+    let conditions = role.conditions().in_words();
+    if !conditions.is_empty() {
+        field("when", &escape(&conditions.join("; ")));
     }
     for (number, rule) in (1..).zip(role.rules()) {
         out.push_str(&rule_in_words(number, rule));
@@ -208,6 +210,7 @@ fn capability_json(capability: &Capability) -> Value {
         "default_seconds": terms.map(|terms| terms.default_duration.as_secs()),
         "reason_required": terms.map(|terms| terms.reason_required),
         "ticket": terms.and_then(|terms| terms.ticket.as_ref()).map(regex::Regex::as_str),
+        "conditions": role.conditions().in_words(),
         "commands": commands_json(role),
     })
 }

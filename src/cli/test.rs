@@ -1,6 +1,7 @@
 //! `doorward test DIR [FILE…]`: the examples of all roles, and files of scenarios, against the files of DIR.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -9,15 +10,15 @@ use crate::config::load;
 use crate::config::scenarios::{Expect, NOT_WORDS, Scenario, default_files, scenarios};
 use crate::control::asking::{against, rule_place};
 use crate::control::console::json_line;
+use crate::domain::Diagnostic;
 use crate::domain::text::escape;
-use crate::domain::{Diagnostic, Timestamp};
 use crate::policy::{Denial, Role, Words, WordsError, explain};
 use crate::service::Snapshot;
 use crate::service::asking::{Outcome, Question, Supposed, suppose};
 
 use super::check::finding_json;
 use super::error::plural;
-use super::why::now;
+use super::why::supposed;
 use super::{CliError, Dir, Screen};
 
 #[derive(Debug, Args)]
@@ -66,8 +67,7 @@ impl Test {
         let mut findings = Vec::new();
         let read: Vec<Scenario> =
             files.iter().flat_map(|(path, name)| scenarios(path, name, snapshot, &mut findings)).collect();
-        let at = now();
-        let tried: Vec<Tried> = read.into_iter().map(|scenario| try_out(snapshot, scenario, at)).collect();
+        let tried: Vec<Tried> = read.into_iter().map(|scenario| try_out(snapshot, scenario)).collect();
         let examples: usize = snapshot.roles.values().map(|role| examples(role)).sum();
         let ok = findings.is_empty() && tried.iter().all(|tried| tried.failure.is_none());
         if self.json {
@@ -106,16 +106,36 @@ fn summary(snapshot: &Snapshot, files: usize, examples: usize, findings: &[Diagn
     }
 }
 
-fn try_out(snapshot: &Snapshot, scenario: Scenario, at: Timestamp) -> Tried {
+fn try_out(snapshot: &Snapshot, scenario: Scenario) -> Tried {
+    let around = supposed(scenario.at, scenario.source);
     let came = match Words::split(scenario.command.as_bytes()) {
         Err(error) => Came::NotWords(error),
         Ok(words) => {
-            let question = Question { person: &scenario.person, target: &scenario.target, words: &words, at };
+            let (person, target, asked_from) = (&scenario.person, &scenario.target, scenario.asked_from);
+            let question = Question { person, target, words: &words, around: &around, asked_from };
+            if let Some(failure) = timeless(snapshot, &question, &scenario) {
+                let came = outcome(snapshot, &question, &scenario);
+                return Tried { scenario, came, failure: Some(failure) };
+            }
             outcome(snapshot, &question, &scenario)
         }
     };
     let failure = failure(snapshot, &scenario, &came);
     Tried { scenario, came, failure }
+}
+
+/// A scenario that does not say when, and whose answer may be another tomorrow.
+fn timeless(snapshot: &Snapshot, question: &Question<'_>, scenario: &Scenario) -> Option<Diagnostic> {
+    let counts = |role: &&Arc<Role>| match &scenario.roles {
+        Some(named) => named.iter().any(|one| one.name() == role.name()),
+        None => snapshot.may_ask(question.person, role),
+    };
+    let asks = |role: &&Arc<Role>| role.conditions().asks_for_time() && role.allows(question.words);
+    let here = |role: &&Arc<Role>| snapshot.account_on(role, question.target).is_some();
+    let role = snapshot.roles.values().filter(counts).filter(here).find(asks).filter(|_| scenario.at.is_none())?;
+    let message = format!("{} allows this at some times only, and the scenario does not say when", role.name());
+    let help = "write at = \"2026-01-31T09:00:00Z\"";
+    Some(scenario.place.of_command(&scenario.command, None, message).help(help))
 }
 
 fn outcome(snapshot: &Snapshot, question: &Question<'_>, scenario: &Scenario) -> Came {

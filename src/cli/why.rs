@@ -1,14 +1,18 @@
 //! `doorward why DIR USER TARGET COMMAND…`: what the files say of a command line, without asking the running bastion.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::config::load;
+use crate::config::scenarios::Instant;
 use crate::control::asking::{self, Line};
 use crate::control::console::{Table, json_line};
 use crate::domain::{Person, TargetName, Timestamp, UserName};
 use crate::inventory::Target;
-use crate::policy::{Words, WordsError, explain};
+use crate::policy::{Surroundings, Words, WordsError, explain};
 use crate::service::Snapshot;
 use crate::service::asking::{Candidate, Question, Supposed, candidates, not_theirs, suppose};
 use crate::service::requestable::line_to_ask;
@@ -31,7 +35,13 @@ pub(super) struct Why {
     /// The command line, as they would type it after `ssh TARGET@bastion`
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
     command: Vec<String>,
-    /// One JSON object instead of text; before COMMAND
+    /// When, for conditions that ask for it; now if unsaid. Options stand before COMMAND
+    #[arg(long, value_name = "TIME")]
+    at: Option<Instant>,
+    /// From where, for conditions that ask for it
+    #[arg(long, value_name = "ADDRESS")]
+    source: Option<IpAddr>,
+    /// One JSON object instead of text
     #[arg(long)]
     json: bool,
 }
@@ -48,7 +58,8 @@ impl Why {
             Ok(words) => words,
             Err(error) => return self.not_words(&text, &error, screen),
         };
-        let question = Question { person: &person, target, words: &words, at: now() };
+        let around = supposed(self.at.map(|at| at.0), self.source);
+        let question = Question { person: &person, target, words: &words, around: &around, asked_from: self.source };
         let line = Line { text: &text, words: &words, files: true };
         let mut theirs = candidates(snapshot, &question);
         // Those that lead there first, and of these the ones that need the fewest people.
@@ -78,9 +89,9 @@ impl Why {
     }
 }
 
-/// The time that the files are asked for.
-pub(super) fn now() -> Timestamp {
-    chrono::Utc::now().into()
+/// At that time or now, from there, while nothing of the user runs.
+pub(super) fn supposed(at: Option<Timestamp>, source: Option<IpAddr>) -> Surroundings {
+    Surroundings { now: at.unwrap_or_else(|| chrono::Utc::now().into()), source, running: Some(BTreeMap::new()) }
 }
 
 pub(super) fn enrolled(snapshot: &Snapshot, user: &UserName) -> Result<Person, CliError> {
@@ -105,7 +116,7 @@ struct Report<'a> {
 impl Report<'_> {
     fn in_words(&self, allowed: bool) -> Vec<String> {
         let (user, target) = (&self.question.person.name, &self.question.target.name);
-        let allowing = |one: &&Candidate| matches!(one.answer, Supposed::Allowed(_));
+        let allowing = |one: &&Candidate| one.rule(self.line.words).is_some();
         let mut lines = Vec::new();
         for candidate in self.theirs.iter().filter(allowing).take(BLOCKS) {
             lines.extend(self.block(candidate));
@@ -120,13 +131,20 @@ impl Report<'_> {
 
     /// A role that allows the line: what each word is, what would run, who approves, what to type.
     fn block(&self, candidate: &Candidate) -> Vec<String> {
-        let Supposed::Allowed(outcome) = &candidate.answer else { return Vec::new() };
+        let Some(rule) = candidate.rule(self.line.words) else { return Vec::new() };
         let (user, target, role) = (&self.question.person.name, &self.question.target.name, &candidate.role);
-        let yes = if candidate.leads_there() { "yes" } else { "no, for want of approvers" };
+        let yes = match &candidate.answer {
+            Supposed::Denied(_) => "no, a condition does not hold",
+            Supposed::Allowed(_) if candidate.leads_there() => "yes",
+            Supposed::Allowed(_) => "no, for want of approvers",
+        };
         let mut lines = vec![format!("{yes}: {user} may ask for {}, which allows this on {target}", role.name())];
-        let mut more = self.line.allowing(role, outcome.rule);
-        more.push(format!("runs on {target} as {}: {}", outcome.account, explain::command(&outcome.command)));
-        more.push(explain::terms(&outcome.terms));
+        let mut more = self.line.allowing(role, rule);
+        if let Supposed::Allowed(outcome) = &candidate.answer {
+            more.push(format!("runs on {target} as {}: {}", outcome.account, explain::command(&outcome.command)));
+            more.push(explain::terms(&outcome.terms));
+        }
+        more.extend(asking::conditions(&candidate.conditions));
         if let Some(quorum) = &candidate.quorum {
             let listed: Vec<String> = quorum.listed.iter().map(ToString::to_string).collect();
             let named = if quorum.needed == 0 { String::new() } else { format!(" ({})", listed.join(", ")) };

@@ -4,6 +4,7 @@
 //! A person or a machine may be made up, by its groups or labels alone, so that a role can be tested before anybody has it.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::str::FromStr;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::domain::{Diagnostic, GroupName, Person, RoleName, TargetName, UserName};
+use crate::domain::{Diagnostic, GroupName, Person, RoleName, TargetName, Timestamp, UserName};
 use crate::inventory::{Reach, Target};
 use crate::policy::{DENIALS, Role};
 use crate::service::Snapshot;
@@ -41,6 +42,12 @@ pub struct Scenario {
     pub roles: Option<Vec<Arc<Role>>>,
     /// What is typed.
     pub command: String,
+    /// When; `None` if unsaid.
+    pub at: Option<Timestamp>,
+    /// From which address; `None` if unsaid, and then it is not known.
+    pub source: Option<IpAddr>,
+    /// From which address the roles were asked for; that of the command, if unsaid.
+    pub asked_from: Option<IpAddr>,
     /// What should come of it.
     pub expect: Expect,
     /// Where that stands.
@@ -75,6 +82,19 @@ impl FromStr for RuleName {
             Ok(number) if number > 0 => Ok(Self { role, number }),
             _ => Err("a rule is named by its role and its number in the file, from 1".to_owned()),
         }
+    }
+}
+
+/// A time as operators write it: RFC 3339.
+#[derive(Clone, Copy, Debug)]
+pub struct Instant(pub Timestamp);
+
+impl FromStr for Instant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let time = chrono::DateTime::parse_from_rfc3339(text);
+        time.map(|time| Self(time.to_utc().into())).map_err(|_| "write a time as 2026-01-31T09:00:00Z".to_owned())
     }
 }
 
@@ -186,12 +206,15 @@ impl Reader<'_> {
         let roles = self.roles(&mut table, out);
         let command = self.required(&mut table, "command", "\"systemctl restart nginx\"", &item.span(), out);
         let expect = self.expect(&mut table, &item.span(), out);
-        table.not_yet(NOT_YET, out);
+        let at = table.parsed::<Instant>("at", "at = \"2026-01-31T09:00:00Z\"", out).map(|instant| instant.value.0);
+        let source = table.parsed::<IpAddr>("source", "source = \"10.0.0.5\"", out).map(|address| address.value);
+        let asked_from = table.parsed::<IpAddr>("asked_from", "asked_from = \"10.0.0.5\"", out);
+        let asked_from = asked_from.map(|address| address.value).or(source);
         table.finish(out);
         let (command, (expect, expect_place, more)) = (command?, expect?);
         let place = Place { source: self.file.clone(), command: command.span, expect: expect_place, more };
-        let scenario =
-            Scenario { name, person: person?, target: target?, roles, command: command.value, expect, place };
+        let (person, target, command) = (person?, target?, command.value);
+        let scenario = Scenario { name, person, target, roles, command, at, source, asked_from, expect, place };
         (out.len() == before).then_some(scenario)
     }
 
@@ -334,11 +357,6 @@ impl Reader<'_> {
         }
     }
 }
-
-const NOT_YET: &[(&str, &str)] = &[
-    ("at", "this build has no condition that asks for the time; take the key out"),
-    ("source", "this build has no condition that asks for the address; take the key out"),
-];
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@
 use crate::domain::limits::EXCERPT;
 use crate::domain::text::{escape, excerpt};
 use crate::policy::pattern::{Miss, Part, Wanted};
+use crate::policy::when::ConditionState;
 use crate::policy::{Denial, Nearest, Role, Rule, Words, WordsError, explain};
 use crate::service::asking::{Candidate, Supposed};
 
@@ -14,7 +15,7 @@ mod caret;
 mod json;
 
 pub use caret::caret;
-pub use json::{candidate_json, nearest_json, problem_json, quorum_json, rule_json, terms_json};
+pub use json::{candidate_json, conditions_json, nearest_json, problem_json, quorum_json, rule_json, terms_json};
 
 /// So many words of a line are shown with what they are; nobody reads more.
 const WORDS_SHOWN: usize = 60;
@@ -110,6 +111,17 @@ fn part(part: &Part) -> String {
     }
 }
 
+/// The conditions of a role and how they stand, a line each; none where there are none.
+#[must_use]
+pub fn conditions(states: &[ConditionState]) -> Vec<String> {
+    let mut table = Table::new(&["CONDITION", "HOLDS", "IS"]);
+    for ConditionState { key, condition, holds, state } in states {
+        let holds = if *holds { "yes" } else { "no" };
+        table.row([(*key).to_owned(), holds.to_owned(), excerpt(&format!("{condition}; {state}"), 300)]);
+    }
+    if states.is_empty() { Vec::new() } else { table.render().lines().map(|line| format!("  {line}")).collect() }
+}
+
 /// A role's answer in a cell: `allows it`, or what stands against it.
 #[must_use]
 pub fn verdict(candidate: &Candidate, words: &Words) -> String {
@@ -136,6 +148,7 @@ pub fn against(denial: &Denial) -> String {
         Denial::NotInRole { nearest: None } => "none of its rules allows it".to_owned(),
         Denial::Ambiguous { .. } => "several of its rules allow it and would run different things".to_owned(),
         Denial::TooLong => "the line would be too long for the target".to_owned(),
+        Denial::Unmet { what, .. } => format!("it {}", excerpt(&what.to_string(), 200)),
         Denial::Ineligible { .. } => "it allows it, and is not for them to ask for".to_owned(),
         Denial::NoGrant => "it does not reach the target".to_owned(),
         Denial::Narrowed { .. } => "it allowed this when it was approved, and does not any more".to_owned(),

@@ -3,6 +3,7 @@
 use crate::domain::RoleName;
 
 use super::pattern::Miss;
+use super::when::Unmet;
 
 /// Why not. Data; [`super::explain`] has the words.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,6 +26,13 @@ pub enum Denial {
         /// The role; a new request for it would cover the line.
         role: RoleName,
     },
+    /// Its rules allow it, but not under these circumstances: a condition of `[when]`, as approved or as loaded.
+    Unmet {
+        /// The role.
+        role: RoleName,
+        /// The condition, and how it stands.
+        what: Box<Unmet>,
+    },
     /// Several rules allow it and would run different things, or as different accounts.
     Ambiguous {
         /// The roles, each once; a single one when its own rules disagree.
@@ -40,8 +48,8 @@ pub enum Denial {
 }
 
 /// Every word of [`Denial::word`].
-pub const DENIALS: [&str; 7] =
-    ["no-grant", "narrowed", "not-eligible", "widened", "ambiguous", "not-in-role", "too-long"];
+pub const DENIALS: [&str; 8] =
+    ["no-grant", "narrowed", "not-eligible", "widened", "condition", "ambiguous", "not-in-role", "too-long"];
 
 impl Denial {
     /// The rule that came nearest, where that is the reason.
@@ -61,6 +69,7 @@ impl Denial {
             Self::Narrowed { .. } => "narrowed",
             Self::Ineligible { .. } => "not-eligible",
             Self::Widened { .. } => "widened",
+            Self::Unmet { .. } => "condition",
             Self::Ambiguous { .. } => "ambiguous",
             Self::NotInRole { .. } => "not-in-role",
             Self::TooLong => "too-long",
@@ -84,6 +93,7 @@ pub struct Nearest {
 /// Of several reasons the one that helps most: a change of the configuration, else the nearest rule.
 pub(super) fn most_telling(refusals: Vec<Denial>) -> Denial {
     let weight = |denial: &Denial| match denial {
+        Denial::Unmet { .. } => (4, 0),
         Denial::Widened { .. } => (3, 0),
         Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),

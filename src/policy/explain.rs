@@ -33,6 +33,7 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("{role} allows this now, but did not when your grant was approved"),
             format!("to have {role} as it is now, ask for it again"),
         ],
+        Denial::Unmet { role, what } => vec![format!("{role} {what}")],
         Denial::Ambiguous { roles } => ambiguous(roles, target, bastion),
         Denial::NotInRole { nearest: None } => vec![format!("no role that you hold on {target} allows this")],
         Denial::NotInRole { nearest: Some(nearest) } => vec![

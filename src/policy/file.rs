@@ -16,6 +16,7 @@ mod environment;
 mod lint;
 mod reader;
 mod request;
+mod when;
 
 use reader::{Fields, Reader, Text};
 
@@ -62,20 +63,25 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
         return None;
     }
-    let known = ["description", "targets", "run_as", "request", "command", "examples"];
-    let later = ["when", "file", "forward"];
+    let known = ["description", "targets", "run_as", "request", "when", "command", "examples"];
+    let later = ["file", "forward"];
     let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
+    let when = fields.value("when").map(|value| when::read(reader, value));
     let rules = rules(reader, &fields);
     let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
     let request = match request {
         Some(read) => Some(read?),
         None => None,
     };
-    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
+    let when = match when {
+        Some(read) => read?,
+        None => super::when::Conditions::default(),
+    };
+    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, when, rules: rules? };
     examples(reader, &fields, &role);
     Some(role)
 }

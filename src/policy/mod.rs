@@ -16,6 +16,7 @@ pub mod role;
 pub mod selector;
 pub mod sudoers;
 pub mod trace;
+pub mod when;
 pub mod words;
 
 pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};
@@ -25,4 +26,5 @@ pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
 pub use sudoers::sudoers_lines;
 pub use trace::{Trace, TracedWord};
+pub use when::{Circumstances, Conditions, Surroundings, Unmet};
 pub use words::{Words, WordsError};

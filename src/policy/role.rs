@@ -9,6 +9,7 @@ use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
 use super::permit::Terms;
 use super::selector::TargetSelector;
+use super::when::Conditions;
 use super::words::{Word, Words};
 
 /// One role.
@@ -21,6 +22,7 @@ pub struct Role {
     pub(super) targets: TargetSelector,
     pub(super) run_as: AccountName,
     pub(super) request: Option<RequestTerms>,
+    pub(super) when: Conditions,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -224,6 +226,12 @@ impl Role {
     #[must_use]
     pub fn request(&self) -> Option<&RequestTerms> {
         self.request.as_ref()
+    }
+
+    /// Under which conditions it may be used.
+    #[must_use]
+    pub fn conditions(&self) -> &Conditions {
+        &self.when
     }
 
     /// Its rules, in file order.

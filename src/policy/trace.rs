@@ -35,6 +35,12 @@ impl Role {
         self.rules.get(number.checked_sub(1)?)?.trace(words.as_slice())
     }
 
+    /// The first rule that allows `words`, from 1 in file order; `None` if none does.
+    #[must_use]
+    pub fn first_allowing(&self, words: &Words) -> Option<usize> {
+        self.rules.iter().position(|rule| rule.read(words.as_slice()).is_ok()).map(|at| at + 1)
+    }
+
     /// The bytes of [`Self::text`] in which each rule's `run` stands, in file order: what to point an operator to.
     #[must_use]
     pub fn rule_places(&self) -> Vec<Range<usize>> {

@@ -4,13 +4,17 @@
 //! [`Snapshot`] alone; refuses to know who holds what at the moment.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use crate::domain::{AccountName, Person, RequestId, RoleName, Timestamp, UserName, Window};
+use crate::domain::{AccountName, Person, RequestId, RoleName, UserName, Window};
 use crate::grant::{AccessRequest, ActiveGrant, Scope, State};
 use crate::identity::User;
 use crate::inventory::Target;
-use crate::policy::{Choice, CommandRequest, Decision, Denial, HeldRole, Role, Terms, Words, decide};
+use crate::policy::when::ConditionState;
+use crate::policy::{
+    Choice, Circumstances, CommandRequest, Decision, Denial, HeldRole, Role, Surroundings, Terms, Words, decide,
+};
 
 use super::Snapshot;
 use super::quorum::Quorum;
@@ -24,8 +28,10 @@ pub struct Question<'a> {
     pub target: &'a Target,
     /// What.
     pub words: &'a Words,
-    /// When.
-    pub at: Timestamp,
+    /// When, from where, and what runs already.
+    pub around: &'a Surroundings,
+    /// From where the roles were asked for, for conditions that want the same address again.
+    pub asked_from: Option<IpAddr>,
 }
 
 /// The answer, if the roles that were supposed were held.
@@ -63,9 +69,21 @@ pub struct Candidate {
     pub quorum: Option<Quorum>,
     /// What it would say if it were held alone.
     pub answer: Supposed,
+    /// Its conditions, and how they stand.
+    pub conditions: Vec<ConditionState>,
 }
 
 impl Candidate {
+    /// The rule that allows `words` on the target, whether or not the conditions hold; from 1, the first of several.
+    #[must_use]
+    pub fn rule(&self, words: &Words) -> Option<usize> {
+        match &self.answer {
+            Supposed::Allowed(outcome) => Some(outcome.rule),
+            Supposed::Denied(Denial::Unmet { .. }) => self.role.first_allowing(words),
+            Supposed::Denied(_) => None,
+        }
+    }
+
     /// Whether the person could come to run the line by it.
     #[must_use]
     pub fn leads_there(&self) -> bool {
@@ -92,7 +110,7 @@ pub fn suppose(snapshot: &Snapshot, question: &Question<'_>, roles: &[&Role]) ->
         .collect();
     let choice = Choice::Any;
     let request = CommandRequest { target: &question.target.name, words: question.words, choice: &choice };
-    match decide(&request, &held, question.at) {
+    match decide(&request, &held, question.around) {
         // The permit ends here: nothing can be run by what was only supposed.
         Decision::Allow(permit) => Supposed::Allowed(Outcome {
             role: permit.role().clone(),
@@ -108,6 +126,7 @@ pub fn suppose(snapshot: &Snapshot, question: &Question<'_>, roles: &[&Role]) ->
 /// The grant that a request for `role` on the question's target would become; `None` if the role does not reach it.
 fn supposed_grant(snapshot: &Snapshot, question: &Question<'_>, role: &Role, number: u64) -> Option<ActiveGrant> {
     let account = snapshot.account_on(role, question.target)?;
+    let now = question.around.now;
     // A grant lives as long as its longest command may run, so that the terms shown are the role's own.
     let duration = role.rules().iter().map(|rule| rule.terms().timeout).max()?;
     let request = AccessRequest {
@@ -119,13 +138,14 @@ fn supposed_grant(snapshot: &Snapshot, question: &Question<'_>, role: &Role, num
         scope: Scope { targets: BTreeMap::from([(question.target.name.clone(), account.clone())]), duration },
         reason: String::new(),
         ticket: None,
-        source: std::net::Ipv4Addr::LOCALHOST.into(),
-        filed: question.at,
+        // A condition that asks for it asks for where the command comes from too, and holds for no address that is not known.
+        source: question.asked_from.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
+        filed: now,
         approvals_needed: 0,
         approvals: Vec::new(),
-        state: State::Active { window: Window { start: question.at, end: question.at.after(duration) } },
+        state: State::Active { window: Window { start: now, end: now.after(duration) } },
     };
-    request.active_grant(question.at)
+    request.active_grant(now)
 }
 
 /// The answer of each role that the person may ask for, by name.
@@ -152,6 +172,12 @@ fn candidate(snapshot: &Snapshot, people: &[Person], question: &Question<'_>, ro
         account: snapshot.account_on(role, question.target).cloned(),
         quorum: asks.map(|terms| Quorum::of(people, &question.person.name, terms)),
         answer: suppose(snapshot, question, &[role]),
+        conditions: role.conditions().states(&Circumstances {
+            now: question.around.now,
+            source: question.around.source,
+            request_source: question.asked_from,
+            running: question.around.running.as_ref().map(|running| running.get(role.name()).copied().unwrap_or(0)),
+        }),
     }
 }
 
@@ -170,17 +196,18 @@ pub struct Way {
     pub candidate: Candidate,
 }
 
-/// Everybody who could come to run `words` on `target`, by role and name.
+/// Everybody who could come to run `words` on `target`, by role and name; also those whose role has a condition that does not
+/// hold as things are.
 #[must_use]
-pub fn who_can(snapshot: &Snapshot, target: &Target, words: &Words, at: Timestamp) -> Vec<Way> {
+pub fn who_can(snapshot: &Snapshot, target: &Target, words: &Words, around: &Surroundings) -> Vec<Way> {
     let people = people(snapshot);
     let reaching = snapshot.roles.values().filter(|role| snapshot.account_on(role, target).is_some());
     let mut ways = Vec::new();
     for role in reaching.filter(|role| role.allows(words)) {
         for person in people.iter().filter(|person| snapshot.may_ask(person, role)) {
-            let question = Question { person, target, words, at };
+            let question = Question { person, target, words, around, asked_from: around.source };
             let candidate = candidate(snapshot, &people, &question, role);
-            if matches!(candidate.answer, Supposed::Allowed(_)) {
+            if candidate.rule(words).is_some() {
                 ways.push(Way { user: person.name.clone(), candidate });
             }
         }

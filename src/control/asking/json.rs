@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::policy::pattern::{Miss, Part, Wanted};
+use crate::policy::when::ConditionState;
 use crate::policy::{Nearest, Role, Terms, TracedWord, WordsError, explain};
 use crate::service::asking::{Candidate, Supposed};
 use crate::service::quorum::Quorum;
@@ -92,6 +93,15 @@ pub fn quorum_json(quorum: &Quorum) -> Value {
     })
 }
 
+/// The conditions of a role, and how they stand.
+#[must_use]
+pub fn conditions_json(states: &[ConditionState]) -> Value {
+    let each = states.iter().map(|ConditionState { key, condition, holds, state }| {
+        json!({"key": key, "condition": condition, "holds": holds, "state": state})
+    });
+    each.collect()
+}
+
 /// A role's answer; `standing` is `held`, `may-ask` or `not-theirs`.
 #[must_use]
 pub fn candidate_json(line: &Line<'_>, candidate: &Candidate, standing: &str, to_ask: Option<String>) -> Value {
@@ -100,8 +110,9 @@ pub fn candidate_json(line: &Line<'_>, candidate: &Candidate, standing: &str, to
             ("allowed", Some(rule_json(line, &candidate.role, outcome.rule)), Some(&outcome.command), None)
         }
         Supposed::Denied(denial) => {
+            let rule = candidate.rule(line.words).map(|rule| rule_json(line, &candidate.role, rule));
             let nearest = denial.nearest().map(|nearest| nearest_json(line, nearest, Some(&candidate.role)));
-            (denial.word(), None, None, nearest)
+            (denial.word(), rule, None, nearest)
         }
     };
     json!({
@@ -112,6 +123,7 @@ pub fn candidate_json(line: &Line<'_>, candidate: &Candidate, standing: &str, to
         "rule": rule,
         "runs": runs,
         "nearest": nearest,
+        "conditions": conditions_json(&candidate.conditions),
         "approval": candidate.quorum.as_ref().map(quorum_json),
         "to_ask": to_ask,
     })

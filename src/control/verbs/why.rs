@@ -9,11 +9,12 @@ use crate::control::asking::{self, Line};
 use crate::control::console::{Table, json_line};
 use crate::control::outcome::{Answer, Exit, Failure};
 use crate::control::{Caller, show};
-use crate::domain::{Person, RoleName, TargetName, Timestamp, UserName};
+use crate::domain::{Person, RoleName, TargetName, UserName};
 use crate::grant::State;
 use crate::inventory::Target;
-use crate::policy::{Choice, CommandRequest, Decision, Denial, Permit, Words, decide, explain};
-use crate::service::asking::{Candidate, Question, Supposed, candidates};
+use crate::policy::{Choice, CommandRequest, Decision, Denial, Permit, Surroundings, Words, decide, explain};
+use crate::service::asking::{Candidate, Question, candidates};
+use crate::service::conditions::surroundings;
 use crate::service::held::{HeldGrant, held_grants};
 use crate::service::ports::RequestQuery;
 use crate::service::requestable::{Suggestion, line_to_ask, role_allowing, targets_for};
@@ -49,13 +50,15 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
         }
     };
     let line = Line { text, words: &words, files: false };
-    let asked = Asked { caller, person: &person, target, line, now: caller.services.clock.now() };
+    let source = (person.name == caller.person.name).then(|| caller.session.peer.ip());
+    let around = surroundings(caller.services, &person.name, source);
+    let asked = Asked { caller, person: &person, target, line, around };
     let held = held_grants(caller.services, &person.name).await?;
     let choice = Choice::from(role.cloned());
     let decision = {
         let request = CommandRequest { target, words: &words, choice: &choice };
         let held: Vec<_> = held.iter().map(|held| held.as_configured(target, &caller.snapshot)).collect();
-        decide(&request, &held, asked.now)
+        decide(&request, &held, &asked.around)
     };
     match decision {
         Decision::Allow(permit) if json => Ok(Answer::out(json_line(&asked.as_json(Ok(&permit), &held)))),
@@ -80,7 +83,7 @@ struct Asked<'a> {
     person: &'a Person,
     target: &'a TargetName,
     line: Line<'a>,
-    now: Timestamp,
+    around: Surroundings,
 }
 
 /// What somebody could ask for, or what they hold, and its answer if it were all they have.
@@ -97,7 +100,8 @@ impl Asked<'_> {
     fn allowed(&self, permit: &Permit, held: &[HeldGrant]) -> String {
         let mut out = format!("{}\n", explain::allowed(permit).join("\n  "));
         if let Some(held) = held.iter().find(|held| held.grant.role() == permit.role()) {
-            let lines = self.line.allowing(&held.role, permit.rule());
+            let mut lines = self.line.allowing(&held.role, permit.rule());
+            lines.extend(asking::conditions(&held.role.conditions().states(&self.around.of(&held.grant))));
             out.push_str(&lines.iter().map(|line| format!("  {line}\n")).collect::<String>());
         }
         out
@@ -119,10 +123,10 @@ impl Asked<'_> {
         match role_allowing(snapshot, self.person, self.target, self.line.words) {
             Some(suggestion) => {
                 let found = self.candidates().into_iter().find(|one| one.role.name() == &suggestion.role);
-                if let Some(Supposed::Allowed(outcome)) = found.as_ref().map(|one| &one.answer)
-                    && let Some(role) = snapshot.roles.get(&suggestion.role)
+                if let Some((candidate, rule)) = found.as_ref().and_then(|one| Some((one, one.rule(self.line.words)?)))
                 {
-                    let lines = self.line.allowing(role, outcome.rule);
+                    let mut lines = self.line.allowing(&candidate.role, rule);
+                    lines.extend(asking::conditions(&candidate.conditions));
                     out.push_str(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
                 }
                 out.push_str(&way_to(self.caller, self.person, self.target, &suggestion).await?);
@@ -141,7 +145,13 @@ impl Asked<'_> {
     }
 
     fn question<'q>(&'q self, target: &'q Target) -> Question<'q> {
-        Question { person: self.person, target, words: self.line.words, at: self.now }
+        Question {
+            person: self.person,
+            target,
+            words: self.line.words,
+            around: &self.around,
+            asked_from: self.around.source,
+        }
     }
 
     /// What is held here, then what may be asked for.
@@ -158,7 +168,7 @@ impl Asked<'_> {
             rows.push(Row {
                 role: candidate.role.name().clone(),
                 standing: "may ask for",
-                allows: matches!(candidate.answer, Supposed::Allowed(_)),
+                allows: candidate.rule(self.line.words).is_some(),
                 answer,
                 approval: candidate.quorum.as_ref().map(ToString::to_string).unwrap_or_default(),
                 json: asking::candidate_json(&self.line, &candidate, "may-ask", to_ask),
@@ -170,7 +180,7 @@ impl Asked<'_> {
     fn held_row(&self, held: &HeldGrant) -> Row {
         let choice = Choice::Any;
         let request = CommandRequest { target: self.target, words: self.line.words, choice: &choice };
-        let decision = decide(&request, &[held.as_configured(self.target, &self.caller.snapshot)], self.now);
+        let decision = decide(&request, &[held.as_configured(self.target, &self.caller.snapshot)], &self.around);
         let (word, answer, rule, nearest) = match &decision {
             Decision::Allow(permit) => {
                 let rule = asking::rule_json(&self.line, &held.role, permit.rule());
@@ -187,7 +197,7 @@ impl Asked<'_> {
             standing: "held",
             allows: matches!(decision, Decision::Allow(_)),
             answer,
-            approval: format!("{}, {} left", held.grant.id(), show::roughly(self.now.until(until))),
+            approval: format!("{}, {} left", held.grant.id(), show::roughly(self.around.now.until(until))),
             json: json!({
                 "role": held.grant.role().as_str(),
                 "standing": "held",
@@ -197,6 +207,7 @@ impl Asked<'_> {
                 "answer": word,
                 "rule": rule,
                 "nearest": nearest,
+                "conditions": asking::conditions_json(&held.role.conditions().states(&self.around.of(&held.grant))),
             }),
         }
     }

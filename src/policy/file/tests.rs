@@ -106,7 +106,6 @@ fn each_mistake_in_the_rest_is_named() {
         (format!("targets = [\"A b\"]\nrun_as = \"ops\"\n{command}"), "is no target name"),
         (format!("targets = [\"a\"]\nrun_as = \"a b\"\n{command}"), "account name has"),
         (format!("{HEAD}rnu_as = 1\n{command}"), "no key `rnu_as`"),
-        (format!("{HEAD}{command}[when]\nhours = \"x\"\n"), "does not enforce `when` yet"),
         (format!("{HEAD}{command}[[file]]\nget = \"/x\"\n"), "does not enforce `file` yet"),
         (format!("{HEAD}{command}[[forward]]\nto = \"x\"\n"), "does not enforce `forward` yet"),
         (request("approvals = 0"), "nobody may ask"),

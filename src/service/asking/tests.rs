@@ -6,7 +6,10 @@ fn answers(snapshot: &Snapshot, who: &str, target: &str, line: &str) -> Vec<(Str
     let person = snapshot.person(&name(who)).unwrap();
     let target = snapshot.inventory.target(&target.parse().unwrap()).unwrap();
     let words = Words::split(line.as_bytes()).unwrap();
-    let found = candidates(snapshot, &Question { person: &person, target, words: &words, at: NOW });
+    let found = candidates(
+        snapshot,
+        &Question { person: &person, target, words: &words, around: &NOW.into(), asked_from: None },
+    );
     let word = |one: &Candidate| match &one.answer {
         Supposed::Allowed(outcome) => format!("rule {}", outcome.rule),
         Supposed::Denied(denial) => denial.word().to_owned(),
@@ -40,7 +43,7 @@ async fn roles_of_others_are_known_to_who_asks_for_them_alone_and_who_can_names_
     let person = snapshot.person(&name("alice")).unwrap();
     let target = snapshot.inventory.target(&"db-1".parse().unwrap()).unwrap();
     let words = Words::split(b"uptime").unwrap();
-    let question = Question { person: &person, target, words: &words, at: NOW };
+    let question = Question { person: &person, target, words: &words, around: &NOW.into(), asked_from: None };
     assert!(candidates(&snapshot, &question).iter().all(|one| one.role.name().as_str() != "db-look"));
     let others = not_theirs(&snapshot, &question);
     assert_eq!(others.len(), 1);
@@ -49,7 +52,7 @@ async fn roles_of_others_are_known_to_who_asks_for_them_alone_and_who_can_names_
 
     let restart = Words::split(b"systemctl restart nginx").unwrap();
     let web = snapshot.inventory.target(&"web-2".parse().unwrap()).unwrap();
-    let ways: Vec<(String, String)> = who_can(&snapshot, web, &restart, NOW)
+    let ways: Vec<(String, String)> = who_can(&snapshot, web, &restart, &NOW.into())
         .iter()
         .map(|way| (way.candidate.role.name().to_string(), way.user.to_string()))
         .collect();
@@ -63,7 +66,7 @@ async fn roles_of_others_are_known_to_who_asks_for_them_alone_and_who_can_names_
             pair("web-restart", "ann")
         ]
     );
-    assert!(who_can(&snapshot, target, &restart, NOW).is_empty());
+    assert!(who_can(&snapshot, target, &restart, &NOW.into()).is_empty());
 }
 
 #[tokio::test]
@@ -73,7 +76,7 @@ async fn what_is_supposed_to_be_held_together_is_decided_together() {
     let person = snapshot.person(&name("alice")).unwrap();
     let target = snapshot.inventory.target(&"web-1".parse().unwrap()).unwrap();
     let words = Words::split(b"uptime").unwrap();
-    let question = Question { person: &person, target, words: &words, at: NOW };
+    let question = Question { person: &person, target, words: &words, around: &NOW.into(), asked_from: None };
     let make = |called: &str, more: &str| {
         let text = format!(
             "targets = [\"*\"]\nrun_as = \"ops\"\n[request]\neligible = [\"user:alice\"]\napprovals = 0\n[[command]]\nrun = \"/usr/bin/uptime\"\n{more}"
