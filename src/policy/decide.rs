@@ -143,11 +143,7 @@ impl Candidate<'_> {
 /// # Ok(())
 /// # }
 /// ```
-pub fn decide(
-    request: &CommandRequest<'_>,
-    held: &[HeldRole<'_>],
-    surroundings: impl Into<Surroundings>,
-) -> Decision {
+pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], surroundings: impl Into<Surroundings>) -> Decision {
     let surroundings = surroundings.into();
     let now = surroundings.now;
     let candidates = match candidates(request, held, now, |held| conditions(held, &surroundings)) {

@@ -56,11 +56,7 @@ pub enum ActivateError {
 ///
 /// # Errors
 /// [`ActivateError`].
-pub async fn activate(
-    services: &Services,
-    id: &RequestId,
-    source: IpAddr,
-) -> Result<AccessRequest, ActivateError> {
+pub async fn activate(services: &Services, id: &RequestId, source: IpAddr) -> Result<AccessRequest, ActivateError> {
     let begin = |request: &AccessRequest, now| {
         if matches!(request.state, State::Active { .. }) {
             return Ok(None);
@@ -100,11 +96,7 @@ fn terms_now(services: &Services, request: &AccessRequest) -> Option<(Duration, 
 ///
 /// # Errors
 /// [`Unavailable`]: log or store.
-pub async fn activate_approved(
-    services: &Services,
-    user: &UserName,
-    source: IpAddr,
-) -> Result<usize, Unavailable> {
+pub async fn activate_approved(services: &Services, user: &UserName, source: IpAddr) -> Result<usize, Unavailable> {
     let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
     let mut activated = 0_usize;
     for request in matching(services, &query).await? {

@@ -10,8 +10,8 @@ use crate::grant::activation::WrongState;
 use crate::grant::eligibility::{AskError, AskTerms, Wish, admit};
 use crate::grant::{AccessRequest, Filing, State};
 
-use super::conditions::until_open;
 use super::change_request::{ATTEMPTS, Announced, current, matching, take};
+use super::conditions::until_open;
 use super::ports::{OpenLimit, RequestQuery, StoreError};
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Snapshot, Unavailable, UnseenRequest};

@@ -14,8 +14,8 @@ use crate::grant::{AccessRequest, EndReason, State};
 use crate::policy::Role;
 
 use super::approved_roles::approved_role;
-use super::conditions::until_open;
 use super::change_request::{all_open, give, take};
+use super::conditions::until_open;
 use super::ports::RequestQuery;
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Snapshot, Unavailable, UnseenRequest};

@@ -203,7 +203,8 @@ impl Attempt<'_> {
     fn places(&self, permit: &Permit, held: &[HeldRole<'_>]) -> Option<Places> {
         let mut roles: BTreeMap<RoleName, Option<u32>> = BTreeMap::new();
         for held in held.iter().filter(|held| permit.grants().contains(held.grant.id())) {
-            let bounds = std::iter::once(held.approved).chain(held.loaded).filter_map(|role| role.conditions().max_sessions());
+            let bounds =
+                std::iter::once(held.approved).chain(held.loaded).filter_map(|role| role.conditions().max_sessions());
             let known = roles.entry(held.grant.role().clone()).or_default();
             *known = bounds.chain(*known).min();
         }

@@ -88,7 +88,10 @@ mod tests {
         assert_eq!(running.of(&alice), [(role("web"), 1), (role("db"), 1)].into(), "none was taken under db either");
         let second = running.take(&alice, &roles(&[("web", Some(2)), ("db", None)])).expect("there is room");
         assert_eq!(running.of(&alice), [(role("web"), 2), (role("db"), 2)].into());
-        assert!(running.take(&"bob".parse().expect("a name"), &roles(&[("web", Some(1))])).is_some(), "others do not count");
+        assert!(
+            running.take(&"bob".parse().expect("a name"), &roles(&[("web", Some(1))])).is_some(),
+            "others do not count"
+        );
         drop((first, second));
         assert!(running.of(&alice).is_empty() && running.counts().is_empty());
     }

@@ -93,12 +93,7 @@ impl Footing {
     }
 
     /// Whether everything but the store's answers holds.
-    fn stands(
-        &self,
-        services: &Services,
-        requests: &[(&GrantId, AccessRequest)],
-        unmet: UnmetNow,
-    ) -> Result<(), End> {
+    fn stands(&self, services: &Services, requests: &[(&GrantId, AccessRequest)], unmet: UnmetNow) -> Result<(), End> {
         let snapshot = services.snapshot.load_full();
         let now = services.clock.now();
         let mut held = Vec::new();
@@ -140,13 +135,7 @@ impl Footing {
     }
 
     /// Whether the conditions hold that this grant's role has, as approved and as loaded.
-    fn in_its_time(
-        &self,
-        snapshot: &Snapshot,
-        held: &HeldGrant,
-        now: Timestamp,
-        unmet: UnmetNow,
-    ) -> Result<(), End> {
+    fn in_its_time(&self, snapshot: &Snapshot, held: &HeldGrant, now: Timestamp, unmet: UnmetNow) -> Result<(), End> {
         let (source, request_source) = (Some(self.peer), Some(held.grant.source()));
         let circumstances = Circumstances { now, source, request_source, running: None };
         let roles = std::iter::once(&held.role).chain(snapshot.roles.get(held.grant.role()));

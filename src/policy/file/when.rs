@@ -18,8 +18,7 @@ mod hours;
 const MOST: usize = 32;
 /// The most that `max_sessions` may be.
 const MOST_SESSIONS: u64 = 1000;
-const KEYS: [&str; 7] =
-    ["networks", "hours", "not_before", "not_after", "max_sessions", "same_source", "on_lapse"];
+const KEYS: [&str; 7] = ["networks", "hours", "not_before", "not_after", "max_sessions", "same_source", "on_lapse"];
 
 /// What is wrong with a text, where in it (bytes), and what to write instead.
 struct Wrong {
@@ -160,7 +159,8 @@ fn parse_moment(text: &str, key: &str) -> Result<Moment, Wrong> {
         return Ok(moment);
     }
     let whole = 0..text.len();
-    let example = format!("`{key} = \"2027-01-31T18:00:00+01:00\"`, or a whole day: `{key} = \"2027-01-31 Europe/Berlin\"`");
+    let example =
+        format!("`{key} = \"2027-01-31T18:00:00+01:00\"`, or a whole day: `{key} = \"2027-01-31 Europe/Berlin\"`");
     let (date, rest) = text.split_once(' ').unwrap_or((text, ""));
     let day = date.parse::<NaiveDate>().ok().filter(|_| date.len() == 10).ok_or_else(|| {
         let unzoned = text.get(..19).is_some_and(|local| local.contains(['T', ' ']) && local.contains(':'));
@@ -184,7 +184,9 @@ fn zone(name: &str, start: usize) -> Result<Tz, Wrong> {
         let same = known.iter().find(|known| known.eq_ignore_ascii_case(name)).or_else(|| known.iter().find(last));
         let help = match same.copied().or_else(|| nearest(name, &known)) {
             Some(meant) => format!("write `{meant}`"),
-            None => "write a name of the IANA database such as `Europe/Berlin` or `America/New_York`, or `UTC`".to_owned(),
+            None => {
+                "write a name of the IANA database such as `Europe/Berlin` or `America/New_York`, or `UTC`".to_owned()
+            }
         };
         Wrong::new(start..start + name.len(), format!("there is no time zone `{}`", excerpt(name, 60)), help)
     })

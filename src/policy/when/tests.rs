@@ -105,7 +105,11 @@ fn days_and_instants_bound_it() {
         ("not_before = \"2026-11-23T14:00:00+01:00\"", "2026-11-23T12:59:59Z", Err("it is 2026-11-23T12:59:59Z")),
         ("not_after = 2026-11-23", "2026-11-23T23:59:59Z", Ok(Some("2026-11-24T00:00:00Z"))),
         ("not_after = \"2026-11-23 Europe/Berlin\"", NOW, Ok(Some("2026-11-23T23:00:00Z"))),
-        ("not_before = \"2026-11-23 America/New_York\"", "2026-11-23T04:59:59Z", Err("from 2026-11-23 America/New_York on")),
+        (
+            "not_before = \"2026-11-23 America/New_York\"",
+            "2026-11-23T04:59:59Z",
+            Err("from 2026-11-23 America/New_York on"),
+        ),
         ("not_before = \"2026-11-23 America/New_York\"", "2026-11-23T05:00:00Z", Ok(None)),
     ];
     for (when, now, expected) in rows {
@@ -126,7 +130,11 @@ fn a_day_that_a_zone_skipped_or_that_begins_at_one_o_clock_has_a_begin() {
         ("2018-11-04 America/Sao_Paulo", "2018-11-04T03:00:00Z"),
         ("2026-11-01 America/Havana", "2026-11-01T04:00:00Z"),
     ] {
-        assert_eq!(conditions(&format!("not_before = \"{day}\"")).opens(at("2010-01-01T00:00:00Z")), Some(at(begins)), "{day}");
+        assert_eq!(
+            conditions(&format!("not_before = \"{day}\"")).opens(at("2010-01-01T00:00:00Z")),
+            Some(at(begins)),
+            "{day}"
+        );
     }
 }
 

@@ -105,7 +105,9 @@ impl NoGrant {
     #[must_use]
     pub fn helped_by(&self, role: &RoleName) -> bool {
         match &self.what {
-            What::Pending { role: asked, .. } | What::Approved { role: asked } | What::Unmet { role: asked, .. } => asked != role,
+            What::Pending { role: asked, .. } | What::Approved { role: asked } | What::Unmet { role: asked, .. } => {
+                asked != role
+            }
             What::Short { .. } | What::Over { .. } | What::Nothing { .. } => true,
         }
     }

@@ -9,7 +9,8 @@ use crate::policy::when::hours::{Days, weekday};
 use super::Wrong;
 
 const DAYS: &str = "write days as `Mon-Fri` or `Mon,Wed,Sat`; without days it is every day";
-const TIMES: &str = "write hours as `08:00-20:00`; `22:00-06:00` ends on the next day, and `00:00-24:00` is the whole day";
+const TIMES: &str =
+    "write hours as `08:00-20:00`; `22:00-06:00` ends on the next day, and `00:00-24:00` is the whole day";
 const ZONE: &str = "say in which time zone, as `Mon-Fri 08:00-20:00 Europe/Berlin`, or `UTC`";
 
 /// A part of a text, and where it begins there.
