@@ -151,13 +151,27 @@ fn in_words(capability: &Capability) -> String {
     if !conditions.is_empty() {
         field("when", &escape(&conditions.join("; ")));
     }
-    for (number, rule) in (1..).zip(role.rules()) {
+    for (number, rule) in (1..).zip(role.rules()).filter(|(_, rule)| holds(capability, rule)) {
         out.push_str(&rule_in_words(number, rule));
+    }
+    for line in transfers(role) {
+        out.push_str(&format!("  not served by this build: {}\n", escape(&line)));
     }
     out
 }
 
-/// `30m unless they say --for, 1h at most; with a reason, with a ticket like INC-\d+`.
+/// Whether a rule holds on one of the targets that are shown.
+fn holds(capability: &Capability, rule: &Rule) -> bool {
+    rule.targets().is_none() || capability.targets.keys().any(|target| rule.is_for(target))
+}
+
+/// Its `[[file]]` and `[[forward]]`, in words.
+fn transfers(role: &Role) -> Vec<String> {
+    let forwards = role.forwards().iter().map(ToString::to_string);
+    role.files().iter().map(ToString::to_string).chain(forwards).collect()
+}
+
+/// `30m, 1h at most; with a reason; with a ticket like INC-\d+`: how long it lives if they do not say, and what they must give.
 fn time(terms: &RequestTerms) -> String {
     let mut text = for_people(terms.default_duration);
     if terms.default_duration != terms.max_duration {
@@ -180,6 +194,9 @@ fn rule_in_words(number: usize, rule: &Rule) -> String {
     }
     for (name, meaning) in rule.parameters() {
         out.push_str(&format!("            {{{}}}: {}\n", escape(&name), excerpt(&meaning, 200)));
+    }
+    if let Some(targets) = rule.targets() {
+        out.push_str(&format!("            only on {}\n", escape(&targets.to_string())));
     }
     let root = if rule.sudo() { "as root by sudo, " } else { "" };
     out.push_str(&format!("            {root}{}\n", explain::terms(&rule.terms())));
@@ -211,13 +228,15 @@ fn capability_json(capability: &Capability) -> Value {
         "reason_required": terms.map(|terms| terms.reason_required),
         "ticket": terms.and_then(|terms| terms.ticket.as_ref()).map(regex::Regex::as_str),
         "conditions": role.conditions().in_words(),
-        "commands": commands_json(role),
+        "commands": commands_json(capability),
+        "files": role.files().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "forwards": role.forwards().iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
-fn commands_json(role: &Role) -> Vec<Value> {
-    let lines = role.rule_lines();
-    let numbered = (1..).zip(role.rules());
+fn commands_json(capability: &Capability) -> Vec<Value> {
+    let lines = capability.role.rule_lines();
+    let numbered = (1..).zip(capability.role.rules()).filter(|(_, rule)| holds(capability, rule));
     let command = |(number, rule): (usize, &Rule)| {
         let parameters: Vec<Value> =
             rule.parameters().into_iter().map(|(name, meaning)| json!({"name": name, "is": meaning})).collect();
@@ -232,6 +251,7 @@ fn commands_json(role: &Role) -> Vec<Value> {
             "help": rule.help(),
             "parameters": parameters,
             "sudo": rule.sudo(),
+            "targets": rule.targets().map(ToString::to_string),
             "terms": asking::terms_json(&rule.terms()),
             "environment": environment,
         })

@@ -130,7 +130,8 @@ fn timeless(snapshot: &Snapshot, question: &Question<'_>, scenario: &Scenario) -
         Some(named) => named.iter().any(|one| one.name() == role.name()),
         None => snapshot.may_ask(question.person, role),
     };
-    let asks = |role: &&Arc<Role>| role.conditions().asks_for_time() && role.allows(question.words);
+    let asks =
+        |role: &&Arc<Role>| role.conditions().asks_for_time() && role.allows_on(&question.target.name, question.words);
     let here = |role: &&Arc<Role>| snapshot.account_on(role, question.target).is_some();
     let role = snapshot.roles.values().filter(counts).filter(here).find(asks).filter(|_| scenario.at.is_none())?;
     let message = format!("{} allows this at some times only, and the scenario does not say when", role.name());

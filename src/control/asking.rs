@@ -127,7 +127,7 @@ pub fn conditions(states: &[ConditionState]) -> Vec<String> {
 pub fn verdict(candidate: &Candidate, words: &Words) -> String {
     match &candidate.answer {
         Supposed::Allowed(outcome) => format!("allows it by rule {}", outcome.rule),
-        Supposed::Denied(Denial::NoGrant) if candidate.role.allows(words) => {
+        Supposed::Denied(Denial::NoGrant) if candidate.role.allows_on(&candidate.target, words) => {
             "no: it allows the line, but does not reach the target".to_owned()
         }
         Supposed::Denied(Denial::NoGrant) => "no: it neither allows the line nor reaches the target".to_owned(),
@@ -147,6 +147,7 @@ pub fn against(denial: &Denial) -> String {
         }
         Denial::NotInRole { nearest: None } => "none of its rules allows it".to_owned(),
         Denial::Ambiguous { .. } => "several of its rules allow it and would run different things".to_owned(),
+        Denial::OtherTargets { .. } => "the rule that allows it is for other targets of the role".to_owned(),
         Denial::TooLong => "the line would be too long for the target".to_owned(),
         Denial::Unmet { what, .. } => format!("it {}", excerpt(&what.to_string(), 200)),
         Denial::Ineligible { .. } => "it allows it, and is not for them to ask for".to_owned(),

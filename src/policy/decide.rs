@@ -212,11 +212,11 @@ fn conditions(held: &HeldRole<'_>, surroundings: &Surroundings) -> Result<Option
 /// What one held role allows for this line, at least one thing; or why nothing.
 fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
     let role = || held.grant.role().clone();
-    let approved = held.approved.readings(request.words);
+    let approved = held.approved.readings_on(request.target, request.words);
     let Some(loaded) = held.loaded else { return Err(Denial::Narrowed { role: role() }) };
     if approved.is_empty() {
-        let widened = held.eligible && !loaded.readings(request.words).is_empty();
-        return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request.words) });
+        let widened = held.eligible && !loaded.readings_on(request.target, request.words).is_empty();
+        return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request) });
     }
     if !held.eligible {
         return Err(Denial::Ineligible { role: role() });
@@ -224,7 +224,7 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     // The account is fixed by the approval; another one now is a change that was not approved.
     let account = held.account.filter(|now| held.grant.targets().get(request.target) == Some(now));
     let Some(account) = account else { return Err(Denial::Narrowed { role: role() }) };
-    let loaded = loaded.readings(request.words);
+    let loaded = loaded.readings_on(request.target, request.words);
     let mut candidates = Vec::new();
     for reading in approved {
         let both = loaded.iter().filter(|other| other.runs_the_same(&reading));
@@ -234,8 +234,13 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     if candidates.is_empty() { Err(Denial::Narrowed { role: role() }) } else { Ok(candidates) }
 }
 
-fn not_in_role(held: &HeldRole<'_>, words: &Words) -> Denial {
-    let nearest = held.approved.nearest(words).map(|(number, rule, miss)| {
+fn not_in_role(held: &HeldRole<'_>, request: &CommandRequest<'_>) -> Denial {
+    // A rule that allows the line elsewhere says more than one that nearly does here.
+    if let Some(elsewhere) = held.approved.readings(request.words).first() {
+        let targets = elsewhere.rule.targets().map(ToString::to_string).unwrap_or_default();
+        return Denial::OtherTargets { role: held.grant.role().clone(), rule: elsewhere.number, targets };
+    }
+    let nearest = held.approved.nearest(Some(request.target), request.words).map(|(number, rule, miss)| {
         Box::new(Nearest { role: held.grant.role().clone(), rule: number, usage: rule.usage().to_owned(), miss })
     });
     Denial::NotInRole { nearest }

@@ -43,13 +43,31 @@ pub enum Denial {
         /// The rule that came nearest; `None` when the roles have no rules.
         nearest: Option<Box<Nearest>>,
     },
+    /// A rule of what is held here allows it, on other targets.
+    OtherTargets {
+        /// The rule's role.
+        role: RoleName,
+        /// The rule, from 1 in file order.
+        rule: usize,
+        /// The targets it holds on, as the role has them.
+        targets: String,
+    },
     /// The line for the target would be longer than one can be.
     TooLong,
 }
 
 /// Every word of [`Denial::word`].
-pub const DENIALS: [&str; 8] =
-    ["no-grant", "narrowed", "not-eligible", "widened", "condition", "ambiguous", "not-in-role", "too-long"];
+pub const DENIALS: [&str; 9] = [
+    "no-grant",
+    "narrowed",
+    "not-eligible",
+    "widened",
+    "condition",
+    "ambiguous",
+    "other-targets",
+    "not-in-role",
+    "too-long",
+];
 
 impl Denial {
     /// The rule that came nearest, where that is the reason.
@@ -71,6 +89,7 @@ impl Denial {
             Self::Widened { .. } => "widened",
             Self::Unmet { .. } => "condition",
             Self::Ambiguous { .. } => "ambiguous",
+            Self::OtherTargets { .. } => "other-targets",
             Self::NotInRole { .. } => "not-in-role",
             Self::TooLong => "too-long",
         }
@@ -97,6 +116,7 @@ pub(super) fn most_telling(refusals: Vec<Denial>) -> Denial {
         Denial::Widened { .. } => (3, 0),
         Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),
+        Denial::OtherTargets { .. } => (1, usize::MAX),
         Denial::NoGrant | Denial::Ambiguous { .. } | Denial::TooLong => (0, 0),
     };
     // The first of equals, so that the answer does not depend on how many there are.

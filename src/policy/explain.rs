@@ -42,6 +42,10 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("  {}", place(&nearest.miss)),
             format!("  allowed there: {}", wanted_there(&nearest.miss)),
         ],
+        Denial::OtherTargets { role, rule, targets } => vec![
+            format!("no role that you hold on {target} allows this there"),
+            format!("  rule {rule} of {role} allows it on {} alone", excerpt(targets, EXCERPT)),
+        ],
         Denial::TooLong => vec!["the line would be too long for the target; shorten it".to_owned()],
     }
 }

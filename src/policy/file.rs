@@ -14,10 +14,16 @@ use super::words::Words;
 mod command;
 mod environment;
 mod lint;
+mod parameter;
 mod reader;
 mod request;
+mod shared;
+mod transfer;
 mod when;
 
+pub use shared::SharedParameters;
+
+use parameter::Definitions;
 use reader::{Fields, Reader, Text};
 
 /// Most `[[command]]` of a role.
@@ -34,8 +40,22 @@ impl Role {
     /// # Errors
     /// The findings, the first in the file first, at most [`MOST_FINDINGS`]; at least one of them is an error.
     pub fn parse(name: RoleName, file: &str, text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        Self::parse_sharing(name, file, text, &SharedParameters::default())
+    }
+
+    /// As [`Self::parse`], after what the role uses of `shared` was added to the end of its text.
+    ///
+    /// # Errors
+    /// As for [`Self::parse`].
+    pub fn parse_sharing(
+        name: RoleName,
+        file: &str,
+        text: &str,
+        shared: &SharedParameters,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let text = &shared.complete(text);
         let mut reader = Reader::new(file, text);
-        let role = read(name, text, &mut reader);
+        let role = read(name, text, shared, &mut reader);
         let mut found = reader.into_findings();
         found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
         match role {
@@ -52,7 +72,7 @@ impl Role {
 }
 
 /// The role, if enough of it could be read to make one; whatever else is wrong is in `reader`.
-fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
+fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Reader) -> Option<Role> {
     if u64::try_from(text.len()).is_ok_and(|length| length > limits::CONFIG_FILE) {
         reader.error(None, format!("a role file has at most {} bytes", limits::CONFIG_FILE));
         return None;
@@ -63,15 +83,19 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
         return None;
     }
-    let known = ["description", "targets", "run_as", "request", "when", "command", "examples"];
-    let later = ["file", "forward"];
-    let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
+    let known =
+        ["description", "targets", "run_as", "request", "when", "parameters", "command", "file", "forward", "examples"];
+    let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &[]);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
     let when = fields.value("when").map(|value| when::read(reader, value));
-    let rules = rules(reader, &fields);
+    let parameters = fields.value("parameters").and_then(|value| reader.table(value, "`[parameters]`"));
+    let mut definitions = Definitions::read(reader, parameters, shared.names());
+    let rules = rules(reader, &fields, &mut definitions);
+    definitions.unused(reader);
+    let (files, forwards) = (transfer::files(reader, &fields), transfer::forwards(reader, &fields));
     let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
     let request = match request {
         Some(read) => Some(read?),
@@ -81,7 +105,19 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         Some(read) => read?,
         None => super::when::Conditions::default(),
     };
-    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, when, rules: rules? };
+    let role = Role {
+        name,
+        text,
+        digest,
+        description,
+        targets,
+        run_as: run_as?,
+        request,
+        when,
+        rules: rules?,
+        files: files?,
+        forwards: forwards?,
+    };
     examples(reader, &fields, &role);
     Some(role)
 }
@@ -108,7 +144,7 @@ fn run_as(reader: &mut Reader, fields: &Fields<'_>) -> Option<AccountName> {
 }
 
 /// The rules; `None` if one of them could not be read.
-fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
+fn rules(reader: &mut Reader, fields: &Fields<'_>, definitions: &mut Definitions<'_>) -> Option<Vec<Rule>> {
     let Some(value) = fields.value("command") else {
         reader.error(None, "a role has at least one `[[command]]`");
         return None;
@@ -122,7 +158,7 @@ fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
         reader.error(fields.span_of("command"), format!("a role has at most {MOST_RULES} commands"));
         return None;
     }
-    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table)).collect();
+    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table, definitions)).collect();
     rules.into_iter().collect()
 }
 
@@ -155,7 +191,7 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
 fn outcome(role: &Role, line: &str) -> Result<bool, String> {
     let words = Words::split(line.as_bytes()).map_err(|error| error.to_string())?;
     let readings = role.readings(&words);
-    match (readings.first(), role.nearest(&words)) {
+    match (readings.first(), role.nearest(None, &words)) {
         (Some(first), _) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
         (None, Some((_, rule, miss))) => Err(super::explain::miss(rule, &miss)),
         (None, None) => Err("no rule allows it".to_owned()),

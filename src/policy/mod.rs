@@ -16,6 +16,7 @@ pub mod role;
 pub mod selector;
 pub mod sudoers;
 pub mod trace;
+pub mod transfer;
 pub mod when;
 pub mod words;
 

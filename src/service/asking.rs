@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use crate::domain::{AccountName, Person, RequestId, RoleName, UserName, Window};
+use crate::domain::{AccountName, Person, RequestId, RoleName, TargetName, UserName, Window};
 use crate::grant::{AccessRequest, ActiveGrant, Scope, State};
 use crate::identity::User;
 use crate::inventory::Target;
@@ -63,6 +63,8 @@ pub struct Outcome {
 pub struct Candidate {
     /// The role.
     pub role: Arc<Role>,
+    /// The target that was asked about.
+    pub target: TargetName,
     /// The account that it means on the target; `None` if it does not reach it.
     pub account: Option<AccountName>,
     /// Who would approve; `None` if the person may not ask for it.
@@ -79,7 +81,7 @@ impl Candidate {
     pub fn rule(&self, words: &Words) -> Option<usize> {
         match &self.answer {
             Supposed::Allowed(outcome) => Some(outcome.rule),
-            Supposed::Denied(Denial::Unmet { .. }) => self.role.first_allowing(words),
+            Supposed::Denied(Denial::Unmet { .. }) => self.role.first_allowing(&self.target, words),
             Supposed::Denied(_) => None,
         }
     }
@@ -161,7 +163,7 @@ pub fn candidates(snapshot: &Snapshot, question: &Question<'_>) -> Vec<Candidate
 #[must_use]
 pub fn not_theirs(snapshot: &Snapshot, question: &Question<'_>) -> Vec<Candidate> {
     let others = snapshot.roles.values().filter(|role| !snapshot.may_ask(question.person, role));
-    let allowing = others.filter(|role| role.allows(question.words));
+    let allowing = others.filter(|role| role.allows_on(&question.target.name, question.words));
     allowing.map(|role| candidate(snapshot, &[], question, role)).collect()
 }
 
@@ -169,6 +171,7 @@ fn candidate(snapshot: &Snapshot, people: &[Person], question: &Question<'_>, ro
     let asks = role.request().filter(|_| snapshot.may_ask(question.person, role));
     Candidate {
         role: Arc::clone(role),
+        target: question.target.name.clone(),
         account: snapshot.account_on(role, question.target).cloned(),
         quorum: asks.map(|terms| Quorum::of(people, &question.person.name, terms)),
         answer: suppose(snapshot, question, &[role]),
@@ -203,7 +206,7 @@ pub fn who_can(snapshot: &Snapshot, target: &Target, words: &Words, around: &Sur
     let people = people(snapshot);
     let reaching = snapshot.roles.values().filter(|role| snapshot.account_on(role, target).is_some());
     let mut ways = Vec::new();
-    for role in reaching.filter(|role| role.allows(words)) {
+    for role in reaching.filter(|role| role.allows_on(&target.name, words)) {
         for person in people.iter().filter(|person| snapshot.may_ask(person, role)) {
             let question = Question { person, target, words, around, asked_from: around.source };
             let candidate = candidate(snapshot, &people, &question, role);

@@ -45,7 +45,12 @@ fn word_json(word: &TracedWord) -> Value {
 /// The terms of a rule.
 #[must_use]
 pub fn terms_json(terms: &Terms) -> Value {
-    json!({"stdin": terms.stdin, "timeout_seconds": terms.timeout.as_secs(), "max_output": terms.max_output})
+    json!({
+        "stdin": terms.stdin,
+        "timeout_seconds": terms.timeout.as_secs(),
+        "max_output": terms.max_output,
+        "max_stdin": (terms.stdin && terms.max_stdin < u64::MAX).then_some(terms.max_stdin),
+    })
 }
 
 /// The rule that came nearest, and how the line missed it.

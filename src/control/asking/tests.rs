@@ -16,7 +16,7 @@ fn role() -> Role {
 fn nearest_of(role: &Role, text: &str) -> Vec<String> {
     let words = Words::split(text.as_bytes()).unwrap();
     let line = Line { text, words: &words, files: true };
-    let (rule, _, miss) = role.nearest(&words).unwrap();
+    let (rule, _, miss) = role.nearest(None, &words).unwrap();
     let nearest = Nearest { role: role.name().clone(), rule, usage: role.rules()[0].usage().to_owned(), miss };
     line.nearest(&nearest, Some(role))
 }
