@@ -27,7 +27,7 @@ fn the_caret_covers_the_word_as_it_was_typed_quotes_included() {
     let rows = [
         ("grep -F -e 'a b' /etc/shadow", "  grep -F -e 'a b' /etc/shadow", "                   ^^^^^^^^^^^"),
         ("grep -F -e '@a b'   /var/log/x", "  grep -F -e '@a b'   /var/log/x", "             ^^^^^^"),
-        ("grep -F -e 'a b'", "  grep -F -e 'a b'", "                  ^"),
+        ("grep -F -e 'a b'", "  grep -F -e 'a b'", "                   ^"),
     ];
     for (text, above, below) in rows {
         let lines = nearest_of(&role, text);
