@@ -202,7 +202,7 @@ impl Report<'_> {
     fn as_json(&self, allowed: bool) -> Value {
         let target = &self.question.target.name;
         let theirs = self.theirs.iter().map(|one| {
-            asking::candidate_json(&self.line, one, "may-ask", line_to_ask(self.snapshot, &one.role, target))
+            asking::candidate_json(&self.line, one, "may-ask", line_to_ask(self.snapshot, &one.role, target).as_deref())
         });
         let others = self.others.iter().map(|one| asking::candidate_json(&self.line, one, "not-theirs", None));
         json!({

@@ -109,7 +109,7 @@ pub fn conditions_json(states: &[ConditionState]) -> Value {
 
 /// A role's answer; `standing` is `held`, `may-ask` or `not-theirs`.
 #[must_use]
-pub fn candidate_json(line: &Line<'_>, candidate: &Candidate, standing: &str, to_ask: Option<String>) -> Value {
+pub fn candidate_json(line: &Line<'_>, candidate: &Candidate, standing: &str, to_ask: Option<&str>) -> Value {
     let (answer, rule, runs, nearest) = match &candidate.answer {
         Supposed::Allowed(outcome) => {
             ("allowed", Some(rule_json(line, &candidate.role, outcome.rule)), Some(&outcome.command), None)

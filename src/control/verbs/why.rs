@@ -171,7 +171,7 @@ impl Asked<'_> {
                 allows: candidate.rule(self.line.words).is_some(),
                 answer,
                 approval: candidate.quorum.as_ref().map(ToString::to_string).unwrap_or_default(),
-                json: asking::candidate_json(&self.line, &candidate, "may-ask", to_ask),
+                json: asking::candidate_json(&self.line, &candidate, "may-ask", to_ask.as_deref()),
             });
         }
         rows
