@@ -21,6 +21,7 @@ pub mod paths;
 mod private_keys;
 mod restart;
 mod roles;
+pub mod scenarios;
 mod settings;
 pub mod shipped;
 mod source;

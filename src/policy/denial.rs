@@ -56,6 +56,46 @@ pub enum Denial {
     TooLong,
 }
 
+/// Every word of [`Denial::word`].
+pub const DENIALS: [&str; 9] = [
+    "no-grant",
+    "narrowed",
+    "not-eligible",
+    "widened",
+    "condition",
+    "ambiguous",
+    "other-targets",
+    "not-in-role",
+    "too-long",
+];
+
+impl Denial {
+    /// The rule that came nearest, where that is the reason.
+    #[must_use]
+    pub fn nearest(&self) -> Option<&Nearest> {
+        match self {
+            Self::NotInRole { nearest } => nearest.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Its kind in a word, for JSON and for tests of a policy.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NoGrant => "no-grant",
+            Self::Narrowed { .. } => "narrowed",
+            Self::Ineligible { .. } => "not-eligible",
+            Self::Widened { .. } => "widened",
+            Self::Unmet { .. } => "condition",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::OtherTargets { .. } => "other-targets",
+            Self::NotInRole { .. } => "not-in-role",
+            Self::TooLong => "too-long",
+        }
+    }
+}
+
 /// The rule that came nearest to allowing a line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Nearest {

@@ -85,8 +85,7 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
     }
     let known =
         ["description", "targets", "run_as", "request", "when", "parameters", "command", "file", "forward", "examples"];
-    let later: [&str; 0] = [];
-    let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
+    let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &[]);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);

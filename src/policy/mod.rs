@@ -24,7 +24,7 @@ pub mod words;
 
 pub use compare::{Change, Direction};
 pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};
-pub use denial::{Denial, Nearest};
+pub use denial::{DENIALS, Denial, Nearest};
 pub use permit::{Permit, Terms};
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;

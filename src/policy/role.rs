@@ -298,7 +298,8 @@ impl Role {
 
     /// The rule that came nearest to allowing `words`, from 1 in file order, and how they missed it; `None` when a rule allows
     /// them or there is none. With a target only the rules that hold there count.
-    pub(super) fn nearest(&self, target: Option<&TargetName>, words: &Words) -> Option<(usize, &Rule, Miss)> {
+    #[must_use]
+    pub fn nearest(&self, target: Option<&TargetName>, words: &Words) -> Option<(usize, &Rule, Miss)> {
         let mut best: Option<(usize, &Rule, Miss)> = None;
         let holds = |rule: &&Rule| target.is_none_or(|target| rule.is_for(target));
         for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| holds(rule)) {

@@ -235,6 +235,12 @@ impl Conditions {
         self.all().next().is_none()
     }
 
+    /// Whether one of them asks what time it is.
+    #[must_use]
+    pub fn asks_for_time(&self) -> bool {
+        self.not_before.is_some() || self.not_after.is_some() || !self.hours.is_empty()
+    }
+
     /// What happens to a command that runs when one of them stops holding.
     #[must_use]
     pub fn on_lapse(&self) -> OnLapse {

@@ -14,6 +14,8 @@ use crate::domain::Clock;
 
 pub mod activate_grant;
 pub mod approved_roles;
+pub mod asking;
+pub mod capability;
 pub mod certify;
 mod change_request;
 pub mod compare;
@@ -26,6 +28,7 @@ pub mod owed;
 pub mod ports;
 pub mod prepare;
 mod pump;
+pub mod quorum;
 pub mod request_access;
 pub mod requestable;
 pub mod review_request;

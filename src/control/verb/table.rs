@@ -139,9 +139,14 @@ pub const VERBS: &[Verb] = &[
         name: Name::Why,
         who: Who::Anyone,
         arguments: &[needed("TARGET", Kind::Place), needed("COMMAND", Kind::Verbatim)],
-        options: &[Opt { reviewer: true, ..opt("user", Kind::User, "USER", "ask for somebody else; before TARGET") }],
+        options: &[
+            Opt { help: "print one JSON document instead; before TARGET", ..JSON },
+            Opt { reviewer: true, ..opt("user", Kind::User, "USER", "ask for somebody else; before TARGET") },
+        ],
         summary: "whether a command would be allowed, and why; runs nothing",
         help: "Everything after TARGET is the command, untouched: why web-1 systemctl restart nginx\n\
+               It says what each word is in the rule that allows it, or which word a rule wants otherwise,\n\
+               what each of your roles says, who could approve, and the request to type.\n\
                Exit code 0: it would run; 1: it would be denied.",
     },
     Verb {
