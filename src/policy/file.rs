@@ -14,10 +14,14 @@ use super::words::Words;
 mod command;
 mod environment;
 mod lint;
+mod patterns;
 mod reader;
 mod request;
+mod syntax;
 
+pub use patterns::Patterns;
 use reader::{Fields, Reader, Text};
+pub use syntax::{SyntaxProblem, syntax_problems};
 
 /// Most `[[command]]` of a role.
 const MOST_RULES: usize = 200;
@@ -27,13 +31,29 @@ pub const MOST_ENTRIES: usize = 500;
 /// Most findings that are handed on; nobody reads more, and a file of rubbish has one a line.
 pub const MOST_FINDINGS: usize = 100;
 
+/// Most expressions (`pattern`, `ticket`) of a role: each may take milliseconds and some hundred KiB.
+const MOST_EXPRESSIONS: usize = 500;
+
 impl Role {
     /// Reads the role `name` from `text`; `file` is how the operator names the file. With the role come warnings.
     ///
     /// # Errors
     /// The findings, the first in the file first, at most [`MOST_FINDINGS`]; at least one of them is an error.
     pub fn parse(name: RoleName, file: &str, text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let mut reader = Reader::new(file, text);
+        Self::parse_sharing(name, file, text, &Patterns::default())
+    }
+
+    /// As [`Self::parse`], of a role that is read with others, which share `patterns`.
+    ///
+    /// # Errors
+    /// As of [`Self::parse`].
+    pub fn parse_sharing(
+        name: RoleName,
+        file: &str,
+        text: &str,
+        patterns: &Patterns,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let mut reader = Reader::new(file, text, patterns);
         let role = read(name, text, &mut reader);
         let mut found = reader.into_findings();
         found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
@@ -59,7 +79,7 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
     let (document, errors) = toml::de::DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What follows a syntax error may have been misread, so nothing more is said about it.
-        errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
+        syntax_problems(text, &errors, MOST_FINDINGS).into_iter().for_each(|problem| reader.syntax(problem));
         return None;
     }
     let known = ["description", "targets", "run_as", "request", "command", "examples"];

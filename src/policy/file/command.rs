@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::policy::parameter::{Kind, LONGEST_VALUE, Parameter, PathPattern, ValuePattern};
+use crate::policy::parameter::{Kind, LONGEST_VALUE, Parameter, PathPattern};
 use crate::policy::pattern::Pattern;
 use crate::policy::pattern::matching::base_name;
 use crate::policy::role::{Alias, Rule};
@@ -229,7 +229,7 @@ fn one_of(reader: &mut Reader, value: &Value<'_>, dash: bool, unicode: bool) -> 
 
 fn expression(reader: &mut Reader, value: &Value<'_>, unicode: bool) -> Option<Kind> {
     let text = reader.plain(value, "pattern", 1000)?;
-    match ValuePattern::new(&text.value, unicode) {
+    match reader.expressions().and_then(|patterns| patterns.value(&text.value, unicode)) {
         Ok(pattern) => Some(Kind::Pattern(pattern)),
         Err(error) => {
             reader.error(text.span, format!("`pattern`: {error}"));
