@@ -102,3 +102,32 @@ pub(super) const CODES: &[&str] = &[
     "set/file-ignored",
     "set/no-role",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    /// Each code of a warning of ours has a row in the document, each row a code, and the code is given somewhere.
+    #[test]
+    fn every_code_is_documented() {
+        let document = include_str!("../../docs/checking.md");
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let rows: BTreeSet<&str> = rows.map(|(code, _)| code).filter(|code| code.contains('/')).collect();
+        assert_eq!(rows, super::CODES.iter().copied().collect());
+        let sources = [
+            include_str!("consistency/people.rs"),
+            include_str!("consistency/reach.rs"),
+            include_str!("roles.rs"),
+            include_str!("targets.rs"),
+            include_str!("users.rs"),
+        ]
+        .concat();
+        for code in super::CODES {
+            assert!(sources.contains(&format!("code(\"{code}\")")), "{code} is never given");
+        }
+        let given = sources.split(".code(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        assert!(
+            given.clone().count() >= super::CODES.len() && given.into_iter().all(|code| super::CODES.contains(&code))
+        );
+    }
+}

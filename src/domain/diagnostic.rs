@@ -168,7 +168,10 @@ impl fmt::Display for Diagnostic {
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help.as_ref()));
         }
-        f.write_str(&Renderer::plain().render(&[group]))
+        // The renderer takes the text for one of a second file without a name, and says so in a line of its own.
+        let rendered = Renderer::plain().render(&[group]);
+        let lines: Vec<&str> = rendered.lines().filter(|line| line.trim() != ":::").collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 
