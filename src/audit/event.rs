@@ -210,6 +210,8 @@ pub enum What {
     },
     /// A command was allowed. On disk before anything authenticates to a target.
     CommandAllowed(AllowedCommand),
+    /// As `CommandAllowed`, where no rule allowed it and an observe grant did. Its `rule` is 0.
+    Observed(AllowedCommand),
     /// A command was denied.
     CommandDenied {
         /// The command.
@@ -266,6 +268,7 @@ impl What {
             Self::CertificateIssued { .. } => "certificate-issued",
             Self::TargetConnectionUnused { .. } => "target-connection-unused",
             Self::CommandAllowed(_) => "command-allowed",
+            Self::Observed(_) => "observed",
             Self::CommandDenied { .. } => "command-denied",
             Self::CommandFailed { .. } => "command-failed",
             Self::CommandFinished(_) => "command-finished",
@@ -311,7 +314,7 @@ impl What {
     #[must_use]
     pub fn grants(&self) -> &[GrantId] {
         match self {
-            Self::CommandAllowed(allowed) => &allowed.grants,
+            Self::CommandAllowed(allowed) | Self::Observed(allowed) => &allowed.grants,
             Self::CertificateIssued { grants, .. } => grants,
             _ => &[],
         }
@@ -323,7 +326,7 @@ impl What {
 pub struct AllowedCommand {
     /// The command.
     pub command: CommandId,
-    /// The role and its rule, from 1.
+    /// The role and its rule, from 1; 0 where an observe grant allowed it.
     pub role: RoleName,
     /// See `role`.
     pub rule: usize,

@@ -97,7 +97,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// `1 GiB`, `64 KiB`, `1000 bytes`.
-fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     let unit = [("GiB", 30), ("MiB", 20), ("KiB", 10)]
         .into_iter()
         .find(|(_, bits)| number >= 1 << bits && number.trailing_zeros() >= *bits);

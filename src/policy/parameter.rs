@@ -8,6 +8,7 @@ use std::fmt;
 use crate::domain::text::{excerpt, is_printable};
 
 mod glob;
+mod within;
 
 pub(super) use glob::matches_glob;
 pub use glob::{PathPattern, PathPatternError};

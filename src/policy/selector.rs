@@ -42,6 +42,18 @@ impl TargetSelector {
         })
     }
 
+    /// The entries as they are written.
+    pub(super) fn entries(&self) -> Vec<String> {
+        let written = |entry: &Entry| match entry {
+            Entry::Name(name) => name.clone(),
+            Entry::Labels(all) => {
+                let all: Vec<String> = all.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                format!("label:{}", all.join(","))
+            }
+        };
+        self.any_of.iter().map(written).collect()
+    }
+
     /// Adds one entry of the list.
     pub(super) fn push(&mut self, entry: &str) -> Result<(), SelectorError> {
         self.any_of.push(entry.parse()?);

@@ -95,7 +95,8 @@ fn sentence(what: &What) -> Vec<String> {
             format!("key {key}"),
         ],
         What::TargetConnectionUnused { reason } => vec!["nobody logged in on it".to_owned(), reason.clone()],
-        What::CommandAllowed(allowed) => command_allowed(allowed),
+        What::CommandAllowed(allowed) => command_allowed(allowed, &format!("{}:{}", allowed.role, allowed.rule)),
+        What::Observed(allowed) => command_allowed(allowed, &format!("{}, which observes,", allowed.role)),
         What::CommandDenied { command: _, line, reason } => vec![line.clone(), format!("because {reason}")],
         What::CommandFailed { command, reason } => vec![format!("{command} did not run: {reason}")],
         What::CommandFinished(finished) => command_finished(finished),
@@ -106,11 +107,12 @@ fn sentence(what: &What) -> Vec<String> {
     }
 }
 
-fn command_allowed(allowed: &AllowedCommand) -> Vec<String> {
-    let AllowedCommand { command, role, rule, grants, certificate, presented, account, typed, .. } = allowed;
+/// `by` what it was allowed.
+fn command_allowed(allowed: &AllowedCommand, by: &str) -> Vec<String> {
+    let AllowedCommand { command, grants, certificate, presented, account, typed, .. } = allowed;
     let how = if *presented { "presented" } else { "on file" };
     let several = if grants.len() > 1 { format!(", under {}", listed(grants)) } else { String::new() };
-    vec![typed.clone(), format!("{command} by {role}:{rule} as {account}, certificate {certificate} ({how}){several}")]
+    vec![typed.clone(), format!("{command} by {by} as {account}, certificate {certificate} ({how}){several}")]
 }
 
 fn command_finished(finished: &FinishedCommand) -> Vec<String> {
