@@ -73,7 +73,7 @@ fn check_key(path: &Path, public: &Path, name: &str, out: &mut Vec<Diagnostic>) 
     let text = match source::read_secret(path, &format!("keys/{name}")) {
         Ok(text) => text,
         Err(finding) => {
-            out.push(finding);
+            out.push(*finding);
             return None;
         }
     };
@@ -107,7 +107,7 @@ fn check_key(path: &Path, public: &Path, name: &str, out: &mut Vec<Diagnostic>) 
 fn compare(path: &Path, name: &str, key: &PublicKey, out: &mut Vec<Diagnostic>) {
     let file = match source::read(path, &format!("certs/{name}.pub"), Trust::Host) {
         Ok(file) => file,
-        Err(finding) => return out.push(finding),
+        Err(finding) => return out.push(*finding),
     };
     let same = PublicKey::from_openssh(file.text.trim()).is_ok_and(|public| public.key_data() == key.key_data());
     if !same {

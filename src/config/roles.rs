@@ -62,7 +62,7 @@ pub(super) fn read(dir: &Path, trust: Trust, out: &mut Vec<Diagnostic>) -> Read 
 pub(super) fn read_alone(path: &Path, name: &str) -> Parsed {
     match source::read(path, name, Trust::Copy) {
         Ok(file) => parse(&file, &Patterns::default()),
-        Err(finding) => (None, vec![finding]),
+        Err(finding) => (None, vec![*finding]),
     }
 }
 
@@ -105,7 +105,7 @@ fn read_files(dir: &Path, names: &[String], trust: Trust, out: &mut Vec<Diagnost
                 bytes += file.text.len();
                 files.push(file);
             }
-            Err(finding) => out.push(finding),
+            Err(finding) => out.push(*finding),
         }
     }
     (files, false)

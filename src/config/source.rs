@@ -58,7 +58,7 @@ impl Source {
     /// Reads `path`; if that fails the finding goes to `out`.
     pub(super) fn read_or_note(path: &Path, name: &str, trust: Trust, out: &mut Vec<Diagnostic>) -> Self {
         read(path, name, trust).unwrap_or_else(|finding| {
-            out.push(finding);
+            out.push(*finding);
             Self::unread(name)
         })
     }
@@ -95,14 +95,14 @@ impl Source {
 ///
 /// # Errors
 /// One finding that says what is wrong with the file as a whole.
-pub(super) fn read(path: &Path, name: &str, trust: Trust) -> Result<Source, Diagnostic> {
+pub(super) fn read(path: &Path, name: &str, trust: Trust) -> Result<Source, Box<Diagnostic>> {
     let unread = Source::unread(name);
     let (bytes, stamp) = read_bytes(path, &unread, trust)?;
     match encoding::text_of(bytes) {
         Ok(text) => {
             Ok(Source { name: unread.name, text: Arc::from(text), was_read: true, stamp: Some((path.into(), stamp)) })
         }
-        Err(problem) => Err(problem.finding(&unread.name)),
+        Err(problem) => Err(Box::new(problem.finding(&unread.name))),
     }
 }
 
@@ -110,25 +110,25 @@ pub(super) fn read(path: &Path, name: &str, trust: Trust) -> Result<Source, Diag
 ///
 /// # Errors
 /// As of [`read`], without the place.
-pub(super) fn read_secret(path: &Path, name: &str) -> Result<Arc<str>, Diagnostic> {
+pub(super) fn read_secret(path: &Path, name: &str) -> Result<Arc<str>, Box<Diagnostic>> {
     let unread = Source::unread(name);
     let (bytes, _) = read_bytes(path, &unread, Trust::Host)?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Arc::from(text)),
-        Err(_) => Err(unread.error("this file is not UTF-8")),
+        Err(_) => Err(Box::new(unread.error("this file is not UTF-8"))),
     }
 }
 
-fn read_bytes(path: &Path, source: &Source, trust: Trust) -> Result<(Vec<u8>, Stamp), Diagnostic> {
+fn read_bytes(path: &Path, source: &Source, trust: Trust) -> Result<(Vec<u8>, Stamp), Box<Diagnostic>> {
     // Looked at before it is opened: to open a device or a socket is to use it.
     let found = path.metadata().map_err(|error| cannot_read(path, source, &error))?;
     regular(&found, source)?;
     let (mut file, metadata) = open(path).map_err(|error| cannot_read(path, source, &error))?;
     regular(&metadata, source)?;
-    if trust == Trust::Host {
-        if let Some(finding) = written_by_others(path, &metadata, source).or_else(|| leads_astray(path, source)) {
-            return Err(finding);
-        }
+    if trust == Trust::Host
+        && let Some(finding) = written_by_others(path, &metadata, source).or_else(|| leads_astray(path, source))
+    {
+        return Err(Box::new(finding));
     }
     if metadata.len() > limits::CONFIG_FILE {
         return Err(too_long(source));
@@ -147,7 +147,7 @@ fn open(path: &Path) -> io::Result<(File, Metadata)> {
     Ok((file, metadata))
 }
 
-fn regular(metadata: &Metadata, source: &Source) -> Result<(), Diagnostic> {
+fn regular(metadata: &Metadata, source: &Source) -> Result<(), Box<Diagnostic>> {
     let kind = metadata.file_type();
     let what = match kind {
         _ if kind.is_file() => return Ok(()),
@@ -157,7 +157,7 @@ fn regular(metadata: &Metadata, source: &Source) -> Result<(), Diagnostic> {
         _ => "a device",
     };
     let message = format!("this is {what}, not a regular file");
-    Err(source.error(message).help("put a plain file, or a link to one, here"))
+    Err(Box::new(source.error(message).help("put a plain file, or a link to one, here")))
 }
 
 /// A link is as good as the directory that it leads to: who may write there decides what we read.
@@ -178,14 +178,14 @@ fn leads_astray(path: &Path, source: &Source) -> Option<Diagnostic> {
     Some(finding)
 }
 
-fn too_long(source: &Source) -> Diagnostic {
+fn too_long(source: &Source) -> Box<Diagnostic> {
     let message = format!("this file is longer than {} KiB", limits::CONFIG_FILE / 1024);
-    source.error(message).help("split it: a role is one file, and users and targets belong in groups and labels")
+    Box::new(source.error(message).help("split it, or take comments out"))
 }
 
-fn cannot_read(path: &Path, source: &Source, error: &io::Error) -> Diagnostic {
+fn cannot_read(path: &Path, source: &Source, error: &io::Error) -> Box<Diagnostic> {
     let finding = source.error(format!("this file cannot be read: {error}"));
-    match error.kind() {
+    Box::new(match error.kind() {
         io::ErrorKind::NotFound => match path.read_link() {
             Ok(end) => {
                 let shown = crate::domain::text::escape(&end.to_string_lossy()).into_owned();
@@ -199,7 +199,7 @@ fn cannot_read(path: &Path, source: &Source, error: &io::Error) -> Diagnostic {
             source.error("this file cannot be read: the link leads in a circle").help("mend the link, or take it away")
         }
         _ => finding,
-    }
+    })
 }
 
 /// What is wrong with the owner or the mode of something only the operator may change, if anything is.

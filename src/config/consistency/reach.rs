@@ -61,7 +61,7 @@ pub(super) fn check(files: &Files<'_>, roles: &[Written<'_>], people: &mut Peopl
         if files.users.1.whole
             && let Some(terms) = role.request()
         {
-            out.extend(accounts.shared(role, places, reach, people.members(&terms.eligible)));
+            out.extend(accounts.shared(role, places, reach, &people.members(&terms.eligible)));
         }
     }
     if files.roles.whole && read.whole && !roles.is_empty() {
@@ -134,9 +134,9 @@ impl<'a> Accounts<'a> {
         role: &'a Role,
         places: &Places<'_>,
         reach: &Rc<Reach>,
-        askers: Members,
+        askers: &Members,
     ) -> Option<Diagnostic> {
-        let key = (Rc::as_ptr(reach), Rc::as_ptr(&askers));
+        let key = (Rc::as_ptr(reach), Rc::as_ptr(askers));
         if askers.is_empty() || self.seen.insert(key, ()).is_some() {
             return None;
         }
@@ -147,11 +147,11 @@ impl<'a> Accounts<'a> {
                 continue;
             };
             let holders = self.holders.entry((number, account)).or_default();
-            if let Some((other, _)) = holders.iter().find(|(_, others)| !Rc::ptr_eq(others, &askers)) {
+            if let Some((other, _)) = holders.iter().find(|(_, others)| !Rc::ptr_eq(others, askers)) {
                 shared.insert(number, other);
             }
-            if holders.len() < 2 && holders.iter().all(|(_, others)| !Rc::ptr_eq(others, &askers)) {
-                holders.push((role, Rc::clone(&askers)));
+            if holders.len() < 2 && holders.iter().all(|(_, others)| !Rc::ptr_eq(others, askers)) {
+                holders.push((role, Rc::clone(askers)));
             }
         }
         let (&first, other) = shared.first_key_value()?;
