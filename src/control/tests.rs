@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 
+mod conditions;
 mod world;
 
 use world::{Screen, World};

@@ -14,6 +14,7 @@ use crate::domain::{AccountName, Person, Subject, TargetName, UserName};
 use super::role::{RequestTerms, Role, Rule};
 use super::selector::TargetSelector;
 
+mod conditions;
 mod rules;
 
 /// So much is shown of a text of the role, in characters.
@@ -75,6 +76,11 @@ impl Changes {
         self.push(Direction::Other, text);
     }
 
+    /// Less if `narrower`, else more.
+    pub fn either(&mut self, narrower: bool, text: impl Into<String>) {
+        self.push(if narrower { Direction::Narrowed } else { Direction::Widened }, text);
+    }
+
     /// A number of which more gives more. `shown` writes it.
     pub fn most<T: PartialOrd>(&mut self, what: &str, old: &T, new: &T, shown: impl Fn(&T) -> String) {
         let text = || format!("{what} is {} now, was {}", shown(new), shown(old));
@@ -123,7 +129,7 @@ pub struct Version<'a> {
 #[must_use]
 pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     // Neither `text` nor `digest` says anything that the parts do not.
-    let Role { name, text: _, digest: _, description, targets, run_as, request, rules } = new.role;
+    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, when } = new.role;
     let was = old.role;
     let mut out = Changes::of(format!("role {name}"));
     if description != &was.description {
@@ -142,6 +148,7 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
         }
         (Some(before), Some(now)) => request_terms((before, old.world), (now, new.world), &mut out),
     }
+    conditions::compare(&was.when, when, &mut out);
     rules::compare(&was.rules, rules, &mut out);
     out.into_found()
 }

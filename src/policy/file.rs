@@ -14,11 +14,14 @@ use super::words::Words;
 mod command;
 mod environment;
 mod lint;
+mod parameter;
 mod patterns;
 mod reader;
 mod request;
 mod syntax;
+mod when;
 
+use parameter::Definitions;
 pub use patterns::Patterns;
 use reader::{Fields, Reader, Text};
 pub use syntax::{SyntaxProblem, syntax_problems};
@@ -82,20 +85,27 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         syntax_problems(text, &errors, MOST_FINDINGS).into_iter().for_each(|problem| reader.syntax(problem));
         return None;
     }
-    let known = ["description", "targets", "run_as", "request", "command", "examples"];
-    let later = ["when", "file", "forward"];
+    let known = ["description", "targets", "run_as", "request", "when", "parameters", "command", "examples"];
+    let later = ["file", "forward"];
     let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
-    let rules = rules(reader, &fields);
+    let when = fields.value("when").map(|value| when::read(reader, value));
+    let mut definitions = Definitions::read(reader, fields.value("parameters"));
+    let rules = rules(reader, &fields, &mut definitions);
+    definitions.unused(reader);
     let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
     let request = match request {
         Some(read) => Some(read?),
         None => None,
     };
-    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
+    let when = match when {
+        Some(read) => read?,
+        None => super::when::Conditions::default(),
+    };
+    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, when, rules: rules? };
     examples(reader, &fields, &role);
     Some(role)
 }
@@ -122,7 +132,7 @@ fn run_as(reader: &mut Reader, fields: &Fields<'_>) -> Option<AccountName> {
 }
 
 /// The rules; `None` if one of them could not be read.
-fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
+fn rules(reader: &mut Reader, fields: &Fields<'_>, definitions: &mut Definitions<'_>) -> Option<Vec<Rule>> {
     let Some(value) = fields.value("command") else {
         reader.error(None, "a role has at least one `[[command]]`");
         return None;
@@ -136,7 +146,7 @@ fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
         reader.error(fields.span_of("command"), format!("a role has at most {MOST_RULES} commands"));
         return None;
     }
-    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table)).collect();
+    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table, definitions)).collect();
     rules.into_iter().collect()
 }
 
@@ -169,7 +179,7 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
 fn outcome(role: &Role, line: &str) -> Result<bool, String> {
     let words = Words::split(line.as_bytes()).map_err(|error| error.to_string())?;
     let readings = role.readings(&words);
-    match (readings.first(), role.nearest(&words)) {
+    match (readings.first(), role.nearest(None, &words)) {
         (Some(first), _) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
         (None, Some((_, rule, miss))) => Err(super::explain::miss(rule, &miss)),
         (None, None) => Err("no rule allows it".to_owned()),

@@ -17,6 +17,7 @@ pub mod role;
 pub mod selector;
 pub mod sudoers;
 pub mod trace;
+pub mod when;
 pub mod words;
 
 pub use compare::{Change, Direction};
@@ -27,4 +28,5 @@ pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
 pub use sudoers::sudoers_lines;
 pub use trace::{Trace, TracedWord};
+pub use when::{Circumstances, Conditions, Surroundings, Unmet};
 pub use words::{Words, WordsError};

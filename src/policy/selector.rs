@@ -1,6 +1,7 @@
 //! Which targets a role is for: `web-*`, `label:tier=web,env=prod`. A list is OR, commas inside are AND.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::TargetName;
@@ -58,6 +59,20 @@ impl TargetSelector {
     pub(super) fn push(&mut self, entry: &str) -> Result<(), SelectorError> {
         self.any_of.push(entry.parse()?);
         Ok(())
+    }
+}
+
+/// As written, the entries joined by `, `.
+impl fmt::Display for TargetSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = |entry: &Entry| match entry {
+            Entry::Name(glob) => glob.clone(),
+            Entry::Labels(all) => {
+                let labels: Vec<String> = all.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                format!("label:{}", labels.join(","))
+            }
+        };
+        f.write_str(&self.any_of.iter().map(entry).collect::<Vec<_>>().join(", "))
     }
 }
 

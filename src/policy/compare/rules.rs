@@ -118,13 +118,15 @@ fn runs_alike(old: &Rule, new: &Rule) -> bool {
 }
 
 fn terms_within(rule: &Rule, wider: &Rule) -> bool {
-    (wider.stdin || !rule.stdin) && rule.timeout <= wider.timeout && rule.max_output <= wider.max_output
+    let place = wider.targets.is_none() || wider.targets == rule.targets;
+    place && rule.terms().strictest(wider.terms()) == rule.terms()
 }
 
 /// What is different between two versions of one rule; whether it gives more.
 fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
     // `usage` follows from `run` and `alias`.
-    let Rule { run, parameters: _, alias, sudo, stdin, timeout, max_output, env, help, usage: _ } = new;
+    let Rule { run, parameters: _, alias, sudo, stdin, timeout, max_output, max_stdin, targets, env, help, usage: _ } =
+        new;
     let title = titled(number, new);
     let mut found = Changes::of("");
     if same_shape(old, new) {
@@ -163,6 +165,14 @@ fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
     }
     found.most("its timeout", &old.timeout, timeout, |span: &Duration| for_people(*span));
     found.most("its max_output", &old.max_output, max_output, |count| bytes(*count));
+    found.most("its max_stdin", &old.max_stdin, max_stdin, |count| bytes(*count));
+    match (&old.targets, targets) {
+        (None, None) => {}
+        (Some(was), Some(now)) if was == now => {}
+        (None, Some(_)) => found.narrowed("it holds on some of the role's targets alone now"),
+        (Some(_), None) => found.widened("it holds on all of the role's targets now"),
+        (Some(_), Some(_)) => found.widened("the targets it holds on are others: not compared, read both"),
+    }
     if env != &old.env {
         found.widened("its environment is another: not compared, read both");
     }

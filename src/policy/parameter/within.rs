@@ -10,7 +10,8 @@ const COUNTED: u64 = 1000;
 impl Parameter {
     /// Whether every value of this is certainly one of `wider`; `false` where that cannot be told.
     pub(in crate::policy) fn within(&self, wider: &Self) -> bool {
-        let Self { kind, dash, unicode } = self;
+        // What is logged of a value, and how many there may be, is not which values there are.
+        let Self { kind, dash, unicode, secret: _, most: _ } = self;
         // A kind whose values never begin with `-`, or are ASCII always, gains nothing by the flags.
         let flags = (wider.dash || !dash) && (wider.unicode || !unicode);
         match (kind, &wider.kind) {
@@ -32,7 +33,25 @@ impl Parameter {
                 flags && unicode == &wider.unicode && pattern.as_written() == other.as_written()
             }
             (Kind::Text { longest }, Kind::Text { longest: most }) => flags && longest <= most,
-            (Kind::Path(_) | Kind::Pattern(_) | Kind::Text { .. }, _) => false,
+            (Kind::Unit(units), Kind::Unit(others)) => {
+                flags && units.types().iter().all(|one| others.types().contains(one))
+            }
+            (Kind::Host(hosts), Kind::Host(others)) => flags && hosts == others,
+            (Kind::Ip(within), Kind::Ip(others)) | (Kind::Cidr(within), Kind::Cidr(others)) => within.lies_in(others),
+            (Kind::Port { min, max }, Kind::Port { min: least, max: most }) => least <= min && max <= most,
+            (Kind::Duration { longest }, Kind::Duration { longest: most }) => longest <= most,
+            (
+                Kind::Path(_)
+                | Kind::Pattern(_)
+                | Kind::Text { .. }
+                | Kind::Unit(_)
+                | Kind::Host(_)
+                | Kind::Ip(_)
+                | Kind::Cidr(_)
+                | Kind::Port { .. }
+                | Kind::Duration { .. },
+                _,
+            ) => false,
         }
     }
 
@@ -45,7 +64,7 @@ impl Parameter {
     pub(in crate::policy) fn listed(&self) -> Option<&[String]> {
         match &self.kind {
             Kind::OneOf(words) => Some(words),
-            Kind::Pattern(_) | Kind::Int { .. } | Kind::Path(_) | Kind::Text { .. } => None,
+            _ => None,
         }
     }
 }

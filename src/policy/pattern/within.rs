@@ -3,7 +3,7 @@
 //! Both answers are one-sided on purpose: "within" is only said when it is certain, "may share" whenever it is not excluded.
 
 use super::matching::base_name;
-use super::{Element, Pattern, Step};
+use super::{Element, Pattern, Slot, Step};
 use crate::policy::parameter::Parameter;
 
 /// A pattern with what its parameters may be.
@@ -20,8 +20,13 @@ struct Chunk<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn parameter(&self, index: usize) -> Option<&'a Parameter> {
-        self.parameters.get(index)
+    fn parameter(&self, slot: &Slot) -> Option<&'a Parameter> {
+        self.parameters.get(slot.index)
+    }
+
+    /// How many words may stand at `slot` in a row.
+    fn most(&self, slot: &Slot) -> usize {
+        if slot.repeated { self.parameter(slot).map_or(usize::MAX, Parameter::most) } else { 1 }
     }
 
     fn chunks(&self) -> Vec<Chunk<'a>> {
@@ -41,7 +46,9 @@ impl<'a> Lines<'a> {
             left.group == right.group
                 && match (&left.element, &right.element) {
                     (Element::Literal(left), Element::Literal(right)) => left == right,
-                    (Element::Parameter(_), Element::Parameter(_)) => true,
+                    (Element::Parameter(left), Element::Parameter(right)) => {
+                        left.prefix == right.prefix && left.repeated == right.repeated
+                    }
                     (Element::Literal(_), Element::Parameter(_)) | (Element::Parameter(_), Element::Literal(_)) => {
                         false
                     }
@@ -105,20 +112,25 @@ impl<'a> Lines<'a> {
     fn word_within(&self, element: &Element, wider: &Lines<'_>, other: &Element) -> bool {
         match (element, other) {
             (Element::Literal(word), Element::Literal(other)) => word == other,
-            (Element::Literal(word), Element::Parameter(index)) => {
-                wider.parameter(*index).is_some_and(|parameter| parameter.accepts(word).is_ok())
-            }
-            (Element::Parameter(index), Element::Literal(word)) => {
-                self.parameter(*index).is_some_and(|parameter| parameter.is_only(word))
-            }
-            (Element::Parameter(index), Element::Parameter(other)) => {
-                self.parameter(*index).zip(wider.parameter(*other)).is_some_and(|(mine, theirs)| mine.within(theirs))
+            (Element::Literal(word), Element::Parameter(slot)) => word
+                .strip_prefix(slot.prefix.as_str())
+                .zip(wider.parameter(slot))
+                .is_some_and(|(value, parameter)| parameter.accepts(value).is_ok()),
+            (Element::Parameter(slot), Element::Literal(word)) => word
+                .strip_prefix(slot.prefix.as_str())
+                .zip(self.parameter(slot))
+                .is_some_and(|(value, parameter)| !slot.repeated && parameter.is_only(value)),
+            (Element::Parameter(slot), Element::Parameter(other)) => {
+                let both = self.parameter(slot).zip(wider.parameter(other));
+                slot.prefix == other.prefix
+                    && self.most(slot) <= wider.most(other)
+                    && both.is_some_and(|(mine, theirs)| mine.within(theirs))
             }
         }
     }
 
-    /// Whether a line of this may be a line of `other` as well: `false` only where the words before the first group, or the
-    /// number of words, exclude it.
+    /// Whether a line of this may be a line of `other` as well: `false` only where the words before the first group or
+    /// repeated parameter, or the number of words, exclude it.
     pub(in crate::policy) fn may_share(&self, other: &Lines<'_>) -> bool {
         let (mine, theirs) = (self.pattern.steps(), other.pattern.steps());
         for (at, (step, with)) in mine.iter().zip(theirs).enumerate() {
@@ -127,6 +139,10 @@ impl<'a> Lines<'a> {
             }
             if !self.may_be_one_word(&step.element, other, &with.element, at == 0) {
                 return false;
+            }
+            // Which word stands where is not known after one that may be repeated.
+            if [step, with].iter().any(|step| step.slot().is_some_and(|slot| slot.repeated)) {
+                return true;
             }
         }
         let rest = if mine.len() > theirs.len() { mine } else { theirs };
@@ -138,18 +154,23 @@ impl<'a> Lines<'a> {
             (Element::Literal(word), Element::Literal(with)) => {
                 word == with || (first && base_name(word) == base_name(with))
             }
-            (Element::Literal(word), Element::Parameter(index)) => other.may_take(*index, word, first),
-            (Element::Parameter(index), Element::Literal(word)) => self.may_take(*index, word, first),
-            (Element::Parameter(index), Element::Parameter(with)) => {
-                self.parameter(*index).zip(other.parameter(*with)).is_none_or(|(mine, theirs)| mine.overlaps(theirs))
+            (Element::Literal(word), Element::Parameter(slot)) => other.may_take(slot, word, first),
+            (Element::Parameter(slot), Element::Literal(word)) => self.may_take(slot, word, first),
+            (Element::Parameter(slot), Element::Parameter(with)) => {
+                slot.prefix != with.prefix
+                    || self
+                        .parameter(slot)
+                        .zip(other.parameter(with))
+                        .is_none_or(|(mine, theirs)| mine.overlaps(theirs))
             }
         }
     }
 
-    fn may_take(&self, index: usize, word: &str, first: bool) -> bool {
-        let takes = |parameter: &Parameter| {
-            parameter.accepts(word).is_ok() || (first && parameter.accepts(base_name(word)).is_ok())
+    fn may_take(&self, slot: &Slot, word: &str, first: bool) -> bool {
+        let fits = |word: &str, parameter: &Parameter| {
+            word.strip_prefix(slot.prefix.as_str()).is_some_and(|value| parameter.accepts(value).is_ok())
         };
-        self.parameter(index).is_none_or(takes)
+        self.parameter(slot)
+            .is_none_or(|parameter| fits(word, parameter) || (first && fits(base_name(word), parameter)))
     }
 }
