@@ -17,6 +17,15 @@ use doorward::config::load;
 use doorward::domain::{Diagnostic, Severity};
 use doorward::inventory::{HostIdentity, Reach};
 
+#[path = "configuration/bad_roles.rs"]
+mod bad_roles;
+#[path = "configuration/checking.rs"]
+mod checking;
+#[path = "configuration/cross_file.rs"]
+mod cross_file;
+#[path = "support/policy.rs"]
+mod policy;
+
 /// A set as `init` makes it, with alice (admin), bob (approver), carol (reviewer) and the target web-1.
 struct Set {
     root: tempfile::TempDir,
@@ -407,16 +416,24 @@ fn no_key_has_two_offices() {
 fn files_that_are_no_plain_text_are_refused_without_waiting() {
     type Make = fn(&Path);
     let make: &[(&str, Make, &str)] = &[
-        ("a loop of links", |path| symlink(path, path).expect("a link"), "cannot be read"),
-        ("a link to nothing", |path| symlink("/nonexistent", path).expect("a link"), "does not exist"),
-        ("a directory", |path| fs::create_dir(path).expect("a directory"), "not a regular file"),
-        ("a device", |path| symlink("/dev/zero", path).expect("a link"), "not a regular file"),
+        ("a loop of links", |path| symlink(path, path).expect("a link"), "cannot be read: the link leads in a circle"),
+        (
+            "a link to nothing",
+            |path| symlink("/nonexistent", path).expect("a link"),
+            "/nonexistent, which does not exist",
+        ),
+        ("a directory", |path| fs::create_dir(path).expect("a directory"), "a directory, not a regular file"),
+        ("a device", |path| symlink("/dev/zero", path).expect("a link"), "a device, not a regular file"),
         (
             "a pipe",
             |path| nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe"),
-            "not a regular file",
+            "a named pipe, not a regular file",
         ),
-        ("other bytes", |path| fs::write(path, b"a = 1\n\xff").expect("a file"), "not UTF-8: line 2"),
+        (
+            "a socket",
+            |path| drop(std::os::unix::net::UnixListener::bind(path).expect("a socket")),
+            "a socket, not a regular file",
+        ),
         ("too much", |path| fs::write(path, vec![b'#'; 2 << 20]).expect("a file"), "longer than 1024 KiB"),
     ];
     for (what, make, message) in make {

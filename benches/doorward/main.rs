@@ -25,6 +25,7 @@ mod machine;
 mod memory;
 mod parallel;
 mod plan;
+mod policy;
 mod processes;
 mod report;
 mod signing;
@@ -70,10 +71,11 @@ const MEASUREMENTS: &[Measurement] = &[
     (&["g"], parallel::in_flight),
     (&["h"], signing::certificates),
     (&["i"], entries::committed),
+    (&["l"], policy::loaded),
 ];
 
 fn letters() -> clap::builder::PossibleValuesParser {
-    clap::builder::PossibleValuesParser::new(["a", "b", "c", "d", "e", "f", "g", "h", "i"])
+    clap::builder::PossibleValuesParser::new(["a", "b", "c", "d", "e", "f", "g", "h", "i", "l"])
 }
 
 fn main() -> ExitCode {

@@ -30,6 +30,8 @@ pub struct Plan {
     pub keygens: usize,
     /// How long a round of signing or log writing lasts.
     pub lasting: Duration,
+    /// Roles of the large policy.
+    pub roles: usize,
 }
 
 impl Plan {
@@ -52,6 +54,7 @@ impl Plan {
             rounds: 3,
             keygens: 40,
             lasting: Duration::from_secs(2),
+            roles: 10_000,
         }
     }
 
@@ -71,6 +74,7 @@ impl Plan {
             rounds: 1,
             keygens: 2,
             lasting: Duration::from_millis(50),
+            roles: 200,
         }
     }
 }

@@ -10,7 +10,7 @@ use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value, value};
 
 use crate::domain::{AccountName, Diagnostic, GroupName, TargetName, UserName};
 
-use super::source::{self, Source};
+use super::source::{self, Source, Trust};
 use super::{Address, Paths, load_edited};
 
 /// Why a file was not changed.
@@ -167,7 +167,7 @@ fn change(
     load_edited(paths, None).map_err(EditError::Findings)?;
     // A link is followed, so that a file kept elsewhere (a git checkout) is changed there.
     let file = fs::canonicalize(paths.dir().join(name))?;
-    let before = source::read(&file, name).map_err(|finding| EditError::Findings(vec![finding]))?;
+    let before = source::read(&file, name, Trust::Host).map_err(|finding| EditError::Findings(vec![*finding]))?;
     let mut document: DocumentMut = before.text.parse().map_err(|error| EditError::Refused(format!("{error}")))?;
     edit(&mut document).map_err(EditError::Refused)?;
     let after = Source::of(name, &document.to_string());

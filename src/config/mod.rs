@@ -1,7 +1,7 @@
 //! DIR: reads every file of it into one [`Snapshot`], or says everything that is wrong with it.
 //!
 //! All or nothing: there is no half-read configuration. Findings carry file, line and column; [`load`] does not stop at the
-//! first. Refuses to know what the settings are for. Only [`edit`] changes a file of the set.
+//! first, and [`survey`] has all of them. Refuses to know what the settings are for. Only [`edit`] changes a file of the set.
 //! [`enroll`] is the other direction: what a target is to hold, as text.
 
 use std::path::PathBuf;
@@ -13,11 +13,13 @@ mod address;
 mod certs;
 mod consistency;
 pub mod edit;
+mod encoding;
 pub mod enroll;
 pub mod keys;
 mod limits;
 pub mod lock;
 pub mod paths;
+mod places;
 mod private_keys;
 mod restart;
 mod roles;
@@ -25,6 +27,7 @@ pub mod scenarios;
 mod settings;
 pub mod shipped;
 mod source;
+mod survey;
 mod table;
 mod targets;
 mod users;
@@ -36,10 +39,11 @@ pub use lock::{DirLock, LockError};
 pub use paths::Paths;
 pub use restart::RestartOnly;
 pub use settings::{ListenSettings, host_name};
+pub use survey::{Counts, MOST_SURVEYED, Survey, survey, survey_copy, survey_roles};
 
-use source::Source;
+use source::{Source, Trust};
 
-/// The most findings that one run reports, errors before warnings.
+/// The most findings that a start, a reload or a change reports, errors before warnings.
 pub const MOST_FINDINGS: usize = 100;
 
 /// A configuration without errors.
@@ -69,12 +73,40 @@ pub fn load(dir: impl Into<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
 
 /// As [`load`], with `edited` in the place of the file of that name: what would hold if it were written.
 fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Diagnostic>> {
+    let (set, mut out) = read(paths, edited, Trust::Host);
+    // Each is shown with its line: without an end, one hostile file would keep a reload busy for hours.
+    out.truncate(MOST_FINDINGS);
+    match (set.profiles, is_used(&out)) {
+        (Some(profiles), true) => {
+            let settings::Read { listen, limits, demo, .. } = set.settings;
+            Ok(Loaded { snapshot: set.snapshot, listen, limits, profiles, demo, warnings: out })
+        }
+        _ => Err(out),
+    }
+}
+
+/// Whether a set with these findings, errors first, would be used.
+fn is_used(findings: &[Diagnostic]) -> bool {
+    findings.iter().all(|finding| finding.severity != Severity::Error)
+}
+
+/// What could be read of a set.
+struct Set {
+    settings: settings::Read,
+    snapshot: Snapshot,
+    profiles: Option<Profiles>,
+}
+
+/// Reads all of DIR, with everything there is to say of it: errors first, then as [`survey::in_order`] has it.
+fn read(paths: &Paths, edited: Option<&Source>, trust: Trust) -> (Set, Vec<Diagnostic>) {
     let mut out = Vec::new();
-    check_dir(paths, &mut out);
-    private_keys::check(paths, &mut out);
+    check_dir(paths, trust, &mut out);
+    if trust == Trust::Host {
+        private_keys::check(paths, &mut out);
+    }
     let read = |path: PathBuf, name: &str, out: &mut Vec<Diagnostic>| match edited {
         Some(edited) if *edited.name == *name => edited.clone(),
-        _ => Source::read_or_note(&path, name, out),
+        _ => Source::read_or_note(&path, name, trust, out),
     };
 
     let settings_file = read(paths.settings(), "doorward.toml", &mut out);
@@ -87,12 +119,13 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
     // One that is not there shares nothing; anything else under that name is read, or is an error.
     let is_there = paths.parameters().symlink_metadata().is_ok();
     let shared_file = is_there.then(|| read(paths.parameters(), "parameters.toml", &mut out));
-    let read_roles = roles::read(&paths.roles(), shared_file.as_ref(), &mut out);
-    let (profiles, profile_files) = certs::read(&paths.certs(), &mut out);
+    let read_roles = roles::read(&paths.roles(), shared_file.as_ref(), trust, &mut out);
+    let (profiles, profile_files) = certs::read(&paths.certs(), trust, &mut out);
 
     let mut files = vec![&settings_file, &users_file, &targets_file];
     files.extend(shared_file.as_ref());
     files.extend(read_roles.files.iter().chain(&profile_files));
+    out.extend(files.iter().filter_map(|file| file.changed()));
     let snapshot = Snapshot {
         settings: read_settings.settings.clone(),
         directory: read_users.directory.clone(),
@@ -104,20 +137,11 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
         settings: (&settings_file, &read_settings),
         users: (&users_file, &read_users),
         targets: (&targets_file, &read_targets),
-        roles: &read_roles.files,
+        roles: &read_roles,
     };
     consistency::check(&files, &snapshot, &mut out);
-
-    out.sort_by_key(|finding| finding.severity);
-    // Each is shown with its line: without an end, one hostile file would keep a reload busy for hours.
-    out.truncate(MOST_FINDINGS);
-    match profiles {
-        Some(profiles) if out.iter().all(|finding| finding.severity != Severity::Error) => {
-            let settings::Read { listen, limits, demo, .. } = read_settings;
-            Ok(Loaded { snapshot, listen, limits, profiles, demo, warnings: out })
-        }
-        _ => Err(out),
-    }
+    survey::in_order(&mut out);
+    (Set { settings: read_settings, snapshot, profiles }, out)
 }
 
 /// The name of the audit log of the bastion `name`: the origin of its checkpoints (C2SP tlog-checkpoint), and the name in its
@@ -128,9 +152,10 @@ pub fn log_origin(name: &str) -> String {
 }
 
 /// DIR itself: whoever may write it can replace every file in it.
-fn check_dir(paths: &Paths, out: &mut Vec<Diagnostic>) {
+fn check_dir(paths: &Paths, trust: Trust, out: &mut Vec<Diagnostic>) {
     let unread = Source::unread("DIR");
     match std::fs::metadata(paths.dir()) {
+        Ok(metadata) if metadata.is_dir() && trust == Trust::Copy => {}
         Ok(metadata) if metadata.is_dir() => out.extend(source::written_by_others(paths.dir(), &metadata, &unread)),
         Ok(_) => out.push(unread.error("this is not a directory").help("`doorward init DIR` writes a new one")),
         Err(error) => {

@@ -11,7 +11,7 @@ use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use crate::domain::Diagnostic;
 
 use super::paths::{KEYS, Paths};
-use super::source::{self, Source};
+use super::source::{self, Source, Trust};
 
 /// Checks `keys/` and every key in it. Every problem goes to `out`.
 pub(super) fn check(paths: &Paths, out: &mut Vec<Diagnostic>) {
@@ -70,10 +70,10 @@ fn is_private(path: &Path, shown: &str, out: &mut Vec<Diagnostic>) -> bool {
 
 /// The public part of a key that can be used; what is wrong goes to `out`.
 fn check_key(path: &Path, public: &Path, name: &str, out: &mut Vec<Diagnostic>) -> Option<PublicKey> {
-    let text = match source::read(path, &format!("keys/{name}")) {
-        Ok(file) => file.text,
+    let text = match source::read_secret(path, &format!("keys/{name}")) {
+        Ok(text) => text,
         Err(finding) => {
-            out.push(finding);
+            out.push(*finding);
             return None;
         }
     };
@@ -105,9 +105,9 @@ fn check_key(path: &Path, public: &Path, name: &str, out: &mut Vec<Diagnostic>) 
 }
 
 fn compare(path: &Path, name: &str, key: &PublicKey, out: &mut Vec<Diagnostic>) {
-    let file = match source::read(path, &format!("certs/{name}.pub")) {
+    let file = match source::read(path, &format!("certs/{name}.pub"), Trust::Host) {
         Ok(file) => file,
-        Err(finding) => return out.push(finding),
+        Err(finding) => return out.push(*finding),
     };
     let same = PublicKey::from_openssh(file.text.trim()).is_ok_and(|public| public.key_data() == key.key_data());
     if !same {

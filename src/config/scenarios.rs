@@ -18,7 +18,7 @@ use crate::inventory::{Reach, Target};
 use crate::policy::{DENIALS, Role};
 use crate::service::Snapshot;
 
-use super::source::{self, Source};
+use super::source::{self, Source, Trust};
 use super::table::{Placed, Table, parse};
 
 /// The most scenarios of one file.
@@ -152,7 +152,7 @@ pub fn default_files(dir: &Path) -> Result<Vec<(std::path::PathBuf, String)>, Ve
         return Ok(Vec::new());
     }
     let mut out = Vec::new();
-    let names = super::roles::files_of(&tests, "tests", &mut out);
+    let names = super::roles::files_of(&tests, "tests", Trust::Copy, &mut out);
     if !out.is_empty() {
         return Err(out);
     }
@@ -163,10 +163,10 @@ pub fn default_files(dir: &Path) -> Result<Vec<(std::path::PathBuf, String)>, Ve
 /// Reads the scenarios of `path`, called `name` in messages, against `snapshot`. Every problem goes to `out`; what could be read
 /// comes back.
 pub fn scenarios(path: &Path, name: &str, snapshot: &Snapshot, out: &mut Vec<Diagnostic>) -> Vec<Scenario> {
-    let file = match source::read(path, name) {
+    let file = match source::read(path, name, Trust::Copy) {
         Ok(file) => file,
         Err(finding) => {
-            out.push(finding);
+            out.push(*finding);
             return Vec::new();
         }
     };

@@ -41,6 +41,8 @@ pub(super) struct Read {
     pub(super) demo: bool,
     /// Where the reviewers are listed.
     pub(super) reviewers_span: Option<Range<usize>>,
+    /// Whether all reviewers and the names of `[names]` are known.
+    pub(super) whole: bool,
 }
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -69,6 +71,7 @@ pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
         limits: LimitSettings::default(),
         demo: false,
         reviewers_span: None,
+        whole: false,
     };
     let Some(parsed) = parse(source, out) else { return read };
     let mut table = Table::new(source, parsed.get_ref(), "");
@@ -89,9 +92,12 @@ pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
     if let Some(drain) = table.duration("drain", Duration::from_secs(1)..=HOUR, out) {
         read.settings.drain = drain;
     }
+    let before = out.len();
     read_sections(&mut table, source, &mut read, out);
     table.not_yet(NOT_YET, out);
     table.finish(out);
+    // An unknown key may be one of these misspelt.
+    read.whole = out.len() == before;
     read
 }
 

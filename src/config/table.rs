@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::domain::Diagnostic;
 use crate::domain::text::excerpt;
+use crate::policy::file::{MOST_FINDINGS, syntax_problems};
 
 use super::source::Source;
 
@@ -28,12 +29,10 @@ pub(super) fn parse<'a>(source: &'a Source, out: &mut Vec<Diagnostic>) -> Option
         return None;
     }
     let (table, errors) = DeTable::parse_recoverable(&source.text);
-    for error in &errors {
-        let finding = source.error(error.message().lines().collect::<Vec<_>>().join(", "));
-        out.push(match error.span() {
-            Some(span) => finding.at(span),
-            None => finding,
-        });
+    for problem in syntax_problems(&source.text, &errors, MOST_FINDINGS) {
+        let mut finding = source.error(problem.message);
+        (finding.span, finding.help) = (problem.place, problem.help.map(str::to_owned));
+        out.push(finding);
     }
     errors.is_empty().then_some(table)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use crate::domain::{AccountName, Diagnostic, TargetName};
+use crate::domain::{AccountName, Diagnostic, Severity, TargetName};
 use crate::inventory::{HostIdentity, Inventory, Reach, SshReach, Target};
 
 use super::address::Address;
@@ -18,6 +18,18 @@ pub(super) struct Read {
     pub(super) inventory: Inventory,
     /// Where each target's name stands.
     pub(super) places: BTreeMap<TargetName, Range<usize>>,
+    /// What roles can see of each target, also of one that cannot be reached for an error of its own.
+    pub(super) seen: Vec<Seen>,
+    /// Whether `seen` is all of them with all labels and accounts; else what is missing may only be misspelt.
+    pub(super) whole: bool,
+}
+
+/// What roles select by.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) name: TargetName,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) run_as: BTreeMap<AccountName, AccountName>,
 }
 
 const NOT_YET: &[(&str, &str)] = &[
@@ -30,24 +42,36 @@ const NOT_YET: &[(&str, &str)] = &[
 pub(super) fn read(source: &Source, demo: bool, out: &mut Vec<Diagnostic>) -> Read {
     let mut read = Read::default();
     let Some(parsed) = parse(source, out) else { return read };
+    read.whole = true;
     let mut targets = Vec::new();
     for (key, value) in parsed.get_ref() {
         let name: TargetName = match key.get_ref().parse() {
             Ok(name) => name,
             Err(error) => {
                 out.push(source.error_at(key.span(), error.to_string()).help("for example [web-1]"));
+                read.whole = false;
                 continue;
             }
         };
         let Some(table) = value.get_ref().as_table() else {
             let message = format!("`{name}` is a target, and a target is a table");
             out.push(source.error_at(key.span(), message).help(format!("write [{name}] above its address")));
+            read.whole = false;
             continue;
         };
         let mut table = Table::new(source, table, format!("[{name}]"));
-        targets.extend(read_target(&name, &key.span(), &mut table, (source, demo), out));
+        let before = out.len();
+        let labels = read_labels(&mut table, source, out);
+        let run_as = read_accounts(&name, &key.span(), &mut table, source, out);
+        read.whole &= out.iter().skip(before).all(|finding| finding.severity != Severity::Error);
+        read.seen.push(Seen { name: name.clone(), labels: labels.clone(), run_as: run_as.clone() });
+        let reach = read_target(&name, &key.span(), &mut table, (source, demo), out);
+        targets.extend(reach.map(|reach| Target { name: name.clone(), labels, run_as, reach }));
         table.not_yet(NOT_YET, out);
+        // An unknown key may be `labels` or `run_as` misspelt.
+        let before = out.len();
         table.finish(out);
+        read.whole &= out.len() == before;
         read.places.insert(name, key.span());
     }
     read.inventory = Inventory::new(targets);
@@ -60,9 +84,7 @@ fn read_target(
     table: &mut Table<'_, '_>,
     (source, demo): (&Source, bool),
     out: &mut Vec<Diagnostic>,
-) -> Option<Target> {
-    let labels = read_labels(table, source, out);
-    let run_as = read_accounts(name, place, table, source, out);
+) -> Option<Reach> {
     let local = match table.string("kind", out) {
         None => false,
         Some(Placed { value: "ssh", .. }) => false,
@@ -83,8 +105,7 @@ fn read_target(
             false
         }
     };
-    let reach = read_reach(name, place, table, source, local, out)?;
-    Some(Target { name: name.clone(), labels, run_as, reach })
+    read_reach(name, place, table, source, local, out)
 }
 
 fn read_reach(
@@ -214,14 +235,15 @@ fn read_accounts(
                 let message =
                     "commands log in as root here, so every command of the role has all rights of the machine";
                 let help = "use an account of its own, and `sudo = true` for the commands that need it";
-                out.push(source.warning_at(Some(here.span), message).help(help));
+                out.push(source.warning_at(Some(here.span), message).code("account/root").help(help));
             }
             accounts.insert(role.value, here.value);
         }
     }
     if accounts.is_empty() && out.len() == before {
         let message = format!("{name} has no account, so no role can be used there");
-        out.push(source.warning_at(Some(place.clone()), message).help(format!("write {example}")));
+        let finding = source.warning_at(Some(place.clone()), message).code("reach/no-account");
+        out.push(finding.help(format!("write {example}")));
     }
     accounts
 }

@@ -20,6 +20,8 @@ pub(super) struct Read {
     pub(super) directory: Directory,
     /// Where each user's name stands.
     pub(super) places: BTreeMap<UserName, Range<usize>>,
+    /// Whether all users and their groups are known; else who is missing may only be misspelt.
+    pub(super) whole: bool,
 }
 
 const NOT_YET: &[(&str, &str)] = &[
@@ -35,6 +37,7 @@ const NOT_YET: &[(&str, &str)] = &[
 pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
     let mut read = Read::default();
     let Some(parsed) = parse(source, out) else { return read };
+    read.whole = true;
     let mut users = Vec::new();
     let mut owners = BTreeMap::new();
     for (key, value) in parsed.get_ref() {
@@ -42,18 +45,24 @@ pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
             Ok(name) => name,
             Err(error) => {
                 out.push(source.error_at(key.span(), error.to_string()).help("for example [alice]"));
+                read.whole = false;
                 continue;
             }
         };
         let Some(table) = value.get_ref().as_table() else {
             let message = format!("`{name}` is a user, and a user is a table");
             out.push(source.error_at(key.span(), message).help(format!("write [{name}] above its keys and groups")));
+            read.whole = false;
             continue;
         };
         let mut table = Table::new(source, table, format!("[{name}]"));
-        users.push(read_user(&name, &key.span(), &mut table, source, &mut owners, out));
+        let (user, groups_known) = read_user(&name, &key.span(), &mut table, source, &mut owners, out);
+        users.push(user);
         table.not_yet(NOT_YET, out);
+        // An unknown key may be `groups` misspelt.
+        let before = out.len();
         table.finish(out);
+        read.whole &= groups_known && out.len() == before;
         read.places.insert(name, key.span());
     }
     names_differ_in_more_than_case(&read.places, source, out);
@@ -68,7 +77,7 @@ fn read_user(
     source: &Source,
     owners: &mut BTreeMap<Fingerprint, UserName>,
     out: &mut Vec<Diagnostic>,
-) -> User {
+) -> (User, bool) {
     let before = out.len();
     let mut keys = Vec::new();
     for text in table.strings("keys", out) {
@@ -81,7 +90,7 @@ fn read_user(
         };
         if on_security_key(&key) {
             let message = "this build does not check that a security key was touched: it counts as a plain key";
-            out.push(source.warning_at(Some(text.span.clone()), message));
+            out.push(source.warning_at(Some(text.span.clone()), message).code("people/security-key"));
         }
         match owners.insert(key.fingerprint(HashAlg::Sha256), name.clone()) {
             None => keys.push(key),
@@ -94,19 +103,21 @@ fn read_user(
     }
     if keys.is_empty() && out.len() == before {
         let message = format!("{name} has no key and cannot connect");
-        out.push(
-            source.warning_at(Some(place.clone()), message).help(format!("doorward user key add DIR {name} FILE")),
-        );
+        let finding = source.warning_at(Some(place.clone()), message).code("people/no-key");
+        out.push(finding.help(format!("doorward user key add DIR {name} FILE")));
     }
+    let before = out.len();
     let groups = table.all_parsed::<GroupName>("groups", "groups = [\"web-admins\"]", out);
+    let groups_known = out.len() == before;
     let networks = table.strings("networks", out);
-    User {
+    let user = User {
         name: name.clone(),
         keys,
         groups: groups.into_iter().map(|group| group.value).collect(),
         team: table.parsed::<GroupName>("team", "team = \"web\"", out).map(|team| team.value),
         networks: networks.into_iter().filter_map(|text| network(&text, source, out)).collect(),
-    }
+    };
+    (user, groups_known)
 }
 
 fn network(text: &super::table::Placed<&str>, source: &Source, out: &mut Vec<Diagnostic>) -> Option<IpNet> {

@@ -83,10 +83,30 @@ impl Diagnostic {
     /// Line and column of the place, both from 1, the column in characters.
     #[must_use]
     pub fn line_column(&self) -> Option<(usize, usize)> {
-        let before = self.source.get(..self.span.as_ref()?.start)?;
+        self.position(self.span.as_ref()?.start)
+    }
+
+    /// Line and column of the first character behind the place.
+    #[must_use]
+    pub fn end_line_column(&self) -> Option<(usize, usize)> {
+        self.position(self.span.as_ref()?.end)
+    }
+
+    fn position(&self, at: usize) -> Option<(usize, usize)> {
+        let before = self.source.get(..at)?;
         let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
-        Some((line, column))
+        // A byte order mark is no character of the first line to who reads it.
+        let last = before.rsplit('\n').next().unwrap_or_default();
+        Some((line, last.trim_start_matches('\u{feff}').chars().count() + 1))
+    }
+
+    /// The line on which the place begins, without its end; of a very long one, the piece around the place.
+    #[must_use]
+    pub fn line_text(&self) -> Option<&str> {
+        let (shown, place) = self.shown()?;
+        let start = shown.get(..place.start)?.rfind('\n').map_or(0, |at| at + 1);
+        let line = shown.get(start..)?.split('\n').next()?;
+        Some(line.strip_suffix('\r').unwrap_or(line))
     }
 }
 
@@ -117,7 +137,8 @@ impl Diagnostic {
     }
 }
 
-/// `error: MESSAGE`, `FILE:LINE:COLUMN`, the line itself with a caret (of a very long one, a piece), and the suggestion.
+/// `error: MESSAGE` (with its code: `warning[CODE]: MESSAGE`), `FILE:LINE:COLUMN`, the line itself with a caret (of a very long
+/// one, a piece), and the suggestion.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -128,8 +149,14 @@ impl fmt::Display for Diagnostic {
         };
         let message = super::text::escape(&self.message);
         let help = self.help.as_deref().map(super::text::escape);
-        let origin = Origin::path(self.file.as_ref());
-        let mut group = Group::with_title(level.primary_title(message.as_ref()));
+        // The name of a file is text from outside too.
+        let file = super::text::escape(&self.file);
+        let origin = Origin::path(file.as_ref());
+        let title = level.primary_title(message.as_ref());
+        let mut group = Group::with_title(match self.code {
+            Some(code) => title.id(code),
+            None => title,
+        });
         if let (Some((text, place)), Some((line, column))) = (self.shown(), self.line_column()) {
             // The place is said by us: of a piece of a line the column could not be told.
             group = group.element(origin.line(line).char_column(column));
@@ -141,7 +168,10 @@ impl fmt::Display for Diagnostic {
         if let Some(help) = &help {
             group = group.element(Level::HELP.message(help.as_ref()));
         }
-        f.write_str(&Renderer::plain().render(&[group]))
+        // The renderer takes the text for one of a second file without a name, and says so in a line of its own.
+        let rendered = Renderer::plain().render(&[group]);
+        let lines: Vec<&str> = rendered.lines().filter(|line| line.trim() != ":::").collect();
+        f.write_str(&lines.join("\n"))
     }
 }
 

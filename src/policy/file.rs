@@ -15,16 +15,20 @@ mod command;
 mod environment;
 mod findings;
 mod parameter;
+mod patterns;
 mod reader;
 mod request;
 mod shared;
+mod syntax;
 mod transfer;
 mod when;
 
-pub use shared::SharedParameters;
-
 use parameter::Definitions;
 use reader::{Fields, Reader, Text};
+
+pub use patterns::Patterns;
+pub use shared::SharedParameters;
+pub use syntax::{SyntaxProblem, syntax_problems};
 
 /// Most `[[command]]` of a role.
 const MOST_RULES: usize = 200;
@@ -34,27 +38,32 @@ pub const MOST_ENTRIES: usize = 500;
 /// Most findings that are handed on; nobody reads more, and a file of rubbish has one a line.
 pub const MOST_FINDINGS: usize = 100;
 
+/// Most expressions (`pattern`, `ticket`) of a role: each may take milliseconds and some hundred KiB.
+const MOST_EXPRESSIONS: usize = 500;
+
 impl Role {
     /// Reads the role `name` from `text`; `file` is how the operator names the file. With the role come warnings.
     ///
     /// # Errors
     /// The findings, the first in the file first, at most [`MOST_FINDINGS`]; at least one of them is an error.
     pub fn parse(name: RoleName, file: &str, text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        Self::parse_sharing(name, file, text, &SharedParameters::default())
+        Self::parse_sharing(name, file, text, &SharedParameters::default(), &Patterns::default())
     }
 
-    /// As [`Self::parse`], after what the role uses of `shared` was added to the end of its text.
+    /// As [`Self::parse`], of a role that is read with others, which share `patterns`, after what it uses of `shared` was added
+    /// to the end of its text.
     ///
     /// # Errors
-    /// As for [`Self::parse`].
+    /// As of [`Self::parse`].
     pub fn parse_sharing(
         name: RoleName,
         file: &str,
         text: &str,
         shared: &SharedParameters,
+        patterns: &Patterns,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let text = &shared.complete(text);
-        let mut reader = Reader::new(file, text);
+        let mut reader = Reader::new(file, text, patterns);
         let role = read(name, text, shared, &mut reader);
         let mut found = reader.into_findings();
         found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
@@ -80,7 +89,7 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
     let (document, errors) = toml::de::DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What follows a syntax error may have been misread, so nothing more is said about it.
-        errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
+        syntax_problems(text, &errors, MOST_FINDINGS).into_iter().for_each(|problem| reader.syntax(problem));
         return None;
     }
     let known =

@@ -9,12 +9,12 @@ use crate::domain::TargetName;
 use super::parameter::matches_glob;
 
 /// The `targets` of a role. The default means no target.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct TargetSelector {
     any_of: Vec<Entry>,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 enum Entry {
     /// A name, with `*` for any run of characters.
     Name(String),

@@ -6,9 +6,7 @@ use toml::de::DeTable;
 
 use crate::domain::text::excerpt;
 use crate::policy::lint::code;
-use crate::policy::parameter::{
-    Hosts, Kind, LONGEST_VALUE, MOST_VALUES, Parameter, PathPattern, Units, ValuePattern, Within,
-};
+use crate::policy::parameter::{Hosts, Kind, LONGEST_VALUE, MOST_VALUES, Parameter, PathPattern, Units, Within};
 
 use super::reader::{Fields, Reader, Text, Value, nearest};
 
@@ -302,7 +300,7 @@ fn one_of(reader: &mut Reader, value: &Value<'_>, dash: bool, unicode: bool) -> 
 
 fn expression(reader: &mut Reader, value: &Value<'_>, unicode: bool) -> Option<Kind> {
     let text = reader.plain(value, "pattern", 1000)?;
-    match ValuePattern::new(&text.value, unicode) {
+    match reader.expressions().and_then(|patterns| patterns.value(&text.value, unicode)) {
         Ok(pattern) => Some(Kind::Pattern(pattern)),
         Err(error) => {
             reader.error(text.span, format!("`pattern`: {error}"));

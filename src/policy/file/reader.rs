@@ -12,7 +12,7 @@ use crate::domain::text::{excerpt, is_printable};
 use crate::domain::time::for_people;
 use crate::domain::{Diagnostic, limits};
 
-use super::MOST_ENTRIES;
+use super::{MOST_ENTRIES, MOST_EXPRESSIONS, Patterns, SyntaxProblem};
 
 /// Bytes of the file that are meant; `None` for the file as a whole.
 pub(super) type Place = Option<Range<usize>>;
@@ -24,6 +24,8 @@ pub(super) struct Reader {
     file: Arc<str>,
     source: Arc<str>,
     found: Vec<Diagnostic>,
+    patterns: Patterns,
+    expressions: usize,
 }
 
 /// A text of the file with its place.
@@ -58,8 +60,28 @@ impl<'a> Fields<'a> {
 }
 
 impl Reader {
-    pub(super) fn new(file: &str, source: &str) -> Self {
-        Self { file: file.into(), source: source.into(), found: Vec::new() }
+    pub(super) fn new(file: &str, source: &str, patterns: &Patterns) -> Self {
+        let (file, source, patterns) = (file.into(), source.into(), patterns.clone());
+        Self { file, source, found: Vec::new(), patterns, expressions: 0 }
+    }
+
+    pub(super) fn syntax(&mut self, problem: SyntaxProblem) {
+        match problem.help {
+            Some(help) => self.error_with_help(problem.place, problem.message, help),
+            None => self.error(problem.place, problem.message),
+        }
+    }
+
+    /// What compiles one more expression of this role.
+    ///
+    /// # Errors
+    /// The role has too many.
+    pub(super) fn expressions(&mut self) -> Result<Patterns, String> {
+        self.expressions += 1;
+        match self.expressions > MOST_EXPRESSIONS {
+            true => Err(format!("a role has at most {MOST_EXPRESSIONS} expressions; list values with `one_of`")),
+            false => Ok(self.patterns.clone()),
+        }
     }
 
     pub(super) fn into_findings(self) -> Vec<Diagnostic> {

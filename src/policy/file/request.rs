@@ -80,13 +80,8 @@ fn reason_required(reader: &mut Reader, fields: &Fields<'_>) -> bool {
     }
 }
 
-/// Compiled as `\A(?:…)\z`; parsed alone first, so that no bracket of it closes ours.
 fn ticket(reader: &mut Reader, fields: &Fields<'_>) -> Option<regex::Regex> {
     let text = reader.text(fields, "ticket", 400)?;
-    if let Err(error) = crate::policy::parameter::ValuePattern::new(&text.value, true) {
-        reader.error(text.span, format!("`ticket`: {error}"));
-        return None;
-    }
-    let compiled = regex::RegexBuilder::new(&format!(r"\A(?:{})\z", text.value)).size_limit(1 << 20).build();
+    let compiled = reader.expressions().and_then(|patterns| patterns.ticket(&text.value));
     compiled.map_err(|error| reader.error(text.span, format!("`ticket`: {error}"))).ok()
 }

@@ -9,11 +9,11 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::domain::{Diagnostic, limits};
-
 use crate::policy::lint::code;
 
 use super::MOST_FINDINGS;
 use super::parameter::{Definitions, HOW_TO_USE, never_used};
+use super::patterns::Patterns;
 use super::reader::{Reader, Value};
 
 /// The definitions of `parameters.toml`.
@@ -27,7 +27,7 @@ impl SharedParameters {
     /// Reads `text`, which the operator knows as `file`; definitions with a mistake are findings and left out.
     #[must_use]
     pub fn parse(file: &str, text: &str) -> (Self, Vec<Diagnostic>) {
-        let mut reader = Reader::new(file, text);
+        let mut reader = Reader::new(file, text, &Patterns::default());
         let mut shared = Self::default();
         if u64::try_from(text.len()).is_ok_and(|length| length > limits::CONFIG_FILE) {
             reader.error(None, format!("this file has at most {} bytes", limits::CONFIG_FILE));
@@ -94,7 +94,7 @@ impl SharedParameters {
     /// A warning for each that is not among `used`; `file` and `text` as for [`Self::parse`].
     #[must_use]
     pub fn unused(&self, used: &BTreeSet<String>, file: &str, text: &str) -> Vec<Diagnostic> {
-        let mut reader = Reader::new(file, text);
+        let mut reader = Reader::new(file, text, &Patterns::default());
         for (name, (_, span)) in self.known.iter().filter(|(name, _)| !used.contains(*name)) {
             let help = HOW_TO_USE.to_owned();
             reader.finding(Some(span.clone()), false, code::PARAMETER_UNUSED, never_used(name), help);
@@ -168,7 +168,8 @@ mod tests {
             assert!(messages.iter().any(|one| one.contains(expected)), "{file}: {messages:?}");
         }
         let (shared, _) = SharedParameters::parse("parameters.toml", "[wob]\ntext = 9\n");
-        let found = Role::parse_sharing("r".parse().unwrap(), "roles/r.toml", ROLE, &shared).unwrap_err();
+        let found =
+            Role::parse_sharing("r".parse().unwrap(), "roles/r.toml", ROLE, &shared, &Patterns::default()).unwrap_err();
         assert_eq!(found[0].help.as_deref(), Some("write `wob`"));
         assert_eq!(found[0].line_column(), Some((5, 19)));
     }

@@ -1,0 +1,102 @@
+//! Everything that there is to say of a set, for people and machines that look at it: nothing here makes a set usable.
+
+use std::path::PathBuf;
+
+use crate::domain::{Diagnostic, Digest, Severity};
+
+use super::source::Trust;
+use super::{Paths, is_used, read, roles};
+
+/// The most findings of a survey.
+pub const MOST_SURVEYED: usize = 1000;
+
+/// What [`survey`] found.
+#[derive(Debug)]
+pub struct Survey {
+    /// Whether it would be used: no finding is an error.
+    pub ok: bool,
+    /// At most [`MOST_SURVEYED`]: errors first, then warnings, then what authors have accepted; each in the order of the files
+    /// and of the lines in them.
+    pub findings: Vec<Diagnostic>,
+    /// How many findings there were besides.
+    pub left_out: usize,
+    /// What the set has, if it would be used; of role files alone nothing.
+    pub counts: Option<Counts>,
+}
+
+/// What a set has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Counts {
+    /// Users enrolled.
+    pub users: usize,
+    /// Targets known.
+    pub targets: usize,
+    /// Roles.
+    pub roles: usize,
+    /// Digest of the set, as in the log's entries.
+    pub digest: Digest,
+}
+
+/// Looks at the DIR of a bastion on its own host: all that `serve` would insist on, and every warning.
+#[must_use]
+pub fn survey(dir: impl Into<PathBuf>) -> Survey {
+    of_dir(dir.into(), Trust::Host)
+}
+
+/// Looks at a working copy of the policy, as in a checkout: private keys, owners and modes are left out, because they are the
+/// host's.
+#[must_use]
+pub fn survey_copy(dir: impl Into<PathBuf>) -> Survey {
+    of_dir(dir.into(), Trust::Copy)
+}
+
+fn of_dir(dir: PathBuf, trust: Trust) -> Survey {
+    let (set, findings) = read(&Paths::new(dir), None, trust);
+    let counts = Counts {
+        users: set.snapshot.directory.iter().count(),
+        targets: set.snapshot.inventory.iter().count(),
+        roles: set.snapshot.roles.len(),
+        digest: set.snapshot.digest,
+    };
+    survey_of(findings, set.profiles.is_some(), Some(counts))
+}
+
+/// Looks at role files, each alone: nothing is known of users, targets and other roles. Findings call a file as `files` does.
+#[must_use]
+pub fn survey_roles(files: &[PathBuf]) -> Survey {
+    let (mut findings, mut whole) = (Vec::new(), true);
+    for path in files {
+        let (role, found) = roles::read_alone(path, &path.to_string_lossy());
+        whole &= role.is_some();
+        findings.extend(found);
+    }
+    in_order(&mut findings);
+    survey_of(findings, whole, None)
+}
+
+/// `findings` are in order.
+fn survey_of(mut findings: Vec<Diagnostic>, whole: bool, counts: Option<Counts>) -> Survey {
+    let ok = whole && is_used(&findings);
+    let left_out = findings.len().saturating_sub(MOST_SURVEYED);
+    findings.truncate(MOST_SURVEYED);
+    Survey { ok, findings, left_out, counts: counts.filter(|_| ok) }
+}
+
+/// Errors first: they are what must be mended, and what is left when not all are shown. Then as people read a set: DIR, the
+/// three files, roles by name, certificates, keys; each from its first line to its last.
+pub(super) fn in_order(findings: &mut [Diagnostic]) {
+    let rank = |name: &str| match name {
+        "DIR" => 0,
+        "doorward.toml" => 1,
+        "users.toml" => 2,
+        "targets.toml" => 3,
+        _ if name.starts_with("roles/") => 4,
+        _ if name.starts_with("certs/") => 5,
+        _ => 6,
+    };
+    let key = |finding: &Diagnostic| -> (Severity, u8, std::sync::Arc<str>, usize) {
+        let at = finding.span.as_ref().map_or(0, |span| span.start);
+        (finding.severity, rank(&finding.file), std::sync::Arc::clone(&finding.file), at)
+    };
+    findings.sort_by_cached_key(key);
+}
