@@ -17,6 +17,7 @@ pub mod enroll;
 pub mod keys;
 mod limits;
 pub mod lock;
+mod observing;
 pub mod paths;
 mod private_keys;
 mod restart;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::domain::{AccountName, Digest, RoleName, Subject};
 
+use super::observe::Observe;
 use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
 use super::selector::TargetSelector;
@@ -21,6 +22,8 @@ pub struct Role {
     pub(super) run_as: AccountName,
     pub(super) request: Option<RequestTerms>,
     pub(super) rules: Vec<Rule>,
+    /// Set for a role that observes; it has no rules then.
+    pub(super) observe: Option<Observe>,
 }
 
 /// What `[request]` says.
@@ -150,7 +153,7 @@ impl Rule {
 }
 
 /// The words after `sudo` or `sudo -n`, and whether one of these stood there.
-fn after_sudo(words: &[Word]) -> (bool, &[Word]) {
+pub(super) fn after_sudo(words: &[Word]) -> (bool, &[Word]) {
     match words {
         [sudo, n, rest @ ..] if sudo.text() == "sudo" && n.text() == "-n" => (true, rest),
         [sudo, rest @ ..] if sudo.text() == "sudo" => (true, rest),
@@ -207,14 +210,23 @@ impl Role {
         &self.rules
     }
 
+    /// Whether it allows every command line that the account can run, instead of those of its rules; it has none.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.observe.is_some()
+    }
+
     /// Whether one rule allows exactly these words; for "you could ask for this role", never for running.
     #[must_use]
     pub fn allows(&self, words: &Words) -> bool {
         self.rules.iter().any(|rule| rule.read(words.as_slice()).is_ok())
     }
 
-    /// Every rule that allows these words.
+    /// Every rule that allows these words; for a role that observes what they stand for themselves.
     pub(super) fn readings(&self, words: &Words) -> Vec<Reading<'_>> {
+        if let Some(observe) = &self.observe {
+            return observe.read(words).into_iter().collect();
+        }
         let numbered = self.rules.iter().zip(1..);
         numbered
             .filter_map(|(rule, number)| {

@@ -92,7 +92,9 @@ fn consistent(stage: &Rehearsal, what: &str, lost_answer: bool) {
     let mut contradicted = 0;
     for entry in stage.log.entries() {
         match entry.what {
-            What::CommandAllowed(allowed_one) | What::Observed(allowed_one) => drop(allowed.insert(allowed_one.command)),
+            What::CommandAllowed(allowed_one) | What::Observed(allowed_one) => {
+                allowed.insert(allowed_one.command);
+            }
             What::CommandFinished(finished) => drop(closed.insert(finished.command)),
             What::CommandFailed { command, .. } => drop(closed.insert(command)),
             What::Error { .. } => contradicted += 1,
