@@ -191,7 +191,7 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     let mut candidates = Vec::new();
     for reading in approved {
         let both = loaded.iter().filter(|other| other.runs_the_same(&reading));
-        let terms = both.map(|other| terms_of(&reading).strictest(terms_of(other))).reduce(Terms::strictest);
+        let terms = both.map(|other| reading.rule.terms().strictest(other.rule.terms())).reduce(Terms::strictest);
         candidates.extend(terms.map(|terms| Candidate { held, account, reading, terms }));
     }
     if candidates.is_empty() { Err(Denial::Narrowed { role: role() }) } else { Ok(candidates) }
@@ -205,11 +205,6 @@ fn not_in_role(held: &HeldRole<'_>, words: &Words) -> Denial {
         Box::new(Nearest { role: held.grant.role().clone(), rule: number, usage: rule.usage().to_owned(), miss })
     });
     Denial::NotInRole { nearest }
-}
-
-fn terms_of(reading: &Reading<'_>) -> Terms {
-    let rule = reading.rule;
-    Terms { stdin: rule.stdin, timeout: rule.timeout, max_output: rule.max_output }
 }
 
 /// The permit for candidates that all run the same; `None` if it cannot be rendered.

@@ -40,7 +40,7 @@ impl Role {
         let mut found = reader.into_findings();
         found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
         match role {
-            Some(role) if found.iter().all(|finding| finding.severity == Severity::Warning) => Ok((role, found)),
+            Some(role) if found.iter().all(|finding| finding.severity != Severity::Error) => Ok((role, found)),
             _ => {
                 if found.len() > MOST_FINDINGS {
                     found.retain(|finding| finding.severity == Severity::Error);

@@ -16,6 +16,7 @@ pub mod render;
 pub mod role;
 pub mod selector;
 pub mod sudoers;
+pub mod trace;
 pub mod words;
 
 pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};
@@ -24,4 +25,5 @@ pub use permit::{Permit, Terms};
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
 pub use sudoers::sudoers_lines;
+pub use trace::{Trace, TracedWord};
 pub use words::{Words, WordsError};

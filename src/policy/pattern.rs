@@ -6,9 +6,11 @@
 pub mod ambiguity;
 pub mod matching;
 pub mod parse;
+mod trace;
 
 pub use matching::{Match, Miss, Wanted};
 pub use parse::PatternError;
+pub use trace::Part;
 
 /// Longest pattern that is read, in bytes.
 pub const LONGEST: usize = 1024;

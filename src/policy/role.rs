@@ -8,6 +8,7 @@ use crate::domain::{AccountName, Digest, RoleName, Subject};
 use super::observe::Observe;
 use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
+use super::permit::Terms;
 use super::selector::TargetSelector;
 use super::words::{Word, Words};
 
@@ -111,6 +112,30 @@ impl Rule {
     #[must_use]
     pub fn sudo(&self) -> bool {
         self.sudo
+    }
+
+    /// Under which terms its commands run.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms { stdin: self.stdin, timeout: self.timeout, max_output: self.max_output }
+    }
+
+    /// What runs: the usage pattern with the program by its absolute path.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        self.run.as_written()
+    }
+
+    /// What may be typed instead; `None` if it has no alias.
+    #[must_use]
+    pub fn alias(&self) -> Option<&str> {
+        self.alias.as_ref().map(|alias| alias.pattern.as_written())
+    }
+
+    /// Fixed values for the environment of its commands, by name.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.env
     }
 
     /// The vector that `words` stand for: the line itself, the alias, each also after a `sudo` where the rule has it.
