@@ -14,6 +14,7 @@ mod enroll;
 mod error;
 mod init;
 mod input;
+mod learn;
 mod reload;
 mod screen;
 mod serve;
@@ -61,8 +62,8 @@ enum Verb {
     Diff(NotYet),
     #[command(hide = true, name = "what-if")]
     WhatIf(NotYet),
-    #[command(hide = true)]
-    Learn(NotYet),
+    /// Propose the least role that covers what was run, and name what of a role nobody used
+    Learn(learn::Learn),
     #[command(hide = true)]
     Test(NotYet),
 }
@@ -117,7 +118,7 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
         Verb::Can(_) => not_yet("can"),
         Verb::Diff(_) => not_yet("diff"),
         Verb::WhatIf(_) => not_yet("what-if"),
-        Verb::Learn(_) => not_yet("learn"),
+        Verb::Learn(learn) => learn.run(&mut screen),
         Verb::Test(_) => not_yet("test"),
     };
     let code = match result {

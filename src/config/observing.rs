@@ -19,13 +19,13 @@ pub(super) fn warning(
     let terms = role.request().filter(|_| role.observes())?;
     let (askers, approvers) = (names(&terms.eligible, people), names(&terms.approvers, people));
     let message = format!(
-        "role/observe: any command line that the account `{}` can run may run under this role; {askers} could ask for it, \
+        "any command line that the account `{}` can run may run under this role; {askers} could ask for it, \
          and {} of {approvers} must approve",
         role.run_as(),
         terms.approvals
     );
     let help = "take the file away when `doorward learn` has seen enough; a role of rules takes its place";
-    Some(source.warning_at(place, message).help(help))
+    Some(source.warning_at(place, message).code("role/observe").help(help))
 }
 
 /// `alice, bob`, or `nobody`.

@@ -22,7 +22,7 @@ mod request;
 use reader::{Fields, Reader, Text};
 
 /// Most `[[command]]` of a role.
-const MOST_RULES: usize = 200;
+pub const MOST_RULES: usize = 200;
 /// Most entries of any list (targets, subjects, `one_of` values, examples).
 pub const MOST_ENTRIES: usize = 500;
 

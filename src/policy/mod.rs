@@ -8,6 +8,7 @@ pub mod decide;
 pub mod denial;
 pub mod explain;
 pub mod file;
+pub mod learn;
 pub mod observe;
 pub mod parameter;
 pub mod pattern;
