@@ -58,7 +58,7 @@ fn describe(caller: &Caller<'_>, waiting: &PendingRequest) -> String {
         let accounts: Vec<String> =
             request.scope.targets.iter().map(|(target, account)| format!("{account} on {target}")).collect();
         let accounts = accounts.join(", ");
-        field("beware", &format!("ANY command line that {accounts} can run will run, what sudo there allows included"));
+        field("beware", &format!("ANY command line that {accounts} can run, also by sudo there, will run"));
     }
     field("commands", "");
     out.push_str(&show::usages(role, "    "));

@@ -109,7 +109,7 @@ fn directory(values: &BTreeSet<String>) -> Option<String> {
     let split: Option<Vec<(&str, &str)>> = values.iter().map(|value| value.rsplit_once('/')).collect();
     let split = split?;
     let (folder, first) = *split.first()?;
-    if split.iter().any(|(other, _)| *other != folder) {
+    if folder.is_empty() || split.iter().any(|(other, _)| *other != folder) {
         return None;
     }
     let ending = |name: &'_ str| name.rfind('.').filter(|at| *at > 0).map(|at| name.get(at..).unwrap_or("").to_owned());
@@ -135,8 +135,8 @@ fn name_of(before: &str, index: usize, values: &BTreeSet<String>, taken: &[Strin
     let glued = values.first().filter(|value| value.starts_with('-'));
     let named = match glued {
         Some(value) => option(value),
-        None if before.starts_with('-') && !before.contains('=') => option(before),
         None if values.iter().all(|value| value.starts_with('/')) => "file".to_owned(),
+        None if before.starts_with('-') && !before.contains('=') => option(before),
         None if index == 0 => "what".to_owned(),
         None => "value".to_owned(),
     };
