@@ -1,10 +1,11 @@
 //! From an observe grant to the role that takes its place, as docs/observing.md tells it.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use regex::Regex;
 
@@ -117,12 +118,15 @@ fn what_was_observed_becomes_a_role_under_which_the_same_lines_run() {
     assert!(unused.contains("# there is nothing to add\n"), "{unused}");
 
     // What runs when the bastion dies is closed by the next start, like any command.
-    let mut sleeping = bastion.ssh("alice", &["web-observe+web-1@bastion", "sleep 60"]).spawn().expect("ssh");
-    eventually("the entry", || bastion.entries("observed").len() == 10);
+    let mut sleeping = bastion.ssh("alice", &["web-observe+web-1@bastion", "sh -c 'echo up; exec sleep 60'"]);
+    let mut sleeping = sleeping.stdout(Stdio::piped()).spawn().expect("ssh");
+    sleeping.stdout.as_mut().expect("its output").read_exact(&mut [0; 3]).expect("it runs");
+    assert_eq!(bastion.entries("observed").len(), 10);
     bastion.kill();
     sleeping.wait().expect("ssh");
     bastion.serve();
     assert_eq!(bastion.eventual_entries("command-outcome-unknown", 1).len(), 1);
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -gn"]).code, 0, "it serves again, and the grant lives on");
 
     // Taken out of the file it is over, though it was approved for two hours.
     let rules = observe.replace("observe     = true", "") + "[[command]]\nrun = \"/usr/bin/id -gn\"\n";
