@@ -70,9 +70,9 @@ fn what_the_documentation_says_is_refused_by_name_is() {
         ("forward", format!("{head}{rule}{plain}[[forward]]\n")),
     ];
     rows.extend(["mfa", "approval"].map(|key| (key, format!("{head}{request}{key} = 1\n{rule}{plain}"))));
-    let of_rule = ["tty", "approve", "targets", "max_stdin", "accept_escape", "when"];
+    let of_rule = ["tty", "approve", "accept_escape", "when"];
     rows.extend(of_rule.map(|key| (key, format!("{head}{rule}{plain}{key} = true\n"))));
-    let of_parameter = ["unit", "host", "ip", "cidr", "port", "duration", "secret", "max"];
+    let of_parameter = ["secret"];
     rows.extend(of_parameter.map(|key| (key, kind(key))));
     let page =
         include_str!("../docs/roles.md").split_once("**Refused by name.**").unwrap().1.split_once("\n\n").unwrap().0;

@@ -90,6 +90,9 @@ pub(super) fn usages(role: &Role, indent: &str) -> String {
     for rule in role.rules() {
         let help = if rule.help().is_empty() { String::new() } else { format!("   # {}", escape(rule.help())) };
         out.push_str(&format!("{indent}{}{help}\n", escape(rule.usage())));
+        if let Some(targets) = rule.targets() {
+            out.push_str(&format!("{indent}    on: {}\n", excerpt(&targets.to_string(), 200)));
+        }
         for (name, meaning) in rule.parameters() {
             out.push_str(&format!("{indent}    {}: {}\n", escape(&name), excerpt(&meaning, 200)));
         }

@@ -173,13 +173,13 @@ pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestam
 /// What one held role allows for this line, at least one thing; or why nothing.
 fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
     let role = || held.grant.role().clone();
-    let approved = held.approved.readings(request.words);
+    let approved = held.approved.readings_on(request.target, request.words);
     // A role that observed when it was approved and does not now gives nothing, nor the other way round.
     let same_kind = |loaded: &&Role| loaded.observes() == held.approved.observes();
     let Some(loaded) = held.loaded.filter(same_kind) else { return Err(Denial::Narrowed { role: role() }) };
     if approved.is_empty() {
-        let widened = held.eligible && !loaded.readings(request.words).is_empty();
-        return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request.words) });
+        let widened = held.eligible && !loaded.readings_on(request.target, request.words).is_empty();
+        return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request) });
     }
     if !held.eligible {
         return Err(Denial::Ineligible { role: role() });
@@ -187,7 +187,7 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     // The account is fixed by the approval; another one now is a change that was not approved.
     let account = held.account.filter(|now| held.grant.targets().get(request.target) == Some(now));
     let Some(account) = account else { return Err(Denial::Narrowed { role: role() }) };
-    let loaded = loaded.readings(request.words);
+    let loaded = loaded.readings_on(request.target, request.words);
     let mut candidates = Vec::new();
     for reading in approved {
         let both = loaded.iter().filter(|other| other.runs_the_same(&reading));
@@ -197,11 +197,16 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     if candidates.is_empty() { Err(Denial::Narrowed { role: role() }) } else { Ok(candidates) }
 }
 
-fn not_in_role(held: &HeldRole<'_>, words: &Words) -> Denial {
-    if let Some(Err(why)) = held.approved.observe.as_ref().map(|observe| observe.read(words)) {
+fn not_in_role(held: &HeldRole<'_>, request: &CommandRequest<'_>) -> Denial {
+    if let Some(Err(why)) = held.approved.observe.as_ref().map(|observe| observe.read(request.words)) {
         return Denial::NotObserved { role: held.grant.role().clone(), why };
     }
-    let nearest = held.approved.nearest(words).map(|(number, rule, miss)| {
+    // A rule that allows the line elsewhere says more than one that nearly does here.
+    if let Some(elsewhere) = held.approved.readings(request.words).first() {
+        let targets = elsewhere.rule.targets().map(ToString::to_string).unwrap_or_default();
+        return Denial::OtherTargets { role: held.grant.role().clone(), rule: elsewhere.number, targets };
+    }
+    let nearest = held.approved.nearest(Some(request.target), request.words).map(|(number, rule, miss)| {
         Box::new(Nearest { role: held.grant.role().clone(), rule: number, usage: rule.usage().to_owned(), miss })
     });
     Denial::NotInRole { nearest }

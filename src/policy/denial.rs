@@ -42,6 +42,15 @@ pub enum Denial {
         /// What is wrong with it and what to type instead. Holds nothing of the line.
         why: String,
     },
+    /// A rule of what is held here allows it, on other targets.
+    OtherTargets {
+        /// The rule's role.
+        role: RoleName,
+        /// The rule, from 1 in file order.
+        rule: usize,
+        /// The targets it holds on, as the role has them.
+        targets: String,
+    },
     /// The line for the target would be longer than one can be.
     TooLong,
 }
@@ -65,7 +74,7 @@ pub(super) fn most_telling(refusals: Vec<Denial>) -> Denial {
         Denial::Widened { .. } => (3, 0),
         Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),
-        Denial::NotObserved { .. } => (1, usize::MAX),
+        Denial::NotObserved { .. } | Denial::OtherTargets { .. } => (1, usize::MAX),
         Denial::NoGrant | Denial::Ambiguous { .. } | Denial::TooLong => (0, 0),
     };
     // The first of equals, so that the answer does not depend on how many there are.

@@ -43,6 +43,10 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
         Denial::NotObserved { role, why } => {
             vec![format!("no role that you hold on {target} allows this, and {role} cannot observe it"), why.clone()]
         }
+        Denial::OtherTargets { role, rule, targets } => vec![
+            format!("no role that you hold on {target} allows this there"),
+            format!("  rule {rule} of {role} allows it on {} alone", excerpt(targets, EXCERPT)),
+        ],
         Denial::TooLong => vec!["the line would be too long for the target; shorten it".to_owned()],
     }
 }
@@ -105,7 +109,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// `1 GiB`, `64 KiB`, `1000 bytes`.
-fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     let unit = [("GiB", 30), ("MiB", 20), ("KiB", 10)]
         .into_iter()
         .find(|(_, bits)| number >= 1 << bits && number.trailing_zeros() >= *bits);

@@ -16,9 +16,11 @@ pub(super) mod command;
 mod environment;
 mod lint;
 mod observe;
+mod parameter;
 mod reader;
 mod request;
 
+use parameter::Definitions;
 use reader::{Fields, Reader, Text};
 
 /// Most `[[command]]` of a role.
@@ -64,7 +66,7 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
         return None;
     }
-    let known = ["description", "targets", "run_as", "request", "command", "examples", "observe"];
+    let known = ["description", "targets", "run_as", "request", "parameters", "command", "examples", "observe"];
     let later = ["when", "file", "forward"];
     let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
@@ -72,7 +74,9 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
     let observe = reader.boolean(&fields, "observe");
-    let rules = if observe { Some(Vec::new()) } else { rules(reader, &fields) };
+    let mut definitions = Definitions::read(reader, fields.value("parameters"));
+    let rules = if observe { Some(Vec::new()) } else { rules(reader, &fields, &mut definitions) };
+    definitions.unused(reader);
     let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
     let request = match request {
         Some(read) => Some(read?),
@@ -110,7 +114,7 @@ fn run_as(reader: &mut Reader, fields: &Fields<'_>) -> Option<AccountName> {
 }
 
 /// The rules; `None` if one of them could not be read.
-fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
+fn rules(reader: &mut Reader, fields: &Fields<'_>, definitions: &mut Definitions<'_>) -> Option<Vec<Rule>> {
     let Some(value) = fields.value("command") else {
         reader.error(None, "a role has at least one `[[command]]`");
         return None;
@@ -124,7 +128,7 @@ fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
         reader.error(fields.span_of("command"), format!("a role has at most {MOST_RULES} commands"));
         return None;
     }
-    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table)).collect();
+    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table, definitions)).collect();
     rules.into_iter().collect()
 }
 
@@ -157,7 +161,7 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
 fn outcome(role: &Role, line: &str) -> Result<bool, String> {
     let words = Words::split(line.as_bytes()).map_err(|error| error.to_string())?;
     let readings = role.readings(&words);
-    match (readings.first(), role.nearest(&words)) {
+    match (readings.first(), role.nearest(None, &words)) {
         (Some(first), _) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
         (None, Some((_, rule, miss))) => Err(super::explain::miss(rule, &miss)),
         (None, None) => Err("no rule allows it".to_owned()),

@@ -4,6 +4,7 @@
 //! Owns the role language ([`mod@file`], [`role`], [`pattern`], [`parameter`]). Reads no clock, file, environment or database;
 //! the same arguments always give the same answer.
 
+pub mod compare;
 pub mod decide;
 pub mod denial;
 pub mod explain;
@@ -20,6 +21,7 @@ pub mod sudoers;
 pub mod trace;
 pub mod words;
 
+pub use compare::{Change, Direction};
 pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};
 pub use denial::{Denial, Nearest};
 pub use permit::{Permit, Terms};

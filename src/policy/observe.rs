@@ -35,6 +35,8 @@ impl Observe {
             stdin: false,
             timeout: DEFAULT_TIMEOUT,
             max_output: DEFAULT_OUTPUT,
+            max_stdin: 0,
+            targets: None,
             env: Vec::new(),
             help: String::new(),
             usage: String::new(),

@@ -42,6 +42,9 @@ pub(super) enum End {
     /// More output than its role allows.
     #[error("its output reached the {0} bytes that its role allows; ask for less at a time")]
     OutputLimit(u64),
+    /// More input than its role allows.
+    #[error("its input reached the {0} bytes that its role allows")]
+    InputLimit(u64),
     /// Input was lost on its way.
     #[error("more input is waiting than the bastion keeps; the command took it too slowly")]
     InputOverflow,
@@ -68,6 +71,7 @@ impl End {
             Self::Narrowed => "narrowed",
             Self::ClientGone => "client-gone",
             Self::OutputLimit(_) => "output-limit",
+            Self::InputLimit(_) => "input-limit",
             Self::InputOverflow => "input-overflow",
             Self::Recording => "recording",
             Self::Stopping => "bastion-stopping",

@@ -16,6 +16,7 @@ pub mod activate_grant;
 pub mod approved_roles;
 pub mod certify;
 mod change_request;
+pub mod compare;
 pub mod end_grant;
 mod ending;
 pub mod failure;

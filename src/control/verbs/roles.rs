@@ -104,7 +104,8 @@ fn role_json(requestable: &RequestableRole) -> Value {
         .map(|rule| {
             let parameters: Vec<Value> =
                 rule.parameters().into_iter().map(|(name, meaning)| json!({"name": name, "is": meaning})).collect();
-            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters})
+            let on = rule.targets().map(ToString::to_string);
+            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters, "only_on": on})
         })
         .collect();
     let targets: Vec<Value> = requestable

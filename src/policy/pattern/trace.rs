@@ -18,7 +18,7 @@ pub enum Part {
     Value {
         /// Its name.
         name: String,
-        /// The value, which is the word.
+        /// The value: the word, without the literal that is glued before it.
         value: String,
         /// What it may be, in words.
         allowed: String,
@@ -32,10 +32,10 @@ impl Pattern {
         let part = |(&step, word): (&usize, &Word)| match &self.steps.get(step)?.element {
             Element::Literal(literal) if step == 0 && literal.starts_with('/') => Some(Part::Program(literal.clone())),
             Element::Literal(_) => Some(Part::Literal),
-            Element::Parameter(index) => Some(Part::Value {
-                name: self.names.get(*index)?.0.clone(),
-                value: word.text().to_owned(),
-                allowed: parameters.get(*index)?.to_string(),
+            Element::Parameter(slot) => Some(Part::Value {
+                name: self.names.get(slot.index)?.0.clone(),
+                value: word.text().strip_prefix(slot.prefix.as_str())?.to_owned(),
+                allowed: parameters.get(slot.index)?.to_string(),
             }),
         };
         taken.iter().zip(words).map(part).collect()
