@@ -98,8 +98,11 @@ fn merged(mut products: Vec<Product>) -> Vec<Product> {
     }
 }
 
+/// What products have in common that differ at one place alone: sudo, program, the other places, and what may be listed there.
+type AllButOne = (bool, String, Vec<BTreeSet<String>>, String);
+
 fn merged_at(products: Vec<Product>, place: usize) -> Vec<Product> {
-    let mut groups: BTreeMap<(bool, String, Vec<BTreeSet<String>>, String), Vec<Product>> = BTreeMap::new();
+    let mut groups: BTreeMap<AllButOne, Vec<Product>> = BTreeMap::new();
     let mut kept = Vec::new();
     for product in products {
         let mut rest = product.places.clone();

@@ -21,7 +21,7 @@ fn every_line_runs_as_it_was_typed_and_sudo_means_what_sudoers_there_allows() {
     ] {
         let permit = allowed(line, &[observing()]);
         assert_eq!(permit.command(), command, "{line}");
-        assert!(permit.argv().ends_with(&permit.command().to_vec()), "{line}");
+        assert!(permit.argv().ends_with(permit.command()), "{line}");
         assert_eq!((permit.observed(), permit.rule(), permit.terms().stdin), (true, 0, false), "{line}");
         assert_eq!(permit.deadline(), Timestamp::from_secs(1_000 + 3_600), "{line}");
         assert!(explain::allowed(&permit)[0].starts_with("no rule allows it; look observes"), "{line}");
