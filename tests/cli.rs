@@ -635,7 +635,7 @@ fn can_lists_rights_and_who_has_them() {
 #[test]
 fn verbs_of_later_builds_are_refused_by_name_and_other_words_are_usage() {
     let host = Host::with_set();
-    for verb in ["diff", "what-if", "learn"] {
+    for verb in ["diff", "what-if"] {
         let answer = host.run(&[verb, "b", "--json", "--help"]);
         assert_eq!(answer.code, 2, "{answer:?}");
         assert_eq!(

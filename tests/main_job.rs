@@ -1,6 +1,8 @@
 //! The main job with the stock `ssh` and a stock `sshd`: asked for, approved, certified, run, denied, logged.
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+#[path = "main_job/observing.rs"]
+mod observing;
 mod support;
 
 use std::io::Write as _;

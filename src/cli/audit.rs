@@ -107,7 +107,7 @@ fn named_key(text: &str) -> Result<VerifierKey, CliError> {
     text.parse().or_else(|_| key_in(Path::new(text)))
 }
 
-fn key_in(path: &Path) -> Result<VerifierKey, CliError> {
+pub(super) fn key_in(path: &Path) -> Result<VerifierKey, CliError> {
     let shown = escape(&path.to_string_lossy()).into_owned();
     let cannot = |why: String| CliError::failed(format!("{shown}: {why}"));
     let size = fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();

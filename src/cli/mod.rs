@@ -15,6 +15,7 @@ mod enroll;
 mod error;
 mod init;
 mod input;
+mod learn;
 mod reload;
 mod screen;
 mod serve;
@@ -65,8 +66,8 @@ enum Verb {
     Diff(NotYet),
     #[command(hide = true, name = "what-if")]
     WhatIf(NotYet),
-    #[command(hide = true)]
-    Learn(NotYet),
+    /// Propose the least role that covers what was run, and name what of a role nobody used
+    Learn(learn::Learn),
 }
 
 /// Words of a verb that is planned: taken whole, so that the answer is about the verb.
@@ -120,7 +121,7 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
         Verb::Test(test) => test.run(&mut screen),
         Verb::Diff(_) => not_yet("diff"),
         Verb::WhatIf(_) => not_yet("what-if"),
-        Verb::Learn(_) => not_yet("learn"),
+        Verb::Learn(learn) => learn.run(&mut screen),
     };
     let code = match result {
         Ok(()) => 0,

@@ -13,6 +13,7 @@ use super::places::Places;
 use super::source::Source;
 use super::{roles, settings, targets, users};
 
+mod observing;
 mod people;
 mod reach;
 
@@ -99,6 +100,7 @@ pub(super) const CODES: &[&str] = &[
     "request/none",
     "request/out-of-reach",
     "request/requester-alone",
+    "role/observe",
     "set/file-ignored",
     "set/no-role",
 ];
@@ -115,6 +117,7 @@ mod tests {
         let rows: BTreeSet<&str> = rows.map(|(code, _)| code).filter(|code| code.contains('/')).collect();
         assert_eq!(rows, super::CODES.iter().copied().collect());
         let sources = [
+            include_str!("consistency/observing.rs"),
             include_str!("consistency/people.rs"),
             include_str!("consistency/reach.rs"),
             include_str!("roles.rs"),

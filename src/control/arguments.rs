@@ -13,7 +13,7 @@ mod value;
 
 use value::{Value, value};
 
-pub use value::When;
+pub use value::{When, time};
 
 /// What was typed: a verb with its values.
 #[derive(Clone, Debug)]

@@ -130,7 +130,7 @@ pub struct Version<'a> {
 #[must_use]
 pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     // Neither `text` nor `digest` says anything that the parts do not.
-    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, when, files, forwards } =
+    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, when, files, forwards, observe } =
         new.role;
     let was = old.role;
     let mut out = Changes::of(format!("role {name}"));
@@ -141,6 +141,11 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     if run_as != &was.run_as {
         out.widened(format!("its commands run as {run_as} now, were as {}: another account, not compared", was.run_as));
     }
+    match (was.observes(), observe.is_some()) {
+        (false, true) => out.widened(format!("it is a role to {}", super::observe::IN_WORDS)),
+        (true, false) => out.narrowed("it observes no more: only its rules hold"),
+        _ => {}
+    }
     match (&was.request, request) {
         (None, None) => {}
         (Some(_), None) => out.narrowed("nobody may ask for it any more: `[request]` is gone"),
@@ -149,6 +154,11 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
             out.widened(format!("it may be asked for now, by {who}: `[request]` is new"));
         }
         (Some(before), Some(now)) => request_terms((before, old.world), (now, new.world), &mut out),
+    }
+    match (&was.observe, observe) {
+        (None, Some(_)) => out.widened("it observes now: every command line that the account can run"),
+        (Some(_), None) => out.narrowed("it no longer observes every command line, but has rules"),
+        _ => {}
     }
     conditions::compare(&was.when, when, &mut out);
     rules::compare(&was.rules, rules, &mut out);
@@ -166,7 +176,8 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
 pub fn new_role(new: Version<'_>) -> Vec<Change> {
     let role = new.role;
     let mut out = Changes::of(format!("role {}", role.name));
-    let rules: Vec<String> = role.rules.iter().map(|rule| format!("`{}`", excerpt(rule.usage(), SHOWN))).collect();
+    let mut rules: Vec<String> = role.rules.iter().map(|rule| format!("`{}`", excerpt(rule.usage(), SHOWN))).collect();
+    rules.extend(role.observes().then(|| super::observe::IN_WORDS.to_owned()));
     out.widened(format!("new role, as {}: {}", role.run_as, names(&rules)));
     match (&role.request, new.world) {
         (None, _) => out.other("nobody may ask for it: it has no `[request]`"),

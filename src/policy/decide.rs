@@ -88,6 +88,10 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
+    fn observed(&self) -> bool {
+        self.held.approved.observes()
+    }
+
     fn runs_the_same(&self, other: &Candidate<'_>) -> bool {
         self.account == other.account && self.reading.runs_the_same(&other.reading)
     }
@@ -182,6 +186,10 @@ fn candidates<'a>(
             Err(denial) => refusals.push(denial),
         }
     }
+    // Observing is for what no rule allows: where one does, the line runs under it.
+    if candidates.iter().any(|one: &Candidate<'_>| !one.observed()) {
+        candidates.retain(|one| !one.observed());
+    }
     match candidates.split_first() {
         None => Err(most_telling(refusals)),
         Some((first, rest)) if rest.iter().all(|other| other.runs_the_same(first)) => Ok(candidates),
@@ -213,7 +221,9 @@ fn conditions(held: &HeldRole<'_>, surroundings: &Surroundings) -> Result<Option
 fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
     let role = || held.grant.role().clone();
     let approved = held.approved.readings_on(request.target, request.words);
-    let Some(loaded) = held.loaded else { return Err(Denial::Narrowed { role: role() }) };
+    // A role that observed when it was approved and does not now gives nothing, nor the other way round.
+    let same_kind = |loaded: &&Role| loaded.observes() == held.approved.observes();
+    let Some(loaded) = held.loaded.filter(same_kind) else { return Err(Denial::Narrowed { role: role() }) };
     if approved.is_empty() {
         let widened = held.eligible && !loaded.readings_on(request.target, request.words).is_empty();
         return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request) });
@@ -235,6 +245,9 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
 }
 
 fn not_in_role(held: &HeldRole<'_>, request: &CommandRequest<'_>) -> Denial {
+    if let Some(Err(why)) = held.approved.observe.as_ref().map(|observe| observe.read(request.words)) {
+        return Denial::NotObserved { role: held.grant.role().clone(), why };
+    }
     // A rule that allows the line elsewhere says more than one that nearly does here.
     if let Some(elsewhere) = held.approved.readings(request.words).first() {
         let targets = elsewhere.rule.targets().map(ToString::to_string).unwrap_or_default();
@@ -273,6 +286,7 @@ fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Times
         grants,
         role: first.held.grant.role().clone(),
         rule: first.reading.number,
+        observed: first.observed(),
         command,
         argv,
         digest: Digest::of(line.as_bytes()),

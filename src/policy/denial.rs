@@ -43,6 +43,13 @@ pub enum Denial {
         /// The rule that came nearest; `None` when the roles have no rules.
         nearest: Option<Box<Nearest>>,
     },
+    /// Every command could run under this observe grant, but not a line of this form.
+    NotObserved {
+        /// The role.
+        role: RoleName,
+        /// What is wrong with it and what to type instead. Holds nothing of the line.
+        why: String,
+    },
     /// A rule of what is held here allows it, on other targets.
     OtherTargets {
         /// The rule's role.
@@ -57,7 +64,7 @@ pub enum Denial {
 }
 
 /// Every word of [`Denial::word`].
-pub const DENIALS: [&str; 9] = [
+pub const DENIALS: [&str; 10] = [
     "no-grant",
     "narrowed",
     "not-eligible",
@@ -66,6 +73,7 @@ pub const DENIALS: [&str; 9] = [
     "ambiguous",
     "other-targets",
     "not-in-role",
+    "not-observed",
     "too-long",
 ];
 
@@ -91,6 +99,7 @@ impl Denial {
             Self::Ambiguous { .. } => "ambiguous",
             Self::OtherTargets { .. } => "other-targets",
             Self::NotInRole { .. } => "not-in-role",
+            Self::NotObserved { .. } => "not-observed",
             Self::TooLong => "too-long",
         }
     }
@@ -116,7 +125,7 @@ pub(super) fn most_telling(refusals: Vec<Denial>) -> Denial {
         Denial::Widened { .. } => (3, 0),
         Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),
-        Denial::OtherTargets { .. } => (1, usize::MAX),
+        Denial::NotObserved { .. } | Denial::OtherTargets { .. } => (1, usize::MAX),
         Denial::NoGrant | Denial::Ambiguous { .. } | Denial::TooLong => (0, 0),
     };
     // The first of equals, so that the answer does not depend on how many there are.

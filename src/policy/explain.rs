@@ -42,6 +42,9 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("  {}", place(&nearest.miss)),
             format!("  allowed there: {}", wanted_there(&nearest.miss)),
         ],
+        Denial::NotObserved { role, why } => {
+            vec![format!("no role that you hold on {target} allows this, and {role} cannot observe it"), why.clone()]
+        }
         Denial::OtherTargets { role, rule, targets } => vec![
             format!("no role that you hold on {target} allows this there"),
             format!("  rule {rule} of {role} allows it on {} alone", excerpt(targets, EXCERPT)),
@@ -82,8 +85,13 @@ fn ambiguous(roles: &[RoleName], target: &TargetName, bastion: &str) -> Vec<Stri
 pub fn allowed(permit: &Permit) -> Vec<String> {
     let terms = permit.terms();
     let grants: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
+    let by = if permit.observed() {
+        format!("no rule allows it; {} observes, and every command of the account runs", permit.role())
+    } else {
+        format!("allowed by rule {} of {}", permit.rule(), permit.role())
+    };
     vec![
-        format!("allowed by rule {} of {} ({})", permit.rule(), permit.role(), grants.join(", ")),
+        format!("{by} ({})", grants.join(", ")),
         format!("runs on {} as {}: {}", permit.target(), permit.account(), command(permit.command())),
         format!("until {} at the latest, {}", permit.deadline().time_of_day(), input_and_output(terms)),
     ]

@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use crate::domain::{AccountName, Diagnostic, Digest, RoleName, Severity, limits};
 
+use super::observe::Observe;
 use super::role::{Role, Rule};
 use super::selector::TargetSelector;
 use super::words::Words;
 
-mod command;
+pub(super) mod command;
 mod environment;
 mod findings;
+mod observe;
 mod parameter;
 mod patterns;
 mod reader;
@@ -31,7 +33,7 @@ pub use shared::SharedParameters;
 pub use syntax::{SyntaxProblem, syntax_problems};
 
 /// Most `[[command]]` of a role.
-const MOST_RULES: usize = 200;
+pub const MOST_RULES: usize = 200;
 /// Most entries of any list (targets, subjects, `one_of` values, examples).
 pub const MOST_ENTRIES: usize = 500;
 
@@ -92,17 +94,29 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
         syntax_problems(text, &errors, MOST_FINDINGS).into_iter().for_each(|problem| reader.syntax(problem));
         return None;
     }
-    let known =
-        ["description", "targets", "run_as", "request", "when", "parameters", "command", "file", "forward", "examples"];
+    let known = [
+        "description",
+        "targets",
+        "run_as",
+        "observe",
+        "request",
+        "when",
+        "parameters",
+        "command",
+        "file",
+        "forward",
+        "examples",
+    ];
     let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &[]);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
     let when = fields.value("when").map(|value| when::read(reader, value));
+    let observe = reader.boolean(&fields, "observe");
     let parameters = fields.value("parameters").and_then(|value| reader.table(value, "`[parameters]`"));
     let mut definitions = Definitions::read(reader, parameters, shared.names());
-    let rules = rules(reader, &fields, &mut definitions);
+    let rules = if observe { Some(Vec::new()) } else { rules(reader, &fields, &mut definitions) };
     definitions.unused(reader);
     let (files, forwards) = (transfer::files(reader, &fields), transfer::forwards(reader, &fields));
     let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
@@ -114,7 +128,8 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
         Some(read) => read?,
         None => super::when::Conditions::default(),
     };
-    let role = Role {
+    let observe = if observe { Some(Observe::new()?) } else { None };
+    let mut role = Role {
         name,
         text,
         digest,
@@ -126,7 +141,12 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
         rules: rules?,
         files: files?,
         forwards: forwards?,
+        observe,
     };
+    if role.observes() {
+        observe::check(reader, document.get_ref(), &fields, &mut role);
+        return Some(role);
+    }
     examples(reader, &fields, &role);
     findings::add(reader, &fields, &role);
     Some(role)

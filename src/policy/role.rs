@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::domain::{AccountName, Digest, RoleName, Subject, TargetName};
 
+use super::observe::Observe;
 use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
 use super::permit::Terms;
@@ -28,6 +29,8 @@ pub struct Role {
     pub(super) rules: Vec<Rule>,
     pub(super) files: Vec<FileRule>,
     pub(super) forwards: Vec<ForwardRule>,
+    /// Set for a role that observes; it has no rules then.
+    pub(super) observe: Option<Observe>,
 }
 
 /// What `[request]` says.
@@ -267,6 +270,12 @@ impl Role {
         &self.rules
     }
 
+    /// Whether it allows every command line that the account can run, instead of those of its rules; it has none.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.observe.is_some()
+    }
+
     /// Whether one rule allows exactly these words; for "you could ask for this role", never for running.
     #[must_use]
     pub fn allows(&self, words: &Words) -> bool {
@@ -279,8 +288,11 @@ impl Role {
         self.rules.iter().any(|rule| rule.is_for(target) && rule.read(words.as_slice()).is_ok())
     }
 
-    /// Every rule that allows these words, whatever the target.
+    /// Every rule that allows these words, whatever the target; for a role that observes what they stand for themselves.
     pub(super) fn readings(&self, words: &Words) -> Vec<Reading<'_>> {
+        if let Some(observe) = &self.observe {
+            return observe.read(words).into_iter().collect();
+        }
         let numbered = self.rules.iter().zip(1..);
         numbered
             .filter_map(|(rule, number)| {

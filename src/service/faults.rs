@@ -93,7 +93,7 @@ fn consistent(stage: &Rehearsal, what: &str, lost_answer: bool) {
     for entry in stage.log.entries() {
         match entry.what {
             What::CommandAllowed(allowed_one) | What::Observed(allowed_one) => {
-                drop(allowed.insert(allowed_one.command))
+                allowed.insert(allowed_one.command);
             }
             What::CommandFinished(finished) => drop(closed.insert(finished.command)),
             What::CommandFailed { command, .. } => drop(closed.insert(command)),

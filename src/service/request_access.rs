@@ -131,6 +131,12 @@ fn admitted(snapshot: &Snapshot, session: &Session, ask: Ask) -> Result<Filing, 
         AskError::NotEligible { .. } => not_eligible(),
         error => error.into(),
     })?;
+    if let Some(example) = admitted.scope.targets.keys().next()
+        && role.observes()
+        && admitted.scope.targets.len() != 1
+    {
+        return Err(AskError::OneTarget { role: role.name().clone(), example: example.clone() }.into());
+    }
     Ok(Filing {
         user: person.name,
         role: role.name().clone(),

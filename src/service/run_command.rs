@@ -255,7 +255,7 @@ impl Attempt<'_> {
     /// Invariant 2: the decision is on disk before anything else happens.
     async fn log(&self, allowed: &Allowed, certificate: &CurrentCertificate) -> Result<Committed, Stop> {
         let permit = &allowed.permit;
-        let what = What::CommandAllowed(AllowedCommand {
+        let command = AllowedCommand {
             command: self.command.clone(),
             role: permit.role().clone(),
             rule: permit.rule(),
@@ -268,7 +268,8 @@ impl Attempt<'_> {
             digest: permit.digest(),
             policy: allowed.policy,
             deadline: permit.deadline(),
-        });
+        };
+        let what = if permit.observed() { What::Observed(command) } else { What::CommandAllowed(command) };
         let event = AuditEvent { grant: permit.grants().first().cloned(), ..self.event(what) };
         self.services.audit.append(event).await.map_err(|error| {
             tracing::error!(%error, "a command was not run");

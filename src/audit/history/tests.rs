@@ -71,7 +71,7 @@ async fn written(dir: &Path, events: Vec<AuditEvent>) -> VerifierKey {
     let clock = Arc::new(Minutes(AtomicI64::new(0)));
     let (log, _) = log::open(dir, "test/audit", key(), clock, LogOptions::default()).unwrap();
     for event in events {
-        log.append(event).await.unwrap();
+        drop(log.append(event).await.unwrap());
     }
     log.close();
     VerifierKey::new("test/audit", key().verifying_key()).unwrap()

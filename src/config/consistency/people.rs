@@ -59,7 +59,7 @@ impl People {
         }
     }
 
-    fn name(&self, number: usize) -> &str {
+    pub(super) fn name(&self, number: usize) -> &str {
         self.names.get(number).map_or("", UserName::as_str)
     }
 
@@ -101,7 +101,7 @@ pub(super) fn check(
     let known = files.users.1.whole;
     reviewers(files, snapshot, people, out);
     let mut holding: BTreeSet<usize> = people.members(&snapshot.settings.reviewers).iter().copied().collect();
-    for (role, places) in roles {
+    for written @ (role, places) in roles {
         let Some(terms) = role.request() else {
             let message = "the role has no [request], so nobody can ask for it";
             let finding = places.source().warning_at(None, message).code("request/none");
@@ -109,6 +109,7 @@ pub(super) fn check(
             continue;
         };
         if known {
+            out.extend(super::observing::warning(written, terms, people));
             let (askers, approvers) = request(places, terms, people, out);
             holding.extend(askers.iter().chain(approvers.iter()));
         }

@@ -105,7 +105,11 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn time(text: &str) -> Result<When, String> {
+/// A time as people type it: `2h` ago, a day, an instant.
+///
+/// # Errors
+/// What to write instead.
+pub fn time(text: &str) -> Result<When, String> {
     if let Ok(instant) = chrono::DateTime::parse_from_rfc3339(text) {
         return Ok(When::At(instant.to_utc().into()));
     }

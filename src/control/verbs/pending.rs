@@ -55,6 +55,15 @@ fn describe(caller: &Caller<'_>, waiting: &PendingRequest) -> String {
     let have =
         if request.approvals.is_empty() { String::new() } else { format!(": {}", show::all_of(&show::yeas(request))) };
     field("approvals", &format!("{} of {}{have}", request.approvals.len(), request.approvals_needed));
+    if role.observes() {
+        let accounts: Vec<String> =
+            request.scope.targets.iter().map(|(target, account)| format!("{account} on {target}")).collect();
+        let accounts = accounts.join(", ");
+        out.push_str(&show::field(
+            "beware",
+            &format!("ANY command line that {accounts} can run, also by sudo there, will run"),
+        ));
+    }
     let asked_from = Some(request.source);
     let running = caller.services.running.of(&request.user).get(&request.role).copied().unwrap_or(0);
     let theirs = Circumstances { now, source: asked_from, request_source: asked_from, running: Some(running) };
@@ -87,6 +96,7 @@ fn as_json(waiting: &PendingRequest) -> Value {
         "request": show::request_json(&waiting.request),
         "commands": usages,
         "conditions": waiting.role.as_ref().map(|role| role.conditions().in_words()),
+        "observe": waiting.role.as_ref().map(|role| role.observes()),
         "decidable": waiting.decidable,
         "history": {
             "filed": history.filed,

@@ -126,6 +126,7 @@ fn role_json(requestable: &RequestableRole) -> Value {
         "targets": targets,
         "commands": commands,
         "conditions": role.conditions().in_words(),
+        "observe": role.observes(),
         "approval": requestable.approvers,
         "approvals_needed": terms.map(|terms| terms.approvals),
         "max_seconds": terms.map(|terms| terms.max_duration.as_secs()),

@@ -347,3 +347,15 @@ proptest! {
         prop_assert!(roles(plain(&new), plain(&new)).is_empty());
     }
 }
+
+#[test]
+fn to_observe_is_more_than_any_rules_and_to_stop_is_less() {
+    let request = "[request]\neligible = [\"group:admins\"]\napprovers = [\"group:leads\"]\napprovals = 2\n";
+    let (observes, rules) = (format!("observe = true\n{request}"), format!("{request}{}", command("/usr/bin/id", "")));
+    let more = said(&rules, &observes);
+    assert!(more.iter().any(|line| line.starts_with("+ it is a role to observe: every command line")), "{more:?}");
+    let less = said(&observes, &rules);
+    assert!(less.contains(&"- it observes no more: only its rules hold".to_owned()), "{less:?}");
+    let new = new_role(plain(&role(&observes)));
+    assert!(new.iter().any(|change| change.text.contains("every command line")), "{new:?}");
+}
