@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 mod audit;
 mod check;
 mod demo;
+mod diff;
 mod enroll;
 mod error;
 mod init;
@@ -18,6 +19,7 @@ mod reload;
 mod screen;
 mod serve;
 mod target;
+mod to_sign;
 mod user;
 mod why;
 
@@ -53,12 +55,15 @@ enum Verb {
     Audit(audit::Audit),
     /// Say whether a user could run a command line, and under which role
     Why(why::Why),
+    /// Print what the signers of the policy sign, and how
+    #[command(name = "to-sign")]
+    ToSign(to_sign::ToSign),
     /// Check DIR, and have the running bastion read it anew
     Reload(reload::Reload),
     #[command(hide = true)]
     Can(NotYet),
-    #[command(hide = true)]
-    Diff(NotYet),
+    /// Say in words what a change of the files widens and what it narrows
+    Diff(diff::Diff),
     #[command(hide = true, name = "what-if")]
     WhatIf(NotYet),
     #[command(hide = true)]
@@ -113,9 +118,10 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
         Verb::Target(target) => target.run(&mut screen),
         Verb::Audit(audit) => audit.run(&mut screen),
         Verb::Why(why) => why.run(&mut screen),
+        Verb::ToSign(to_sign) => to_sign.run(&mut screen),
         Verb::Reload(reload) => reload.run(&mut screen),
         Verb::Can(_) => not_yet("can"),
-        Verb::Diff(_) => not_yet("diff"),
+        Verb::Diff(diff) => diff.run(&mut screen),
         Verb::WhatIf(_) => not_yet("what-if"),
         Verb::Learn(_) => not_yet("learn"),
         Verb::Test(_) => not_yet("test"),

@@ -23,6 +23,7 @@ mod restart;
 mod roles;
 mod settings;
 pub mod shipped;
+pub mod signing;
 mod source;
 mod table;
 mod targets;
@@ -35,6 +36,7 @@ pub use lock::{DirLock, LockError};
 pub use paths::Paths;
 pub use restart::RestartOnly;
 pub use settings::{ListenSettings, host_name};
+pub use signing::{InForce, Signers};
 
 use source::Source;
 
@@ -54,23 +56,62 @@ pub struct Loaded {
     pub profiles: Profiles,
     /// Whether this is a demo's DIR (`demo = true`): `serve` says so loudly.
     pub demo: bool,
+    /// Who has to sign, if anybody.
+    pub signers: Option<Signers>,
+    /// The exact text that they sign.
+    pub to_sign: String,
     /// What somebody should look at.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads all of DIR.
+/// Reads all of DIR, signed as those in force for it want it (`state/policy.json`).
 ///
 /// # Errors
 /// Every finding, errors first, if there is at least one error; warnings are among them.
 pub fn load(dir: impl Into<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
-    load_edited(&Paths::new(dir), None)
+    let paths = Paths::new(dir);
+    let in_force = InForce::read(&paths).map_err(|finding| vec![finding])?;
+    load_checked(&paths, None, &Checks::Serve(&in_force))
 }
 
-/// As [`load`], with `edited` in the place of the file of that name: what would hold if it were written.
+/// As [`load`], for a bastion that runs and knows who is in force, whatever `state/` says by now.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_under(dir: impl Into<PathBuf>, in_force: &InForce) -> Result<Loaded, Vec<Diagnostic>> {
+    load_checked(&Paths::new(dir), None, &Checks::Serve(in_force))
+}
+
+/// As [`load`], without asking for signatures and private keys: what the files say, for those who compare, try or sign them.
+/// Never for serving.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_policy(dir: impl Into<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
+    load_checked(&Paths::new(dir), None, &Checks::Policy)
+}
+
+/// As [`load`], with `edited` in the place of the file of that name: what would hold if it were written. Nobody has signed that.
 fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Diagnostic>> {
+    load_checked(paths, edited, &Checks::Edit)
+}
+
+/// What is asked of a set besides its own sense.
+enum Checks<'a> {
+    /// The private keys, and the signatures that these want.
+    Serve(&'a InForce),
+    /// The private keys.
+    Edit,
+    /// Nothing.
+    Policy,
+}
+
+fn load_checked(paths: &Paths, edited: Option<&Source>, checks: &Checks<'_>) -> Result<Loaded, Vec<Diagnostic>> {
     let mut out = Vec::new();
     check_dir(paths, &mut out);
-    private_keys::check(paths, &mut out);
+    if !matches!(checks, Checks::Policy) {
+        private_keys::check(paths, &mut out);
+    }
     let read = |path: PathBuf, name: &str, out: &mut Vec<Diagnostic>| match edited {
         Some(edited) if *edited.name == *name => edited.clone(),
         _ => Source::read_or_note(&path, name, out),
@@ -88,12 +129,19 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
 
     let mut files = vec![&settings_file, &users_file, &targets_file];
     files.extend(read_roles.files.iter().chain(&profile_files));
+    let set = digest(&files);
+    let (name, signers) = (&read_settings.settings.name, read_settings.signers.as_ref());
+    let to_sign = signing::to_sign(name, signers, set, &files);
+    if let Checks::Serve(in_force) = checks {
+        let candidate = signing::Candidate { settings: &settings_file, signers, text: &to_sign, set };
+        signing::check(paths, &candidate, in_force, &mut out);
+    }
     let snapshot = Snapshot {
         settings: read_settings.settings.clone(),
         directory: read_users.directory.clone(),
         inventory: read_targets.inventory.clone(),
         roles: read_roles.roles.clone(),
-        digest: digest(&files),
+        digest: set,
     };
     let files = consistency::Files {
         settings: (&settings_file, &read_settings),
@@ -108,8 +156,8 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
     out.truncate(MOST_FINDINGS);
     match profiles {
         Some(profiles) if out.iter().all(|finding| finding.severity == Severity::Warning) => {
-            let settings::Read { listen, limits, demo, .. } = read_settings;
-            Ok(Loaded { snapshot, listen, limits, profiles, demo, warnings: out })
+            let settings::Read { listen, limits, demo, signers, .. } = read_settings;
+            Ok(Loaded { snapshot, listen, limits, profiles, demo, signers, to_sign, warnings: out })
         }
         _ => Err(out),
     }
