@@ -252,7 +252,7 @@ impl Sshd {
             .spawn()
             .expect("sshd runs");
         let sshd = Self { child, port };
-        for _ in 0..100 {
+        for _ in 0..1500 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return sshd;
             }
@@ -467,7 +467,7 @@ fn reload_tells_the_process_that_holds_the_directory_and_nobody_else() {
         .spawn()
         .expect("sh runs");
     let mut answer = host.run(&["reload", "b"]);
-    for _ in 0..100 {
+    for _ in 0..1000 {
         if answer.code == 0 {
             break;
         }

@@ -7,7 +7,7 @@ mod support;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::bastion::{Bastion, came, eventually};
+use support::bastion::{Bastion, PATIENCE, came, eventually};
 
 /// A `sleep` of this test's own length on `target`, seen running.
 fn sleeping(bastion: &Bastion, target: &str, seconds: u32) -> Child {
@@ -58,7 +58,7 @@ fn what_runs_ends_when_the_grant_is_given_back_or_revoked() {
                 _ => bastion.run("bob", &["bastion", "revoke", &grant, "suspicious"]),
             };
             assert_eq!(ended.code, 0, "{ended:?}");
-            gone(seconds, Duration::from_secs(9));
+            gone(seconds, PATIENCE);
             let came = came(&child.wait_with_output().expect("ssh"));
             assert_eq!(came.code, 124, "{end} on {target}: {came:?}");
             assert!(came.err.starts_with("doorward:"), "{came:?}");
@@ -71,10 +71,10 @@ fn what_runs_ends_when_the_grant_is_given_back_or_revoked() {
 #[test]
 fn what_runs_ends_when_the_grant_expires() {
     let bastion = Bastion::start();
-    bastion.grant("ops", "web-1", "6s");
+    bastion.grant("ops", "web-1", "10s");
     let seconds = unique(10);
     let child = sleeping(&bastion, "web-1", seconds);
-    gone(seconds, Duration::from_secs(16));
+    gone(seconds, PATIENCE);
     let came = came(&child.wait_with_output().expect("ssh"));
     assert_eq!(came.code, 124, "{came:?}");
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126);
@@ -89,7 +89,7 @@ fn what_runs_ends_when_the_client_is_killed() {
         let mut child = sleeping(&bastion, target, seconds);
         child.kill().expect("kill");
         child.wait().expect("wait");
-        gone(seconds, Duration::from_secs(9));
+        gone(seconds, PATIENCE);
     }
     eventually("the entries", || bastion.entries("command-finished").len() == 2);
     bastion.verify();
@@ -102,8 +102,8 @@ fn what_runs_ends_when_the_bastion_is_killed_and_the_log_says_so_afterwards() {
     let (far, near) = (unique(30), unique(31));
     let children = [sleeping(&bastion, "web-1", far), sleeping(&bastion, "here", near)];
     bastion.kill();
-    gone(far, Duration::from_secs(9));
-    gone(near, Duration::from_secs(9));
+    gone(far, PATIENCE);
+    gone(near, PATIENCE);
     for child in children {
         assert_ne!(came(&child.wait_with_output().expect("ssh")).code, 0);
     }
@@ -123,7 +123,7 @@ fn a_stopping_bastion_lets_what_runs_finish_within_its_bound_and_ends_the_rest()
     let finishes = sleeping(&bastion, "web-1", short);
     let ends = sleeping(&bastion, "web-1", long);
     bastion.stop();
-    gone(long, Duration::from_secs(9));
+    gone(long, PATIENCE);
     let (finishes, ends) =
         (came(&finishes.wait_with_output().expect("ssh")), came(&ends.wait_with_output().expect("ssh")));
     assert_eq!(finishes.code, 0, "{finishes:?}");
@@ -193,7 +193,7 @@ fn who_loses_the_right_to_ask_for_a_role_loses_what_runs_and_every_next_command(
         let seconds = unique(50 + n as u32);
         let child = sleeping(&bastion, "web-1", seconds);
         bastion.reload_with_role("ops", changed);
-        gone(seconds, Duration::from_secs(9));
+        gone(seconds, PATIENCE);
         let ended = came(&child.wait_with_output().expect("ssh"));
         assert_eq!(ended.code, 124, "{ended:?}");
         assert!(ended.err.contains("no longer ask"), "{ended:?}");

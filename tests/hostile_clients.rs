@@ -246,7 +246,8 @@ async fn requests_in_odd_orders_end_with_an_exit_code() {
 #[test]
 fn strangers_do_not_fill_the_log() {
     let bastion = Bastion::start();
-    let before = bastion.entries("authentication-failed").len();
+    // The harness's own look at the port.
+    let before = bastion.eventual_entries("authentication-failed", 1).len();
     for _ in 0..40 {
         let knocks: Vec<TcpStream> =
             (0..10).map(|_| TcpStream::connect(("127.0.0.1", bastion.port)).expect("connect")).collect();
@@ -255,6 +256,7 @@ fn strangers_do_not_fill_the_log() {
     }
     assert_eq!(bastion.run("alice", &["bastion", "whoami"]).code, 0);
     eventually("their entries", || bastion.entries("authentication-failed").len() - before >= 100);
+    bastion.caught_up();
     let entries = bastion.entries("authentication-failed").len() - before;
     assert!(entries <= 130, "{entries} entries of 400 strangers");
     bastion.verify();
@@ -268,7 +270,8 @@ fn who_waits_for_an_approver_does_not_hold_up_the_end() {
     eventually("the request", || bastion.entries("requested").len() == 1);
     let began = std::time::Instant::now();
     bastion.stop();
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    // Less than what runs would get (`drain`).
+    assert!(began.elapsed() < Duration::from_secs(18), "{:?}", began.elapsed());
     let came = came(&asking.wait_with_output().expect("ssh"));
     assert_eq!(came.code, 4, "{came:?}");
     assert!(came.err.contains("still waits"), "{came:?}");

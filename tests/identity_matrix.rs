@@ -31,7 +31,8 @@ fn option(name: &str, path: &Path) -> String {
     format!("{name}={}", text(path))
 }
 
-/// The newest `connection` entry: how this connection was identified.
+/// The newest `connection` entry: how this connection was identified. To be asked after a command on a target: the decision's
+/// entry is waited for, and the connection's stands before it.
 fn certificate_of_last_connection(bastion: &Bastion) -> Option<String> {
     let entry = bastion.entries("connection").pop().expect("a connection entry");
     assert_eq!(entry["user"], "alice", "{entry}");

@@ -45,6 +45,7 @@ fn a_login_for_a_target_prepares_a_connection_that_its_command_takes() {
     }
     let _ = bastion.ssh("alice", &["-o", &control, "-O", "exit", "web-1@bastion"]).output();
     eventually("two commands of one connection", || taken() >= before + 2);
+    bastion.caught_up();
     let logins = bastion.entries("connection").iter().filter(|entry| entry["data"]["login"] == "web-1").count();
     assert_eq!(logins, 1 + commands + 1, "all of these were commands of one connection");
     // Given back: nothing is prepared any more.

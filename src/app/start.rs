@@ -1,11 +1,11 @@
 //! Opens everything a bastion needs, in the order in which a refusal costs least.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -19,7 +19,7 @@ use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
 use crate::service::ports::{AuditError, AuditLog, HostAuthority, Random, Store, StoreError};
-use crate::service::{ApprovedRoles, Services, Unavailable, owed};
+use crate::service::{ApprovedRoles, Services, Told, Unavailable, owed};
 use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
 use crate::store::{self, SqliteStore};
@@ -256,6 +256,7 @@ fn services(
         random: Arc::new(SystemRandom) as Arc<dyn Random>,
         changed: Notify::new(),
         approved_roles: ApprovedRoles::default(),
+        told: Told::default(),
         stopping: CancellationToken::new(),
         owing: TaskTracker::new(),
     })

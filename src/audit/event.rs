@@ -26,6 +26,9 @@ pub struct AuditEvent {
     /// The target it concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetName>,
+    /// Digest of the configuration that was in force, where something was decided under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Digest>,
     /// What happened.
     #[serde(flatten)]
     pub what: What,
@@ -35,7 +38,13 @@ impl AuditEvent {
     /// An event of nobody in particular; fill in what is known.
     #[must_use]
     pub fn of(what: What) -> Self {
-        Self { session: None, user: None, grant: None, target: None, what }
+        Self { session: None, user: None, grant: None, target: None, policy: None, what }
+    }
+
+    /// The same event, decided under the configuration with this digest.
+    #[must_use]
+    pub fn under(self, policy: Digest) -> Self {
+        Self { policy: Some(policy), ..self }
     }
 }
 
@@ -61,6 +70,12 @@ pub enum What {
         policy: Digest,
         /// First line of what was wrong, when the old one stayed.
         refused: Option<String>,
+        /// How many changes give more, or cannot be compared; see `doorward diff`.
+        #[serde(default)]
+        widened: u64,
+        /// How many give less.
+        #[serde(default)]
+        narrowed: u64,
     },
     /// The log itself was mended at the start.
     LogRepaired {
@@ -210,6 +225,8 @@ pub enum What {
     },
     /// A command was allowed. On disk before anything authenticates to a target.
     CommandAllowed(AllowedCommand),
+    /// As `CommandAllowed`, where no rule allowed it and an observe grant did. Its `rule` is 0.
+    Observed(AllowedCommand),
     /// A command was denied.
     CommandDenied {
         /// The command.
@@ -266,6 +283,7 @@ impl What {
             Self::CertificateIssued { .. } => "certificate-issued",
             Self::TargetConnectionUnused { .. } => "target-connection-unused",
             Self::CommandAllowed(_) => "command-allowed",
+            Self::Observed(_) => "observed",
             Self::CommandDenied { .. } => "command-denied",
             Self::CommandFailed { .. } => "command-failed",
             Self::CommandFinished(_) => "command-finished",
@@ -311,7 +329,7 @@ impl What {
     #[must_use]
     pub fn grants(&self) -> &[GrantId] {
         match self {
-            Self::CommandAllowed(allowed) => &allowed.grants,
+            Self::CommandAllowed(allowed) | Self::Observed(allowed) => &allowed.grants,
             Self::CertificateIssued { grants, .. } => grants,
             _ => &[],
         }
@@ -323,7 +341,7 @@ impl What {
 pub struct AllowedCommand {
     /// The command.
     pub command: CommandId,
-    /// The role and its rule, from 1.
+    /// The role and its rule, from 1; 0 where an observe grant allowed it.
     pub role: RoleName,
     /// See `role`.
     pub rule: usize,

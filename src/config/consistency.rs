@@ -153,6 +153,7 @@ fn request(source: &Source, role: &Role, people: &[Person], out: &mut Vec<Diagno
     };
     empty_subjects(source, &terms.eligible, people, out);
     empty_subjects(source, &terms.approvers, people, out);
+    out.extend(super::observing::warning(source, key_of(source, "observe"), role, people));
     let askers = members(&terms.eligible, people);
     if askers.is_empty() {
         let message = "nobody in users.toml may ask for this role";

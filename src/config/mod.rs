@@ -17,6 +17,7 @@ pub mod enroll;
 pub mod keys;
 mod limits;
 pub mod lock;
+mod observing;
 pub mod paths;
 mod private_keys;
 mod restart;
@@ -155,7 +156,7 @@ fn load_checked(paths: &Paths, edited: Option<&Source>, checks: &Checks<'_>) -> 
     // Each is shown with its line: without an end, one hostile file would keep a reload busy for hours.
     out.truncate(MOST_FINDINGS);
     match profiles {
-        Some(profiles) if out.iter().all(|finding| finding.severity == Severity::Warning) => {
+        Some(profiles) if out.iter().all(|finding| finding.severity != Severity::Error) => {
             let settings::Read { listen, limits, demo, signers, .. } = read_settings;
             Ok(Loaded { snapshot, listen, limits, profiles, demo, signers, to_sign, warnings: out })
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::text::{escape, excerpt};
 use crate::domain::{TargetName, Timestamp, UserName};
 use crate::grant::{AccessRequest, EndReason, State};
-use crate::policy::Role;
+use crate::policy::{Role, observe};
 
 /// Longest reason or description in a table, in characters.
 pub(super) const CELL: usize = 40;
@@ -84,6 +84,9 @@ pub(super) fn id_of(request: &AccessRequest) -> String {
 /// What is typed under this role, a line a command with its parameters, each line after `indent`.
 pub(super) fn usages(role: &Role, indent: &str) -> String {
     let mut out = String::new();
+    if role.observes() {
+        out.push_str(&format!("{indent}{}\n", observe::IN_WORDS));
+    }
     for rule in role.rules() {
         let help = if rule.help().is_empty() { String::new() } else { format!("   # {}", escape(rule.help())) };
         out.push_str(&format!("{indent}{}{help}\n", escape(rule.usage())));

@@ -101,6 +101,14 @@ pub enum AskError {
         /// One of them.
         example: TargetName,
     },
+    /// A role that observes is for one target a request.
+    #[error("{role} observes, one target a request: name it with `--on`, as in `--on {example}`")]
+    OneTarget {
+        /// The role.
+        role: RoleName,
+        /// One of them.
+        example: TargetName,
+    },
     /// Not among the targets of the role, existing or not.
     #[error("{role} is not for a target named {target}; `targets` lists the ones it is for")]
     NotATarget {

@@ -123,7 +123,7 @@ pub struct Version<'a> {
 #[must_use]
 pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     // Neither `text` nor `digest` says anything that the parts do not.
-    let Role { name, text: _, digest: _, description, targets, run_as, request, rules } = new.role;
+    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, observe } = new.role;
     let was = old.role;
     let mut out = Changes::of(format!("role {name}"));
     if description != &was.description {
@@ -142,6 +142,11 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
         }
         (Some(before), Some(now)) => request_terms((before, old.world), (now, new.world), &mut out),
     }
+    match (&was.observe, observe) {
+        (None, Some(_)) => out.widened("it observes now: every command line that the account can run"),
+        (Some(_), None) => out.narrowed("it no longer observes every command line, but has rules"),
+        _ => {}
+    }
     rules::compare(&was.rules, rules, &mut out);
     out.into_found()
 }
@@ -151,7 +156,8 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
 pub fn new_role(new: Version<'_>) -> Vec<Change> {
     let role = new.role;
     let mut out = Changes::of(format!("role {}", role.name));
-    let rules: Vec<String> = role.rules.iter().map(|rule| format!("`{}`", excerpt(rule.usage(), SHOWN))).collect();
+    let mut rules: Vec<String> = role.rules.iter().map(|rule| format!("`{}`", excerpt(rule.usage(), SHOWN))).collect();
+    rules.extend(role.observe.is_some().then(|| super::observe::IN_WORDS.to_owned()));
     out.widened(format!("new role, as {}: {}", role.run_as, names(&rules)));
     match (&role.request, new.world) {
         (None, _) => out.other("nobody may ask for it: it has no `[request]`"),
@@ -301,7 +307,7 @@ pub(crate) fn names<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
 #[must_use]
 pub fn keeps_all(role: &Role, other: &Role) -> bool {
     let kept = |rule: &Rule| other.rules.iter().any(|now| rules::gives_no_more(rule, now));
-    role.rules.iter().all(kept)
+    (role.observe.is_none() || other.observe.is_some()) && role.rules.iter().all(kept)
 }
 
 #[cfg(test)]

@@ -85,6 +85,10 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
+    fn observed(&self) -> bool {
+        self.held.approved.observes()
+    }
+
     fn runs_the_same(&self, other: &Candidate<'_>) -> bool {
         self.account == other.account && self.reading.runs_the_same(&other.reading)
     }
@@ -148,6 +152,10 @@ pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestam
             Err(denial) => refusals.push(denial),
         }
     }
+    // Observing is for what no rule allows: where one does, the line runs under it.
+    if candidates.iter().any(|one: &Candidate<'_>| !one.observed()) {
+        candidates.retain(|one| !one.observed());
+    }
     match candidates.split_first() {
         None => Decision::Deny(most_telling(refusals)),
         Some((first, rest)) if rest.iter().all(|other| other.runs_the_same(first)) => {
@@ -166,7 +174,9 @@ pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestam
 fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
     let role = || held.grant.role().clone();
     let approved = held.approved.readings(request.words);
-    let Some(loaded) = held.loaded else { return Err(Denial::Narrowed { role: role() }) };
+    // A role that observed when it was approved and does not now gives nothing, nor the other way round.
+    let same_kind = |loaded: &&Role| loaded.observes() == held.approved.observes();
+    let Some(loaded) = held.loaded.filter(same_kind) else { return Err(Denial::Narrowed { role: role() }) };
     if approved.is_empty() {
         let widened = held.eligible && !loaded.readings(request.words).is_empty();
         return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request.words) });
@@ -181,22 +191,20 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     let mut candidates = Vec::new();
     for reading in approved {
         let both = loaded.iter().filter(|other| other.runs_the_same(&reading));
-        let terms = both.map(|other| terms_of(&reading).strictest(terms_of(other))).reduce(Terms::strictest);
+        let terms = both.map(|other| reading.rule.terms().strictest(other.rule.terms())).reduce(Terms::strictest);
         candidates.extend(terms.map(|terms| Candidate { held, account, reading, terms }));
     }
     if candidates.is_empty() { Err(Denial::Narrowed { role: role() }) } else { Ok(candidates) }
 }
 
 fn not_in_role(held: &HeldRole<'_>, words: &Words) -> Denial {
+    if let Some(Err(why)) = held.approved.observe.as_ref().map(|observe| observe.read(words)) {
+        return Denial::NotObserved { role: held.grant.role().clone(), why };
+    }
     let nearest = held.approved.nearest(words).map(|(number, rule, miss)| {
         Box::new(Nearest { role: held.grant.role().clone(), rule: number, usage: rule.usage().to_owned(), miss })
     });
     Denial::NotInRole { nearest }
-}
-
-fn terms_of(reading: &Reading<'_>) -> Terms {
-    let rule = reading.rule;
-    Terms { stdin: rule.stdin, timeout: rule.timeout, max_output: rule.max_output }
 }
 
 /// The permit for candidates that all run the same; `None` if it cannot be rendered.
@@ -226,6 +234,7 @@ fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Times
         grants,
         role: first.held.grant.role().clone(),
         rule: first.reading.number,
+        observed: first.observed(),
         command,
         argv,
         digest: Digest::of(line.as_bytes()),

@@ -35,6 +35,13 @@ pub enum Denial {
         /// The rule that came nearest; `None` when the roles have no rules.
         nearest: Option<Box<Nearest>>,
     },
+    /// Every command could run under this observe grant, but not a line of this form.
+    NotObserved {
+        /// The role.
+        role: RoleName,
+        /// What is wrong with it and what to type instead. Holds nothing of the line.
+        why: String,
+    },
     /// The line for the target would be longer than one can be.
     TooLong,
 }
@@ -58,6 +65,7 @@ pub(super) fn most_telling(refusals: Vec<Denial>) -> Denial {
         Denial::Widened { .. } => (3, 0),
         Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),
+        Denial::NotObserved { .. } => (1, usize::MAX),
         Denial::NoGrant | Denial::Ambiguous { .. } | Denial::TooLong => (0, 0),
     };
     // The first of equals, so that the answer does not depend on how many there are.

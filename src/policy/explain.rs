@@ -40,6 +40,9 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("  {}", place(&nearest.miss)),
             format!("  allowed there: {}", wanted_there(&nearest.miss)),
         ],
+        Denial::NotObserved { role, why } => {
+            vec![format!("no role that you hold on {target} allows this, and {role} cannot observe it"), why.clone()]
+        }
         Denial::TooLong => vec!["the line would be too long for the target; shorten it".to_owned()],
     }
 }
@@ -77,8 +80,13 @@ pub fn allowed(permit: &Permit) -> Vec<String> {
     let terms = permit.terms();
     let grants: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
     let command: Vec<String> = permit.command().iter().map(|word| quoted(word)).collect();
+    let by = if permit.observed() {
+        format!("no rule allows it; {} observes, and every command of the account runs", permit.role())
+    } else {
+        format!("allowed by rule {} of {}", permit.rule(), permit.role())
+    };
     vec![
-        format!("allowed by rule {} of {} ({})", permit.rule(), permit.role(), grants.join(", ")),
+        format!("{by} ({})", grants.join(", ")),
         format!("runs on {} as {}: {}", permit.target(), permit.account(), excerpt(&command.join(" "), LINE_SHOWN)),
         format!(
             "until {} at the latest, {} of output, standard input {}",

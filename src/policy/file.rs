@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use crate::domain::{AccountName, Diagnostic, Digest, RoleName, Severity, limits};
 
+use super::observe::Observe;
 use super::role::{Role, Rule};
 use super::selector::TargetSelector;
 use super::words::Words;
 
-mod command;
+pub(super) mod command;
 mod environment;
 mod lint;
+mod observe;
 mod reader;
 mod request;
 
@@ -38,7 +40,7 @@ impl Role {
         let mut found = reader.into_findings();
         found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
         match role {
-            Some(role) if found.iter().all(|finding| finding.severity == Severity::Warning) => Ok((role, found)),
+            Some(role) if found.iter().all(|finding| finding.severity != Severity::Error) => Ok((role, found)),
             _ => {
                 if found.len() > MOST_FINDINGS {
                     found.retain(|finding| finding.severity == Severity::Error);
@@ -62,20 +64,26 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
         return None;
     }
-    let known = ["description", "targets", "run_as", "request", "command", "examples"];
+    let known = ["description", "targets", "run_as", "request", "command", "examples", "observe"];
     let later = ["when", "file", "forward"];
     let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
-    let rules = rules(reader, &fields);
+    let observe = reader.boolean(&fields, "observe");
+    let rules = if observe { Some(Vec::new()) } else { rules(reader, &fields) };
     let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
     let request = match request {
         Some(read) => Some(read?),
         None => None,
     };
-    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
+    let observe = if observe { Some(Observe::new()?) } else { None };
+    let mut role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules?, observe };
+    if role.observes() {
+        observe::check(reader, document.get_ref(), &fields, &mut role);
+        return Some(role);
+    }
     examples(reader, &fields, &role);
     Some(role)
 }

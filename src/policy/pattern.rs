@@ -6,10 +6,12 @@
 pub mod ambiguity;
 pub mod matching;
 pub mod parse;
+mod trace;
 mod within;
 
 pub use matching::{Match, Miss, Wanted};
 pub use parse::PatternError;
+pub use trace::Part;
 pub(super) use within::Lines;
 
 /// Longest pattern that is read, in bytes.

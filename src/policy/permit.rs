@@ -35,6 +35,7 @@ pub struct Permit {
     pub(super) grants: Vec<GrantId>,
     pub(super) role: RoleName,
     pub(super) rule: usize,
+    pub(super) observed: bool,
     pub(super) command: Vec<String>,
     pub(super) argv: Vec<String>,
     pub(super) line: String,
@@ -68,7 +69,13 @@ impl Permit {
         &self.role
     }
 
-    /// The rule of that role, from 1 in file order.
+    /// Whether no rule allows it and an observe grant does.
+    #[must_use]
+    pub fn observed(&self) -> bool {
+        self.observed
+    }
+
+    /// The rule of that role, from 1 in file order; 0 if it is [`Self::observed`].
     #[must_use]
     pub fn rule(&self) -> usize {
         self.rule

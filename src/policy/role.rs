@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::domain::{AccountName, Digest, RoleName, Subject};
 
+use super::observe::Observe;
 use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
+use super::permit::Terms;
 use super::selector::TargetSelector;
 use super::words::{Word, Words};
 
@@ -21,6 +23,8 @@ pub struct Role {
     pub(super) run_as: AccountName,
     pub(super) request: Option<RequestTerms>,
     pub(super) rules: Vec<Rule>,
+    /// Set for a role that observes; it has no rules then.
+    pub(super) observe: Option<Observe>,
 }
 
 /// What `[request]` says.
@@ -110,6 +114,30 @@ impl Rule {
         self.sudo
     }
 
+    /// Under which terms its commands run.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms { stdin: self.stdin, timeout: self.timeout, max_output: self.max_output }
+    }
+
+    /// What runs: the usage pattern with the program by its absolute path.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        self.run.as_written()
+    }
+
+    /// What may be typed instead; `None` if it has no alias.
+    #[must_use]
+    pub fn alias(&self) -> Option<&str> {
+        self.alias.as_ref().map(|alias| alias.pattern.as_written())
+    }
+
+    /// Fixed values for the environment of its commands, by name.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.env
+    }
+
     /// The vector that `words` stand for: the line itself, the alias, each also after a `sudo` where the rule has it.
     pub(super) fn read(&self, words: &[Word]) -> Result<Vec<String>, Box<Miss>> {
         let (typed_sudo, rest) = after_sudo(words);
@@ -150,7 +178,7 @@ impl Rule {
 }
 
 /// The words after `sudo` or `sudo -n`, and whether one of these stood there.
-fn after_sudo(words: &[Word]) -> (bool, &[Word]) {
+pub(super) fn after_sudo(words: &[Word]) -> (bool, &[Word]) {
     match words {
         [sudo, n, rest @ ..] if sudo.text() == "sudo" && n.text() == "-n" => (true, rest),
         [sudo, rest @ ..] if sudo.text() == "sudo" => (true, rest),
@@ -207,14 +235,23 @@ impl Role {
         &self.rules
     }
 
+    /// Whether it allows every command line that the account can run, instead of those of its rules; it has none.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.observe.is_some()
+    }
+
     /// Whether one rule allows exactly these words; for "you could ask for this role", never for running.
     #[must_use]
     pub fn allows(&self, words: &Words) -> bool {
         self.rules.iter().any(|rule| rule.read(words.as_slice()).is_ok())
     }
 
-    /// Every rule that allows these words.
+    /// Every rule that allows these words; for a role that observes what they stand for themselves.
     pub(super) fn readings(&self, words: &Words) -> Vec<Reading<'_>> {
+        if let Some(observe) = &self.observe {
+            return observe.read(words).into_iter().collect();
+        }
         let numbered = self.rules.iter().zip(1..);
         numbered
             .filter_map(|(rule, number)| {

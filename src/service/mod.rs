@@ -35,6 +35,7 @@ pub mod session;
 pub mod settings;
 pub mod snapshot;
 mod supervise;
+pub mod told;
 
 #[cfg(test)]
 mod faults;
@@ -47,6 +48,7 @@ pub use failure::{Unavailable, UnseenRequest};
 pub use session::Session;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
+pub use told::Told;
 
 use ports::{AuditLog, Random, Recorders, SessionAuthority, Store, Targets};
 
@@ -71,6 +73,8 @@ pub struct Services {
     /// Rung after every change of a request or grant, so that waiting `request`s and running commands look again at once.
     /// They also look by themselves every second or two: this is a short cut, not the truth.
     pub changed: Notify,
+    /// What reloads took away, for those who are to be told. Starts empty (`Told::default()`).
+    pub told: Told,
     /// Compiled roles of requests and grants, by digest. Starts empty (`ApprovedRoles::default()`).
     pub approved_roles: ApprovedRoles,
     /// Cancelled when the bastion stops: from then on no command begins, and those that run are ended after

@@ -144,6 +144,7 @@ impl Rehearsal {
             random: dice.clone(),
             changed: Notify::new(),
             approved_roles: ApprovedRoles::default(),
+            told: super::Told::default(),
             stopping: tokio_util::sync::CancellationToken::new(),
             owing: tokio_util::task::TaskTracker::new(),
         };

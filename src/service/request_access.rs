@@ -71,9 +71,9 @@ pub enum RequestError {
 /// # Errors
 /// [`RequestError`]; then nothing was filed and nobody was asked.
 pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> Result<AccessRequest, RequestError> {
-    let (filing, settings) = {
+    let (filing, settings, policy) = {
         let snapshot = services.snapshot.load();
-        (admitted(&snapshot, session, ask)?, snapshot.settings.clone())
+        (admitted(&snapshot, session, ask)?, snapshot.settings.clone(), snapshot.digest)
     };
     let waiting = settings.pending_per_user;
     let limit = OpenLimit { waiting, all: waiting.saturating_add(ACTIVE_PER_USER) };
@@ -85,7 +85,7 @@ pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> R
         }
         let (lapse, activate_within) = (settings.lapse, settings.activate_within);
         let request = AccessRequest::file(id, filing.clone(), services.clock.now(), lapse, activate_within);
-        let announced = Announced::write(services, &request, session.event(requested(&request))).await?;
+        let announced = Announced::write(services, &request, session.event(requested(&request)).under(policy)).await?;
         match services.store.insert_request(&request, limit).await {
             Ok(()) => {
                 announced.kept();
@@ -126,6 +126,12 @@ fn admitted(snapshot: &Snapshot, session: &Session, ask: Ask) -> Result<Filing, 
         AskError::NotEligible { .. } => not_eligible(),
         error => error.into(),
     })?;
+    if let Some(example) = admitted.scope.targets.keys().next()
+        && role.observes()
+        && admitted.scope.targets.len() != 1
+    {
+        return Err(AskError::OneTarget { role: role.name().clone(), example: example.clone() }.into());
+    }
     Ok(Filing {
         user: person.name,
         role: role.name().clone(),

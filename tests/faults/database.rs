@@ -41,6 +41,7 @@ async fn while_another_process_locks_the_database_verbs_say_so_and_commands_go_o
     other.execute("ROLLBACK").await.expect("the end");
     assert_eq!(bastion.run("bob", &["bastion", &format!("revoke {grant} now")]).code, 0);
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126);
+    bastion.caught_up();
     assert_eq!(bastion.entries("ended").len(), 1, "the refused ones left nothing behind");
     bastion.verify();
 }
@@ -122,6 +123,7 @@ async fn of_a_connections_refusals_fifty_are_logged_and_the_rest_are_counted() {
     drop(alice);
     let counted = |entry: &serde_json::Value| entry["data"]["refusals_left_out"] == 70;
     eventually("the count", || bastion.entries("disconnected").iter().any(counted));
+    bastion.caught_up();
     assert_eq!(bastion.entries("refused").len(), 50);
     bastion.verify();
 }

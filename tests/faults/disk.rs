@@ -105,6 +105,7 @@ fn a_recording_that_cannot_go_on_ends_its_command_and_nobody_elses() {
         assert!(ended.out.starts_with("1\n2\n") && ended.out.len() < 1024 * 1024, "{} bytes", ended.out.len());
     }
     let finished = bastion.entries("command-finished");
+    assert_eq!(finished.len(), 2, "{finished:?}");
     assert!(finished.iter().all(|entry| entry["data"]["ended_by"] == "recording"), "{finished:?}");
     assert_eq!(bastion.run("bob", &["bastion", "whoami"]).code, 0);
     bastion.verify();

@@ -26,7 +26,7 @@ fn a_command_runs_with_its_own_output_error_and_exit_code() {
     assert_eq!((missing.code, missing.out.as_str()), (2, ""), "{missing:?}");
     assert!(missing.err.starts_with("/usr/bin/ls: "), "{missing:?}");
 
-    let entries = bastion.entries("forward");
+    let entries = bastion.eventual_entries("forward", 4);
     assert_eq!(entries.len(), 4, "{entries:?}");
     for entry in &entries {
         let told = (&entry["user"], &entry["target"], &entry["data"]["originator"], &entry["data"]["proof"]);
@@ -70,6 +70,7 @@ fn commands_over_one_connection_keep_apart() {
         let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", host]);
         let mut master = master.spawn().expect("ssh");
         eventually("the master connection", || socket.exists());
+        bastion.caught_up();
         let before = bastion.entries("connection").len();
         // Of the outer connection the jump takes a channel; inside, the commands are channels of one connection.
         let proxy =
@@ -90,6 +91,7 @@ fn commands_over_one_connection_keep_apart() {
             let wanted = if number % 2 == 0 { (0, number.to_string()) } else { (2, String::new()) };
             assert_eq!((ran.code, ran.out.clone()), wanted, "{place} {number}: {ran:?}");
         }
+        bastion.caught_up();
         assert_eq!(bastion.entries("connection").len(), before, "{place}: they all go over the master's connection");
         let _ = master.kill();
         let _ = master.wait();
@@ -145,7 +147,7 @@ fn file_transfer_is_refused_and_does_not_hang() {
     let refused = copy("scp", &["-O", "web-1.jea:/etc/hostname", &target]);
     assert!(refused.code > 0 && refused.err.contains("doorward: denied"), "{refused:?}");
     assert!(!std::path::Path::new(&target).exists());
-    let told = bastion.entries("refused");
-    assert_eq!(told.iter().filter(|entry| entry["data"]["what"] == "subsystem sftp").count(), 2, "{told:?}");
+    let told = bastion.eventual_entries_with("refused", 2, |entry| entry["data"]["what"] == "subsystem sftp");
+    assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().all(|entry| entry["target"] == "web-1"), "{told:?}");
 }

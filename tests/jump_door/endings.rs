@@ -82,12 +82,12 @@ async fn a_client_that_stalls_inside_is_closed_and_the_one_around_it_goes_on() {
     let mut silent = channel(&alice, "web-1", STDIO).await.expect("a channel");
     let unproven = inner(&alice, "web-1", ("127.0.0.1", 40000)).await;
     let closed = async { while silent.wait().await.is_some() {} };
-    tokio::time::timeout(Duration::from_secs(20), closed).await.expect("the silent one is closed");
+    tokio::time::timeout(Duration::from_secs(60), closed).await.expect("the silent one is closed");
     for attempt in 0.. {
         if unproven.is_closed() {
             break;
         }
-        assert!(attempt < 200, "the unproven one is still there");
+        assert!(attempt < 600, "the unproven one is still there");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let failed = |entry: &serde_json::Value| entry["target"] == "web-1";
@@ -105,7 +105,7 @@ async fn a_connection_inside_that_we_close_gives_its_room_back() {
     for _ in 0..3 {
         let mut silent = channel(&alice, "web-1", STDIO).await.expect("room for one");
         let closed = async { while silent.wait().await.is_some() {} };
-        tokio::time::timeout(Duration::from_secs(20), closed).await.expect("the silent one is closed");
+        tokio::time::timeout(Duration::from_secs(60), closed).await.expect("the silent one is closed");
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use russh::{ChannelOpenFailure, Error};
 
 use crate::inside::STDIO;
-use crate::support::bastion::{Bastion, Setup, came, eventually};
+use crate::support::bastion::{Bastion, Setup, came};
 use crate::support::client::proven;
 
 #[test]
@@ -122,9 +122,8 @@ async fn what_is_not_theirs_is_refused_in_the_same_words_as_what_does_not_exist(
         let Err(Error::ChannelOpenFailure(failure)) = refused else { panic!("{name}: {refused:?}") };
         assert_eq!(failure, ChannelOpenFailure::AdministrativelyProhibited, "{name}");
     }
-    eventually("all entries", || bastion.entries("refused").len() >= names.len());
     let told: Vec<String> = bastion
-        .entries("refused")
+        .eventual_entries("refused", names.len())
         .iter()
         .map(|entry| entry["data"]["what"].as_str().expect("text").to_owned())
         .collect();
@@ -133,6 +132,7 @@ async fn what_is_not_theirs_is_refused_in_the_same_words_as_what_does_not_exist(
         told.contains(&"direct-tcpip to here:22".to_owned()) && told.contains(&"direct-tcpip to web-1:23".to_owned())
     );
     assert!(told.iter().all(|what| what.len() < 200 && !what.contains(['\n', '\u{1b}'])), "{told:?}");
+    bastion.caught_up();
     assert!(bastion.entries("forward").is_empty());
     // Those to whom it belongs are answered; and what the stock client says of the others does not tell them apart.
     let dave = bastion.run("dave", &["-J", "bastion", "here", "id -un"]);

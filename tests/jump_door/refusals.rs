@@ -38,9 +38,7 @@ async fn every_other_kind_of_request_is_refused_by_name_inside_too() {
     assert!(inside.tcpip_forward("0.0.0.0", 0).await.is_err());
     assert!(inside.streamlocal_forward("/run/y").await.is_err());
 
-    // Written a moment later.
-    eventually("all entries", || bastion.entries("refused").len() >= 9);
-    let entries = bastion.entries("refused");
+    let entries = bastion.eventual_entries("refused", 9);
     for what in [
         "subsystem sftp",
         "x11-req",

@@ -52,7 +52,8 @@ fn a_role_or_an_account_narrows_and_any_other_name_does_nothing() {
         let ran = jump(login, line);
         assert_eq!(ran.code, code, "{login} {line}: {ran:?}");
     }
-    let logins: Vec<_> = bastion.entries("forward").iter().map(|entry| entry["data"]["login"].clone()).collect();
+    let logins: Vec<_> =
+        bastion.eventual_entries("forward", 11).iter().map(|entry| entry["data"]["login"].clone()).collect();
     assert!(logins.contains(&"ops".into()) && logins.contains(&"others".into()), "{logins:?}");
     bastion.verify();
 }

@@ -10,7 +10,7 @@ use russh::client::{self, Handle};
 use russh::keys::PrivateKeyWithHashAlg;
 
 use crate::client::descriptors;
-use crate::support::bastion::{Bastion, ROLE, Setup, eventually};
+use crate::support::bastion::{Bastion, PATIENCE, ROLE, Setup, eventually};
 use crate::support::client::{Trusting, key};
 
 /// A wire between a client and the bastion that can stop: it stays open, and nobody takes what comes from the bastion.
@@ -59,7 +59,7 @@ async fn stalled(bastion: &Bastion) -> (Handle<Trusting>, Wire) {
     assert!(handle.authenticate_publickey("here", proof).await.expect("an answer").success());
     let mut channel = handle.channel_open_session().await.expect("a channel");
     channel.exec(false, "yes flood").await.expect("sent");
-    let first = tokio::time::timeout(Duration::from_secs(10), channel.wait()).await.expect("output");
+    let first = tokio::time::timeout(PATIENCE, channel.wait()).await.expect("output");
     assert!(first.is_some());
     wire.stopped.store(true, Ordering::Relaxed);
     // What still comes is taken and thrown away: the wire is what stops.

@@ -89,7 +89,10 @@ fn a_listed_proxy_says_where_the_client_comes_from_and_conditions_follow() {
     assert_eq!(through(&bastion, "bob", PROXY, &header(None)).code, 0);
     let six = through(&bastion, "bob", PROXY, &header(Some("2001:db8::7".parse().expect("an address"))));
     assert_eq!(six.code, 0, "{six:?}");
+    bastion.eventual_entries("connection", 4);
     assert_eq!(peers(&bastion, "connection"), ["10.1.2.3", "10.1.2.4", "127.0.0.50", "[2001:db8::7]"]);
+    // One that failed before these: the harness's own look at the port.
+    bastion.eventual_entries("authentication-failed", 3);
     let refused = peers(&bastion, "authentication-failed");
     assert!(refused.ends_with(&["10.2.0.1".to_owned(), "127.0.0.50".to_owned()]), "{refused:?}");
     bastion.verify();
@@ -104,6 +107,7 @@ fn a_header_from_anybody_else_changes_nothing() {
         assert_eq!(came.code, 255, "{who} from {from}: {came:?}");
     }
     eventually("their entries", || peers(&bastion, "authentication-failed").len() >= 4);
+    bastion.caught_up();
     let all = [peers(&bastion, "authentication-failed"), peers(&bastion, "connection")].concat();
     assert!(all.iter().all(|peer| peer.starts_with("127.")), "{all:?}");
     assert_eq!(bastion.run("alice", &["bastion", "whoami"]).code, 255, "her network is another one");
@@ -128,6 +132,7 @@ fn a_listed_proxy_without_a_header_that_counts_is_closed() {
         assert_eq!(came.code, 255, "{reason}: {came:?}");
         eventually(reason, || failed_because(&bastion, reason));
     }
+    bastion.caught_up();
     assert!(bastion.entries("connection").is_empty());
     let said = bastion.server_log();
     assert!(said.contains("a connection from proxy_protocol_from is closed"), "{said}");

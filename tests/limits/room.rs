@@ -18,7 +18,7 @@ fn source(number: u8) -> Ipv4Addr {
 /// Waits until exactly these of `streams` are closed.
 fn eventually_closed(streams: &mut [TcpStream], closed: &[bool]) {
     let mut found = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..500 {
         found = streams.iter_mut().map(is_closed).collect();
         if found == closed {
             return;

@@ -2,12 +2,12 @@
 
 use std::io::Write as _;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use russh::{ChannelMsg, Pty};
 
 use crate::client::limited;
-use crate::support::bastion::{Bastion, ROLE, Setup, came, eventually};
+use crate::support::bastion::{Bastion, PATIENCE, ROLE, Setup, came, eventually};
 use crate::support::client::proven;
 
 #[test]
@@ -39,7 +39,7 @@ async fn any_other_request_may_be_so_long() {
     for (term, modes, granted) in [("xterm", &[][..], true), (&"x".repeat(601), &[], false), ("xterm", &modes, false)] {
         let mut channel = alice.channel_open_session().await.expect("a channel");
         channel.request_pty(true, term, 80, 24, 0, 0, modes).await.expect("sent");
-        let answer = tokio::time::timeout(Duration::from_secs(10), channel.wait()).await.expect("an answer");
+        let answer = tokio::time::timeout(PATIENCE, channel.wait()).await.expect("an answer");
         assert_eq!(matches!(answer, Some(ChannelMsg::Success)), granted, "{} {}: {answer:?}", term.len(), modes.len());
     }
     eventually("an entry each", || bastion.entries("refused").len() == 2);
@@ -96,8 +96,21 @@ fn sending(bastion: &Bastion, who: &str) -> Child {
     let mut ssh = bastion.ssh(who, &["here@bastion", "sleep 600 1"]);
     let ssh = ssh.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
     assert!(head.wait().expect("head").success());
-    std::thread::sleep(Duration::from_secs(1));
+    let mut ssh = ssh;
+    let patience = Instant::now();
+    while ssh.try_wait().expect("its status").is_none() && written_by(ssh.id()) < 2 * 1024 * 1024 {
+        assert!(patience.elapsed() < PATIENCE, "{} bytes are on their way", written_by(ssh.id()));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // From the socket into the queue.
+    std::thread::sleep(Duration::from_millis(500));
     ssh
+}
+
+/// Bytes that a process has written, to sockets too.
+fn written_by(process: u32) -> u64 {
+    let io = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
+    io.lines().find_map(|line| line.strip_prefix("wchar: ")).and_then(|bytes| bytes.parse().ok()).unwrap_or(0)
 }
 
 /// Bytes in files without a name.

@@ -75,7 +75,7 @@ impl Bastion {
         let patience = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let gone = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            if gone.is_some() || patience.elapsed() > Duration::from_secs(20) {
+            if gone.is_some() || patience.elapsed() > PATIENCE {
                 panic!("doorward serve does not answer ({gone:?}):\n{}", self.server_log());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -92,7 +92,7 @@ impl Bastion {
                 assert!(!status.success(), "serve ended with success");
                 return self.server_log();
             }
-            if patience.elapsed() > Duration::from_secs(10) {
+            if patience.elapsed() > PATIENCE {
                 let _ = child.kill();
                 let _ = child.wait();
                 panic!("serve did not refuse");
@@ -206,7 +206,9 @@ impl Bastion {
         assert_eq!(came.code, 0, "{came:?}");
     }
 
-    /// The audit log's lines of a kind, as JSON.
+    /// The audit log's lines of a kind, as JSON: those that are on the disk now. The bastion waits for the entries of what it
+    /// decides before it acts; entries of other kinds (connection, refused, control, forward, disconnected,
+    /// authentication-failed, an end) come a moment after what they tell of: see [`Self::eventual_entries`].
     pub fn entries(&self, kind: &str) -> Vec<serde_json::Value> {
         let mut segments: Vec<PathBuf> = fs::read_dir(self.dir().join("state/audit"))
             .map(|entries| entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect())
@@ -218,6 +220,36 @@ impl Bastion {
             text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<serde_json::Value>>()
         });
         lines.filter(|entry| entry["kind"] == kind).collect()
+    }
+
+    /// The entries of a kind once there are at least so many.
+    pub fn eventual_entries(&self, kind: &str, count: usize) -> Vec<serde_json::Value> {
+        self.eventual_entries_with(kind, count, |_| true)
+    }
+
+    /// The entries of a kind with which this holds, once there are at least so many.
+    pub fn eventual_entries_with(
+        &self,
+        kind: &str,
+        count: usize,
+        holds: impl Fn(&serde_json::Value) -> bool,
+    ) -> Vec<serde_json::Value> {
+        let patience = Instant::now();
+        loop {
+            let all = self.entries(kind);
+            let found: Vec<_> = all.iter().filter(|entry| holds(entry)).cloned().collect();
+            if found.len() >= count {
+                return found;
+            }
+            assert!(patience.elapsed() < PATIENCE, "{} of {count} among the entries {kind}: {all:#?}", found.len());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until everything that the bastion has handed to its log by now is on the disk. The log keeps the order in which
+    /// entries come, so that is when one that comes now is there.
+    pub fn caught_up(&self) {
+        self.reload();
     }
 
     /// Verifies the log offline.
@@ -257,11 +289,14 @@ pub fn came(output: &Output) -> Came {
     }
 }
 
-/// Waits, at most ten seconds, until `holds`.
+/// How long anything is waited for. It only matters where a test fails, so it is long enough for a machine that is slow and busy.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits, at most [`PATIENCE`], until `holds`.
 pub fn eventually(what: &str, holds: impl Fn() -> bool) {
     let patience = Instant::now();
     while !holds() {
-        assert!(patience.elapsed() < Duration::from_secs(10), "{what} did not happen within ten seconds");
+        assert!(patience.elapsed() < PATIENCE, "{what} did not happen within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -57,6 +57,6 @@ pub async fn said(channel: &mut Channel<client::Msg>) -> (Vec<bool>, Option<u32>
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), all).await.expect("the channel is closed");
+    tokio::time::timeout(super::bastion::PATIENCE, all).await.expect("the channel is closed");
     (replies, exit)
 }

@@ -61,9 +61,9 @@ impl Sshd {
         fs::read_to_string(self.dir.path().join("log")).expect("sshd's log")
     }
 
-    /// Waits, a few seconds at most, until a line of the log contains `wanted`; the whole log then. Panics with the log if not.
+    /// Waits until a line of the log contains `wanted`; the whole log then. Panics with the log if not.
     pub fn log_with(&self, wanted: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + START_WITHIN;
         loop {
             let log = self.log();
             if log.contains(wanted) {

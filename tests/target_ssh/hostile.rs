@@ -55,7 +55,8 @@ async fn silence_and_floods_before_the_handshake_end_at_once_or_at_the_deadline(
         let workshop = Workshop::new(impatient());
         let begun = Instant::now();
         let why = reason(workshop.start(Wish::closed("true"), port, &key).await);
-        assert!(begun.elapsed() < Duration::from_secs(5), "{name}: {why}");
+        // Before the target itself gives up.
+        assert!(begun.elapsed() < Duration::from_secs(18), "{name}: {why}");
         assert!(workshop.certifier.signed.lock().expect("list").is_empty(), "{name}");
     }
 }
@@ -200,7 +201,7 @@ async fn a_target_that_does_not_go_along_is_given_up_in_time() {
             result => reason(result),
         };
         assert!(why.contains(says), "{harm:?}: {why}");
-        assert!(begun.elapsed() < Duration::from_secs(8), "{harm:?}");
+        assert!(begun.elapsed() < Duration::from_secs(30), "{harm:?}");
     }
     let refused = start(&Workshop::new(impatient()), Harm::AsksQuestions).await.err();
     assert!(matches!(refused, Some(TargetError::Refused { .. })), "{refused:?}");
@@ -208,10 +209,11 @@ async fn a_target_that_does_not_go_along_is_given_up_in_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_key_exchange_leaves_less_time_for_the_login() {
-    let (workshop, begun) = (Workshop::new(impatient()), Instant::now());
-    let why = reason(start_late(&workshop, Harm::NeverAnswersLogin, Duration::from_millis(1500)).await);
-    assert!(why.contains("the login was not done 2 s after"), "{why}");
-    assert!(begun.elapsed() < Duration::from_millis(3300), "{:?}: two deadlines, not one", begun.elapsed());
+    let six = Duration::from_secs(6);
+    let (workshop, begun) = (Workshop::new(Deadlines { connect: six, login: six, ..impatient() }), Instant::now());
+    let why = reason(start_late(&workshop, Harm::NeverAnswersLogin, Duration::from_secs(5)).await);
+    assert!(why.contains("the login was not done 6 s after"), "{why}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}: two deadlines, not one", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -226,7 +228,7 @@ async fn what_it_says_is_taken_for_what_it_is() {
     ] {
         let workshop = Workshop::new(impatient());
         let running = start(&workshop, harm).await.unwrap_or_else(|error| panic!("{harm:?}: {error}"));
-        let all = tokio::time::timeout(Duration::from_secs(5), all(running)).await;
+        let all = tokio::time::timeout(Duration::from_secs(30), all(running)).await;
         let (got, err, got_end) = all.unwrap_or_else(|_| panic!("{harm:?} hangs"));
         assert_eq!((&*String::from_utf8_lossy(&got), err.len()), (out, 0), "{harm:?}");
         assert!(got_end.contains(end), "{harm:?}: {got_end}");

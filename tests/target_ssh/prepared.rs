@@ -20,9 +20,9 @@ fn connections(sshd: &Sshd) -> usize {
     sshd.log().matches("Connection from ").count()
 }
 
-/// Waits, at most ten seconds, until `holds`.
+/// Waits, at most half a minute, until `holds`.
 async fn eventually(what: &str, holds: impl Fn() -> bool) {
-    for _ in 0..200 {
+    for _ in 0..600 {
         if holds() {
             return;
         }

@@ -55,6 +55,9 @@ pub(in crate::control) async fn greeting(caller: &Caller<'_>) -> Result<Answer, 
 pub(super) fn next_commands(role: &Role, grant: &crate::grant::ActiveGrant, alias: &str) -> String {
     const MOST: usize = 5;
     let Some(target) = grant.targets().keys().next() else { return String::new() };
+    if role.observes() {
+        return format!("    ssh {target}@{alias} any command line of the account, which is logged and recorded\n");
+    }
     let usage = |rule: &crate::policy::Rule| {
         format!("    ssh {target}@{alias} {}\n", crate::domain::text::escape(rule.usage()))
     };

@@ -54,6 +54,12 @@ fn describe(caller: &Caller<'_>, waiting: &PendingRequest) -> String {
     let have =
         if request.approvals.is_empty() { String::new() } else { format!(": {}", show::all_of(&show::yeas(request))) };
     field("approvals", &format!("{} of {}{have}", request.approvals.len(), request.approvals_needed));
+    if role.observes() {
+        let accounts: Vec<String> =
+            request.scope.targets.iter().map(|(target, account)| format!("{account} on {target}")).collect();
+        let accounts = accounts.join(", ");
+        field("beware", &format!("ANY command line that {accounts} can run will run, what sudo there allows included"));
+    }
     field("commands", "");
     out.push_str(&show::usages(role, "    "));
     if waiting.decidable {
@@ -81,6 +87,7 @@ fn as_json(waiting: &PendingRequest) -> Value {
     json!({
         "request": show::request_json(&waiting.request),
         "commands": usages,
+        "observe": waiting.role.as_ref().map(|role| role.observes()),
         "decidable": waiting.decidable,
         "history": {
             "filed": history.filed,

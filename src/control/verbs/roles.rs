@@ -118,6 +118,7 @@ fn role_json(requestable: &RequestableRole) -> Value {
         "description": role.description(),
         "targets": targets,
         "commands": commands,
+        "observe": role.observes(),
         "approval": requestable.approvers,
         "approvals_needed": terms.map(|terms| terms.approvals),
         "max_seconds": terms.map(|terms| terms.max_duration.as_secs()),

@@ -7,6 +7,8 @@ use crate::domain::{RequestId, Window};
 use crate::grant::{AccessRequest, Scope, State};
 use crate::policy::explain;
 
+mod observing;
+
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 
 fn role(name: &str, rules: &str) -> Role {
@@ -15,7 +17,11 @@ fn role(name: &str, rules: &str) -> Role {
 }
 
 fn grant(bits: u64, role: &Role, ends: i64) -> ActiveGrant {
-    let targets = BTreeMap::from([("web-1".parse().unwrap(), "ops".parse().unwrap())]);
+    grant_as(bits, role, ends, &"ops".parse().unwrap())
+}
+
+fn grant_as(bits: u64, role: &Role, ends: i64, account: &AccountName) -> ActiveGrant {
+    let targets = BTreeMap::from([("web-1".parse().unwrap(), account.clone())]);
     let request = AccessRequest {
         id: RequestId::from_bits(bits),
         user: "alice".parse().unwrap(),

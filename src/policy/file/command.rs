@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::policy::observe::is_plain_path;
 use crate::policy::parameter::{Kind, LONGEST_VALUE, Parameter, PathPattern, ValuePattern};
 use crate::policy::pattern::Pattern;
 use crate::policy::pattern::matching::base_name;
@@ -12,11 +13,11 @@ use super::lint;
 use super::reader::{Fields, Reader, Text, Value};
 
 /// How long a command may run if its role does not say; its grant may end sooner.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
+pub(in crate::policy) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The longest a role may let a command run.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many bytes a command may write if its role does not say: 1 GiB.
-const DEFAULT_OUTPUT: u64 = 1 << 30;
+pub(in crate::policy) const DEFAULT_OUTPUT: u64 = 1 << 30;
 
 const KNOWN: [&str; 9] = ["run", "alias", "sudo", "stdin", "timeout", "max_output", "env", "help", "where"];
 const LATER: [&str; 6] = ["tty", "approve", "targets", "max_stdin", "accept_escape", "when"];
@@ -80,11 +81,10 @@ fn check_program(reader: &mut Reader, text: &Text, run: &Pattern) {
         return;
     };
     let place = reader.inside(text, run.as_written().find(program).unwrap_or(0), program.len());
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+@:".contains(c);
     if !program.starts_with('/') {
         let help = format!("write the absolute path, for example `/usr/bin/{}`", base_name(program));
         reader.error_with_help(place, "`run` begins with the program by its absolute path", help);
-    } else if program.split('/').skip(1).any(|part| matches!(part, "" | "." | "..")) || !program.chars().all(plain) {
+    } else if !is_plain_path(program) {
         reader.error(place, "the program is a plain absolute path, without `//`, `.`, `..`, blanks or shell syntax");
     } else if base_name(program) == "sudo" {
         let help = "write the program that sudo starts, and `sudo = true` below it";

@@ -58,6 +58,11 @@ impl Pattern {
     /// Matches `words`; the parameters are those of [`Self::names`], in that order. The first word also fits by the base name
     /// of the program.
     pub(in crate::policy) fn matches(&self, parameters: &[Parameter], words: &[Word]) -> Result<Match, Box<Miss>> {
+        self.walk(parameters, words).map(|taken| self.bindings(&taken, words))
+    }
+
+    /// As [`Self::matches`]: the step that each word took.
+    pub(super) fn walk(&self, parameters: &[Parameter], words: &[Word]) -> Result<Vec<usize>, Box<Miss>> {
         let mut trail: Vec<Reached> = Vec::new();
         let mut front: Vec<Option<usize>> = vec![None];
         for (index, word) in words.iter().enumerate() {
@@ -84,7 +89,7 @@ impl Pattern {
         let step_of = |at: &Option<usize>| at.and_then(|at| trail.get(at)).map(|at| at.step);
         let whole = front.iter().find(|at| self.after(step_of(at)).contains(&self.end()));
         match whole {
-            Some(last) => Ok(self.bindings(*last, &trail, words)),
+            Some(last) => Ok(taken(*last, &trail)),
             None => {
                 let column = words.last().map_or(1, |word| word.column() + word.text().chars().count() + 1);
                 let wanted = self.wanted(&front, &trail, parameters, None);
@@ -109,17 +114,14 @@ impl Pattern {
         }
     }
 
-    fn bindings(&self, last: Option<usize>, trail: &[Reached], words: &[Word]) -> Match {
+    fn bindings(&self, taken: &[usize], words: &[Word]) -> Match {
         let mut values = vec![None; self.names.len()];
-        let mut at = last;
-        for word in words.iter().rev() {
-            let Some(reached) = at.and_then(|at| trail.get(at)) else { break };
-            if let Some(Element::Parameter(index)) = self.steps.get(reached.step).map(|step| &step.element)
+        for (step, word) in taken.iter().zip(words) {
+            if let Some(Element::Parameter(index)) = self.steps.get(*step).map(|step| &step.element)
                 && let Some(value) = values.get_mut(*index)
             {
                 *value = Some(word.text().to_owned());
             }
-            at = reached.before;
         }
         values
     }
@@ -151,6 +153,18 @@ impl Pattern {
         }
         wanted
     }
+}
+
+/// The steps on the way to `last`, in order.
+fn taken(last: Option<usize>, trail: &[Reached]) -> Vec<usize> {
+    let mut taken: Vec<usize> = Vec::new();
+    let mut at = last.and_then(|at| trail.get(at));
+    while let Some(reached) = at {
+        taken.push(reached.step);
+        at = reached.before.and_then(|at| trail.get(at));
+    }
+    taken.reverse();
+    taken
 }
 
 /// The last name of a path; a word without `/` is its own.

@@ -23,7 +23,7 @@ const WORD: usize = 60;
 ///     by web-restart:1 as ops, certificate k-00000002 (presented)
 /// ```
 pub(super) fn lines(entry: &FoundEntry) -> String {
-    let AuditEvent { session, user, grant, target, what } = &entry.event;
+    let AuditEvent { session, user, grant, target, policy: _, what } = &entry.event;
     let mut head = vec![entry.sequence.to_string(), entry.time.to_the_second(), what.kind().to_owned()];
     head.extend(user.as_ref().map(ToString::to_string));
     head.extend(target.as_ref().map(ToString::to_string));
@@ -41,8 +41,13 @@ fn sentence(what: &What) -> Vec<String> {
     match what {
         What::Start { version, policy } => vec![format!("doorward {version}, configuration {}", policy.short())],
         What::Stop { reason } => vec![reason.clone()],
-        What::Reload { policy, refused: None } => vec![format!("configuration {} is in force", policy.short())],
-        What::Reload { policy, refused: Some(why) } => {
+        What::Reload { policy, refused: None, widened, narrowed } => {
+            vec![format!(
+                "configuration {} is in force; {widened} changes widened, {narrowed} narrowed",
+                policy.short()
+            )]
+        }
+        What::Reload { policy, refused: Some(why), .. } => {
             vec![format!("refused, configuration {} stays", policy.short()), why.clone()]
         }
         What::LogRepaired { moved_to, bytes } => {
@@ -95,7 +100,8 @@ fn sentence(what: &What) -> Vec<String> {
             format!("key {key}"),
         ],
         What::TargetConnectionUnused { reason } => vec!["nobody logged in on it".to_owned(), reason.clone()],
-        What::CommandAllowed(allowed) => command_allowed(allowed),
+        What::CommandAllowed(allowed) => command_allowed(allowed, &format!("{}:{}", allowed.role, allowed.rule)),
+        What::Observed(allowed) => command_allowed(allowed, &format!("{}, which observes,", allowed.role)),
         What::CommandDenied { command: _, line, reason } => vec![line.clone(), format!("because {reason}")],
         What::CommandFailed { command, reason } => vec![format!("{command} did not run: {reason}")],
         What::CommandFinished(finished) => command_finished(finished),
@@ -106,11 +112,12 @@ fn sentence(what: &What) -> Vec<String> {
     }
 }
 
-fn command_allowed(allowed: &AllowedCommand) -> Vec<String> {
-    let AllowedCommand { command, role, rule, grants, certificate, presented, account, typed, .. } = allowed;
+/// `by` what it was allowed.
+fn command_allowed(allowed: &AllowedCommand, by: &str) -> Vec<String> {
+    let AllowedCommand { command, grants, certificate, presented, account, typed, .. } = allowed;
     let how = if *presented { "presented" } else { "on file" };
     let several = if grants.len() > 1 { format!(", under {}", listed(grants)) } else { String::new() };
-    vec![typed.clone(), format!("{command} by {role}:{rule} as {account}, certificate {certificate} ({how}){several}")]
+    vec![typed.clone(), format!("{command} by {by} as {account}, certificate {certificate} ({how}){several}")]
 }
 
 fn command_finished(finished: &FinishedCommand) -> Vec<String> {
