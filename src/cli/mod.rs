@@ -21,6 +21,7 @@ mod serve;
 mod target;
 mod to_sign;
 mod user;
+mod what_if;
 mod why;
 
 pub use error::CliError;
@@ -64,8 +65,9 @@ enum Verb {
     Can(NotYet),
     /// Say in words what a change of the files widens and what it narrows
     Diff(diff::Diff),
-    #[command(hide = true, name = "what-if")]
-    WhatIf(NotYet),
+    /// Say which answers of the past a changed set would give otherwise
+    #[command(name = "what-if")]
+    WhatIf(what_if::WhatIf),
     #[command(hide = true)]
     Learn(NotYet),
     #[command(hide = true)]
@@ -122,7 +124,7 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
         Verb::Reload(reload) => reload.run(&mut screen),
         Verb::Can(_) => not_yet("can"),
         Verb::Diff(diff) => diff.run(&mut screen),
-        Verb::WhatIf(_) => not_yet("what-if"),
+        Verb::WhatIf(what_if) => what_if.run(&mut screen),
         Verb::Learn(_) => not_yet("learn"),
         Verb::Test(_) => not_yet("test"),
     };

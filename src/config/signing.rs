@@ -245,3 +245,6 @@ fn shown_key(key: &PublicKey) -> String {
 pub(crate) fn listed<'k>(keys: impl IntoIterator<Item = &'k PublicKey>) -> String {
     crate::policy::compare::names(keys.into_iter().map(shown_key))
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ pub mod owed;
 pub mod ports;
 pub mod prepare;
 mod pump;
+pub mod replay;
 pub mod request_access;
 pub mod requestable;
 pub mod review_request;

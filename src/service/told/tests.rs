@@ -28,7 +28,7 @@ async fn reloaded(text: Option<&str>) -> Rehearsal {
             snapshot.roles.insert("web-look".parse().unwrap(), role("web-look", text));
         }
         None => {
-            snapshot.roles.remove("web-look");
+            snapshot.roles.remove(&"web-look".parse().unwrap());
         }
     });
     let new = stage.services.snapshot.load_full();
