@@ -50,6 +50,10 @@ impl Diff {
     }
 
     fn changes(&self) -> Result<Vec<Change>, CliError> {
+        for path in [&self.old, &self.new] {
+            let shown = || excerpt(&path.to_string_lossy(), 200);
+            path.metadata().map_err(|error| CliError::failed(format!("{} cannot be read: {error}", shown())))?;
+        }
         match (self.old.is_dir(), self.new.is_dir()) {
             (true, true) => {
                 let load = |dir: &Path| config::load_policy(dir).map_err(CliError::Findings);

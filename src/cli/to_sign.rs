@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::config::signing::{NAMESPACE, listed};
-use crate::config::{InForce, Paths, load, load_policy};
+use crate::config::{load, load_policy};
 
 use super::{CliError, Dir, Screen};
 
@@ -28,9 +28,9 @@ impl ToSign {
         screen.note(format_args!("  doorward to-sign {dir} > policy.txt"));
         screen.note(format_args!("  ssh-keygen -Y sign -n {NAMESPACE} -f ~/.ssh/id_ed25519 policy.txt"));
         screen.note(format_args!("  mv policy.txt.sig {dir}/signatures/YOU.sig"));
-        match InForce::read(&Paths::new(&self.dir.dir)).map(|_| load(&self.dir.dir)) {
-            Ok(Ok(_)) => screen.note("it is signed as it has to be"),
-            Ok(Err(_)) | Err(_) => screen.note(format_args!("`doorward check {dir}` says who has signed")),
+        match load(&self.dir.dir) {
+            Ok(_) => screen.note("it is signed as it has to be"),
+            Err(_) => screen.note(format_args!("`doorward check {dir}` says who has signed")),
         }
         Ok(())
     }

@@ -131,9 +131,8 @@ fn user(old: Option<&User>, new: Option<&User>, (was_in, is_in): (&Snapshot, &Sn
 /// What somebody may do by the roles of `snapshot`.
 fn holds(snapshot: &Snapshot, user: &User) -> String {
     let person = user.person();
-    let approves = |role: &Role| {
-        role.request().is_some_and(|terms| terms.approvers.iter().any(|subject| subject.covers(&person)))
-    };
+    let approves =
+        |role: &Role| role.request().is_some_and(|terms| terms.approvers.iter().any(|subject| subject.covers(&person)));
     let those = |may: &dyn Fn(&Role) -> bool| {
         let roles: Vec<&str> =
             snapshot.roles.values().filter(|role| may(role)).map(|role| role.name().as_str()).collect();

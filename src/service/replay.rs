@@ -89,13 +89,7 @@ pub fn under_any(snapshot: &Snapshot, question: &Question<'_>) -> Option<Yes> {
     })
 }
 
-fn decided(
-    snapshot: &Snapshot,
-    role: &Role,
-    account: &AccountName,
-    words: &Words,
-    question: &Question<'_>,
-) -> Reply {
+fn decided(snapshot: &Snapshot, role: &Role, account: &AccountName, words: &Words, question: &Question<'_>) -> Reply {
     let span = role.request().map_or(Duration::from_secs(3600), |terms| terms.max_duration);
     let targets = BTreeMap::from([(question.target.clone(), account.clone())]);
     let request = AccessRequest {
@@ -114,8 +108,7 @@ fn decided(
         state: State::Active { window: Window { start: question.at, end: question.at.after(span) } },
     };
     let Some(grant) = request.active_grant(question.at) else { return Reply::No("no grant could be".to_owned()) };
-    let held =
-        [HeldRole { grant: &grant, approved: role, loaded: Some(role), account: Some(account), eligible: true }];
+    let held = [HeldRole { grant: &grant, approved: role, loaded: Some(role), account: Some(account), eligible: true }];
     let request = CommandRequest { target: question.target, words, choice: &Choice::Any };
     match decide(&request, &held, question.at) {
         Decision::Allow(permit) => Reply::Yes(Yes {
