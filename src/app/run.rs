@@ -165,7 +165,7 @@ impl Bastion {
         match tokio::time::timeout(TELLING, told::note_what_shrank(services, &old, &new)).await {
             Ok(Ok(())) => {}
             failed => {
-                warn!(?failed, "not everybody whose rights shrank is told; what they may is decided by the new set")
+                warn!(?failed, "not everybody whose rights shrank is told; what they may is decided by the new set");
             }
         }
         let (widened, narrowed) = (count(Direction::Widened), count(Direction::Narrowed));

@@ -94,7 +94,7 @@ pub struct Bastion {
 /// [`StartError`] on the first thing that is wrong; nothing is half-started.
 pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let paths = Paths::new(dir);
-    let before = InForce::read(&paths).map_err(|finding| StartError::Configuration(vec![finding]))?;
+    let before = InForce::read(&paths).map_err(|finding| StartError::Configuration(vec![*finding]))?;
     let loaded = config::load_under(dir, &before).map_err(StartError::Configuration)?;
     let lock = DirLock::take(&paths)?;
     let clock = Arc::new(WallClock::default());

@@ -71,7 +71,7 @@ pub struct Loaded {
 /// Every finding, errors first, if there is at least one error; warnings are among them.
 pub fn load(dir: impl Into<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     let paths = Paths::new(dir);
-    let in_force = InForce::read(&paths).map_err(|finding| vec![finding])?;
+    let in_force = InForce::read(&paths).map_err(|finding| vec![*finding])?;
     load_checked(&paths, None, &Checks::Serve(&in_force))
 }
 

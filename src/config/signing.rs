@@ -194,7 +194,7 @@ fn signatures(paths: &Paths, text: &str, known: &[&PublicKey], out: &mut Vec<Dia
             Err(finding) => out.push(finding.warning()),
             Ok(file) => match signer(&file.text, text, known) {
                 Ok(key) if has(&signed, key) => {
-                    warn(format!("{} signed in another file already, and counts once", shown_key(key)))
+                    warn(format!("{} signed in another file already, and counts once", shown_key(key)));
                 }
                 Ok(key) => signed.push(key.clone()),
                 Err(why) => warn(why),

@@ -42,7 +42,7 @@ impl InForce {
     ///
     /// # Errors
     /// A finding when it is there and cannot be read: then nothing may be taken over.
-    pub fn read(paths: &Paths) -> Result<Self, Diagnostic> {
+    pub fn read(paths: &Paths) -> Result<Self, Box<Diagnostic>> {
         let (path, name) = (paths.signers_in_force(), "state/policy.json");
         if let Err(error) = fs::symlink_metadata(&path)
             && error.kind() == io::ErrorKind::NotFound
@@ -52,7 +52,8 @@ impl InForce {
         let file = source::read(&path, name)?;
         let bad = |why: String| {
             let help = "restore it from the backup; without it nobody knows whose signatures a change needs";
-            Source::unread(name).error(format!("this says who has to sign, and cannot be read: {why}")).help(help)
+            let message = format!("this says who has to sign, and cannot be read: {why}");
+            Box::new(Source::unread(name).error(message).help(help))
         };
         let stored: Stored = serde_json::from_str(&file.text).map_err(|error| bad(error.to_string()))?;
         if stored.version != VERSION {
