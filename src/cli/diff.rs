@@ -14,7 +14,7 @@ use crate::policy::Role;
 use crate::policy::compare::{self, Change, Changes, Direction, Version};
 use crate::service::compare::snapshots;
 
-use super::input::read_file;
+use super::input::{is_there, read_file};
 use super::{CliError, Screen};
 
 #[derive(Debug, Args)]
@@ -50,10 +50,7 @@ impl Diff {
     }
 
     fn changes(&self) -> Result<Vec<Change>, CliError> {
-        for path in [&self.old, &self.new] {
-            let shown = || excerpt(&path.to_string_lossy(), 200);
-            path.metadata().map_err(|error| CliError::failed(format!("{} cannot be read: {error}", shown())))?;
-        }
+        [&self.old, &self.new].into_iter().try_for_each(|path| is_there(path))?;
         match (self.old.is_dir(), self.new.is_dir()) {
             (true, true) => {
                 let load = |dir: &Path| config::load_policy(dir).map_err(CliError::Findings);

@@ -35,6 +35,13 @@ pub(super) fn read_key(what: &str) -> Result<PublicKey, CliError> {
     public_key(line).map_err(|problem| CliError::failed(format!("{from}: {}; {}", problem.message, problem.help)))
 }
 
+/// Says which of several paths is not there, before the findings about what it should hold.
+pub(super) fn is_there(path: &std::path::Path) -> Result<(), CliError> {
+    let shown = || excerpt(&path.to_string_lossy(), 200);
+    let there = path.metadata().map(|_| ());
+    there.map_err(|error| CliError::failed(format!("{} cannot be read: {error}", shown())))
+}
+
 /// The text of a file of the set that stands anywhere, called `shown` in messages.
 pub(super) fn read_file(path: &std::path::Path, shown: &str) -> Result<String, CliError> {
     let failed = |error: std::io::Error| CliError::failed(format!("{shown} cannot be read: {error}"));

@@ -18,6 +18,7 @@ use crate::service::Snapshot;
 use crate::service::replay::{Question, Reply, Yes, under_any, under_role};
 
 use super::audit::LogFiles;
+use super::input::is_there;
 use super::{CliError, Screen};
 
 /// Different differences that are kept; of more only their number is said.
@@ -109,6 +110,7 @@ impl WhatIf {
     }
 
     fn ask(&self, screen: &mut Screen) -> Result<Found, CliError> {
+        [&self.log.dir, &self.new].into_iter().try_for_each(|path| is_there(path))?;
         let new = load_policy(&self.new).map_err(CliError::Findings)?.snapshot;
         let old = load_policy(&self.log.dir).map_err(CliError::Findings)?.snapshot;
         let (dir, key) = self.log.open(screen)?;

@@ -95,7 +95,7 @@ pub(super) fn to_sign(name: &str, signers: Option<&Signers>, set: Digest, files:
     let mut lines: Vec<String> =
         files.iter().map(|file| format!("{}  {}\n", Digest::of(file.text.as_bytes()), file.name)).collect();
     lines.sort_by(|left, right| left.get(64..).cmp(&right.get(64..)));
-    format!("doorward policy 1\nname {name}\nserial {serial}\nset {set}\n{}", lines.concat())
+    format!("doorward-policy 1\nname {name}\nserial {serial}\nset {set}\n{}", lines.concat())
 }
 
 /// A set that is to be judged.
