@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::MutexGuard;
 use tracing::{error, info, warn};
 
 use crate::audit::event::{AuditEvent, What};
 use crate::audit::tiles::Keeper;
-use crate::config::{self, RestartOnly};
+use crate::config::{self, InForce, Loaded, RestartOnly};
 use crate::domain::{Clock as _, Severity};
 use crate::identity::certificate::DECODING_STACK;
-use crate::service::end_grant;
+use crate::policy::Direction;
 use crate::service::ports::{AuditLog as _, Store as _};
+use crate::service::{compare, end_grant, told};
 use crate::ssh::RENEW;
 
 use super::clock::Steps;
@@ -26,6 +28,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 const WITNESS: Duration = Duration::from_secs(60);
 /// How long clients get to take the last words of what ended with the bastion, and to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long it may take to find out who is to be told what a reload took away.
+const TELLING: Duration = Duration::from_secs(5);
 /// How long connections get to notice that they were cut.
 const CUT: Duration = Duration::from_secs(5);
 
@@ -107,35 +111,67 @@ impl Bastion {
     /// Reads all of DIR again: all or nothing, the last good set stays. What only a restart can change makes it nothing, so
     /// that the digest in the log stands for all that is in force.
     async fn reload(&self) {
-        let dir = self.paths.dir().to_owned();
-        let loaded = tokio::task::spawn_blocking(move || config::load(dir)).await;
-        let services = &self.front.services;
+        let (dir, services) = (self.paths.dir().to_owned(), &self.front.services);
+        let in_force = self.in_force.lock().await;
+        let before = in_force.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load_under(dir, &before)).await;
         let event = match loaded {
-            Ok(Ok(loaded)) => match self.fixed.changed_in(&RestartOnly::of(&loaded)).as_slice() {
-                [] => {
-                    let policy = loaded.snapshot.digest;
-                    info!(%policy, "the configuration was read again");
-                    services.snapshot.store(Arc::new(loaded.snapshot));
-                    self.front.hosts.forget();
-                    What::Reload { policy, refused: None }
-                }
-                keys => {
-                    let keys = keys.join(", ");
-                    let why = format!("a restart is needed to change {keys}; nothing of this set was taken over");
+            Ok(Ok(loaded)) => match self.take_over(loaded, in_force).await {
+                Ok(what) => what,
+                Err(why) => {
                     error!("the configuration was not read again: {why}");
-                    What::Reload { policy: services.snapshot.load().digest, refused: Some(why) }
+                    What::Reload {
+                        policy: services.snapshot.load().digest,
+                        refused: Some(why),
+                        widened: 0,
+                        narrowed: 0,
+                    }
                 }
             },
             Ok(Err(findings)) => {
                 let first = findings.first().map(ToString::to_string).unwrap_or_default();
                 error!("the configuration has errors and the last good one stays:\n{first}");
                 let refused = Some(first.lines().take(2).collect::<Vec<_>>().join(" "));
-                What::Reload { policy: services.snapshot.load().digest, refused }
+                What::Reload { policy: services.snapshot.load().digest, refused, widened: 0, narrowed: 0 }
             }
             Err(failure) => What::Error { message: failure.to_string() },
         };
         services.audit.append_later(AuditEvent::of(event));
         services.changed.notify_waiters();
+    }
+
+    /// Puts a good set in force: who signs the next one, then the set itself, then those who lose something are told.
+    async fn take_over(&self, loaded: Loaded, mut in_force: MutexGuard<'_, InForce>) -> Result<What, String> {
+        let keys = self.fixed.changed_in(&RestartOnly::of(&loaded)).join(", ");
+        if !keys.is_empty() {
+            return Err(format!("a restart is needed to change {keys}; nothing of this set was taken over"));
+        }
+        let (after, paths) = (in_force.after(&loaded), self.paths.clone());
+        let written = tokio::task::spawn_blocking(move || after.write(&paths).map(|()| after));
+        let written = written.await.map_err(|error| error.to_string())?;
+        *in_force = written.map_err(|error| format!("state/policy.json cannot be written: {error}"))?;
+        let services = &self.front.services;
+        let new = Arc::new(loaded.snapshot);
+        let policy = new.digest;
+        // In force first: what is taken away waits for no comparison and no database.
+        let old = services.snapshot.swap(Arc::clone(&new));
+        self.front.hosts.forget();
+        services.changed.notify_waiters();
+        let (was, now) = (Arc::clone(&old), Arc::clone(&new));
+        let changes = tokio::task::spawn_blocking(move || compare::snapshots(&was, &now)).await.unwrap_or_default();
+        let count = |direction| {
+            let these = changes.iter().filter(|change| change.direction == direction).count();
+            u64::try_from(these).unwrap_or(u64::MAX)
+        };
+        match tokio::time::timeout(TELLING, told::note_what_shrank(services, &old, &new)).await {
+            Ok(Ok(())) => {}
+            failed => {
+                warn!(?failed, "not everybody whose rights shrank is told; what they may is decided by the new set");
+            }
+        }
+        let (widened, narrowed) = (count(Direction::Widened), count(Direction::Narrowed));
+        info!(%policy, widened, narrowed, "the configuration was read again");
+        Ok(What::Reload { policy, refused: None, widened, narrowed })
     }
 
     /// Ends what is past its time even when nobody looks at it.

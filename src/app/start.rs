@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -14,12 +14,12 @@ use crate::audit::event::{AuditEvent, What};
 use crate::audit::log::{self, Log, LogOptions};
 use crate::ca::serial::SerialSource;
 use crate::ca::signer::{HostCa, KeyFileError, KeyFileSigner, SessionCa, TargetCa, open_private_key, open_signing_key};
-use crate::config::{self, DirLock, ListenSettings, Loaded, LockError, Paths, RestartOnly};
+use crate::config::{self, DirLock, InForce, ListenSettings, Loaded, LockError, Paths, RestartOnly};
 use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
 use crate::service::ports::{AuditError, AuditLog, HostAuthority, Random, Store, StoreError};
-use crate::service::{ApprovedRoles, Running, Services, Unavailable, owed};
+use crate::service::{ApprovedRoles, Running, Services, Told, Unavailable, owed};
 use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
 use crate::store::{self, SqliteStore};
@@ -79,6 +79,8 @@ pub struct Bastion {
     pub(super) listeners: Vec<TcpListener>,
     /// What a reload cannot change.
     pub(super) fixed: RestartOnly,
+    /// Whose signatures the next set needs.
+    pub(super) in_force: Mutex<InForce>,
     pub(super) _lock: DirLock,
     /// What somebody should look at.
     pub warnings: Vec<Diagnostic>,
@@ -91,8 +93,9 @@ pub struct Bastion {
 /// # Errors
 /// [`StartError`] on the first thing that is wrong; nothing is half-started.
 pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
-    let loaded = config::load(dir).map_err(StartError::Configuration)?;
     let paths = Paths::new(dir);
+    let before = InForce::read(&paths).map_err(|finding| StartError::Configuration(vec![*finding]))?;
+    let loaded = config::load_under(dir, &before).map_err(StartError::Configuration)?;
     let lock = DirLock::take(&paths)?;
     let clock = Arc::new(WallClock::default());
     let had_database = paths.database().exists();
@@ -116,10 +119,14 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     });
     let (warnings, demo, policy) = (loaded.warnings.clone(), loaded.demo, loaded.snapshot.digest);
     let fixed = RestartOnly::of(&loaded);
+    // The last refusal of a start, so that a set which was never in force does not bind the next one.
+    let in_force = before.after(&loaded);
+    in_force.write(&paths).map_err(|error| StartError::Other(format!("state/policy.json: {error}")))?;
+    let in_force = Mutex::new(in_force);
     let front = Arc::new(front_door(&paths, loaded, &store, &log, &clock, &hosts).await?);
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let _written = log.append(AuditEvent::of(What::Start { version, policy })).await?;
-    Ok(Bastion { paths, front, log, store, clock, hosts, listeners, fixed, _lock: lock, warnings, demo })
+    Ok(Bastion { paths, front, log, store, clock, hosts, listeners, fixed, in_force, _lock: lock, warnings, demo })
 }
 
 impl Bastion {
@@ -250,6 +257,7 @@ fn services(
         changed: Notify::new(),
         approved_roles: ApprovedRoles::default(),
         running: Running::default(),
+        told: Told::default(),
         stopping: CancellationToken::new(),
         owing: TaskTracker::new(),
     })

@@ -26,6 +26,9 @@ pub struct AuditEvent {
     /// The target it concerns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<TargetName>,
+    /// Digest of the configuration that was in force, where something was decided under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Digest>,
     /// What happened.
     #[serde(flatten)]
     pub what: What,
@@ -35,7 +38,13 @@ impl AuditEvent {
     /// An event of nobody in particular; fill in what is known.
     #[must_use]
     pub fn of(what: What) -> Self {
-        Self { session: None, user: None, grant: None, target: None, what }
+        Self { session: None, user: None, grant: None, target: None, policy: None, what }
+    }
+
+    /// The same event, decided under the configuration with this digest.
+    #[must_use]
+    pub fn under(self, policy: Digest) -> Self {
+        Self { policy: Some(policy), ..self }
     }
 }
 
@@ -61,6 +70,12 @@ pub enum What {
         policy: Digest,
         /// First line of what was wrong, when the old one stayed.
         refused: Option<String>,
+        /// How many changes give more, or cannot be compared; see `doorward diff`.
+        #[serde(default)]
+        widened: u64,
+        /// How many give less.
+        #[serde(default)]
+        narrowed: u64,
     },
     /// The log itself was mended at the start.
     LogRepaired {

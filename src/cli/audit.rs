@@ -51,10 +51,10 @@ impl Audit {
 
 /// A log on the disk, and the key it must be signed by.
 #[derive(Debug, Args)]
-struct LogFiles {
+pub(super) struct LogFiles {
     /// A bastion's DIR, or a copy of its folder state/audit
     #[arg(value_name = "DIR")]
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// The log's public key: the file certs/log_key.pub or its text. Take it from where the bastion cannot change it
     #[arg(long, value_name = "FILE|KEY")]
     key: Option<String>,
@@ -62,7 +62,7 @@ struct LogFiles {
 
 impl LogFiles {
     /// The folder with the segments, and the key.
-    fn open(&self, screen: &mut Screen) -> Result<(PathBuf, VerifierKey), CliError> {
+    pub(super) fn open(&self, screen: &mut Screen) -> Result<(PathBuf, VerifierKey), CliError> {
         let whole = self.dir.join("doorward.toml").is_file();
         let paths = Paths::new(&self.dir);
         let key = match &self.key {

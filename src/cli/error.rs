@@ -16,6 +16,8 @@ pub enum CliError {
     Usage(String),
     /// Already said, as what was asked for.
     Reported,
+    /// Any of these from a verb whose exit code 1 is an answer: exit code 2.
+    Trouble(Box<CliError>),
 }
 
 impl CliError {
@@ -36,6 +38,7 @@ impl CliError {
                 2
             }
             Self::Reported => 1,
+            Self::Trouble(error) => error.show(screen).max(2),
             Self::Findings(findings) => {
                 findings.iter().for_each(|finding| screen.note(format_args!("{finding}\n")));
                 screen.note(format_args!("doorward: {}", counted(findings)));

@@ -11,6 +11,7 @@ mod audit;
 mod can;
 mod check;
 mod demo;
+mod diff;
 mod enroll;
 mod error;
 mod init;
@@ -21,7 +22,9 @@ mod screen;
 mod serve;
 mod target;
 mod test;
+mod to_sign;
 mod user;
+mod what_if;
 mod why;
 
 pub use error::CliError;
@@ -60,22 +63,18 @@ enum Verb {
     Can(can::Can),
     /// Run the examples of all roles and files of scenarios
     Test(test::Test),
-    /// Check DIR, and have the running bastion read it anew
-    Reload(reload::Reload),
-    #[command(hide = true)]
-    Diff(NotYet),
-    #[command(hide = true, name = "what-if")]
-    WhatIf(NotYet),
+    /// Say in words what a change of the files widens and what it narrows
+    Diff(diff::Diff),
+    /// Say which answers of the past a changed set would give otherwise
+    #[command(name = "what-if")]
+    WhatIf(what_if::WhatIf),
+    /// Print what the signers of the policy sign, and how
+    #[command(name = "to-sign")]
+    ToSign(to_sign::ToSign),
     /// Propose the least role that covers what was run, and name what of a role nobody used
     Learn(learn::Learn),
-}
-
-/// Words of a verb that is planned: taken whole, so that the answer is about the verb.
-#[derive(Debug, Args)]
-#[command(disable_help_flag = true)]
-struct NotYet {
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    _words: Vec<OsString>,
+    /// Check DIR, and have the running bastion read it anew
+    Reload(reload::Reload),
 }
 
 /// The directory that every verb works on.
@@ -116,11 +115,12 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
         Verb::Target(target) => target.run(&mut screen),
         Verb::Audit(audit) => audit.run(&mut screen),
         Verb::Why(why) => why.run(&mut screen),
+        Verb::ToSign(to_sign) => to_sign.run(&mut screen),
         Verb::Reload(reload) => reload.run(&mut screen),
         Verb::Can(can) => can.run(&mut screen),
         Verb::Test(test) => test.run(&mut screen),
-        Verb::Diff(_) => not_yet("diff"),
-        Verb::WhatIf(_) => not_yet("what-if"),
+        Verb::Diff(diff) => diff.run(&mut screen),
+        Verb::WhatIf(what_if) => what_if.run(&mut screen),
         Verb::Learn(learn) => learn.run(&mut screen),
     };
     let code = match result {
@@ -128,8 +128,4 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
         Err(error) => error.show(&mut screen),
     };
     screen.close(code)
-}
-
-fn not_yet(verb: &str) -> Result<(), CliError> {
-    Err(CliError::Usage(format!("`doorward {verb}` is not in this build; `doorward --help` lists what is")))
 }

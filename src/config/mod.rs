@@ -26,6 +26,7 @@ mod roles;
 pub mod scenarios;
 mod settings;
 pub mod shipped;
+pub mod signing;
 mod source;
 mod survey;
 mod table;
@@ -39,6 +40,7 @@ pub use lock::{DirLock, LockError};
 pub use paths::Paths;
 pub use restart::RestartOnly;
 pub use settings::{ListenSettings, host_name};
+pub use signing::{InForce, Signers};
 pub use survey::{Counts, MOST_SURVEYED, Survey, survey, survey_copy, survey_roles};
 
 use source::{Source, Trust};
@@ -59,27 +61,74 @@ pub struct Loaded {
     pub profiles: Profiles,
     /// Whether this is a demo's DIR (`demo = true`): `serve` says so loudly.
     pub demo: bool,
+    /// Who has to sign, if anybody.
+    pub signers: Option<Signers>,
+    /// The exact text that they sign.
+    pub to_sign: String,
     /// What somebody should look at.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Reads all of DIR.
+/// Reads all of DIR, signed as those in force for it want it (`state/policy.json`).
 ///
 /// # Errors
 /// Every finding, errors first, if there is at least one error; warnings are among them.
 pub fn load(dir: impl Into<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
-    load_edited(&Paths::new(dir), None)
+    let paths = Paths::new(dir);
+    let in_force = InForce::read(&paths).map_err(|finding| vec![*finding])?;
+    load_checked(&paths, None, &Checks::Serve(&in_force))
 }
 
-/// As [`load`], with `edited` in the place of the file of that name: what would hold if it were written.
+/// As [`load`], for a bastion that runs and knows who is in force, whatever `state/` says by now.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_under(dir: impl Into<PathBuf>, in_force: &InForce) -> Result<Loaded, Vec<Diagnostic>> {
+    load_checked(&Paths::new(dir), None, &Checks::Serve(in_force))
+}
+
+/// As [`load`], without asking for signatures and private keys: what the files say, for those who compare, try or sign them.
+/// Never for serving.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_policy(dir: impl Into<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
+    load_checked(&Paths::new(dir), None, &Checks::Policy)
+}
+
+/// As [`load`], with `edited` in the place of the file of that name: what would hold if it were written. Nobody has signed that.
 fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Diagnostic>> {
-    let (set, mut out) = read(paths, edited, Trust::Host);
+    load_checked(paths, edited, &Checks::Edit)
+}
+
+/// What is asked of a set besides its own sense.
+enum Checks<'a> {
+    /// The private keys, and the signatures that these want.
+    Serve(&'a InForce),
+    /// The private keys.
+    Edit,
+    /// Nothing: owners, modes and keys are the host's, and this is a copy.
+    Policy,
+}
+
+impl Checks<'_> {
+    fn trust(&self) -> Trust {
+        match self {
+            Self::Serve(_) | Self::Edit => Trust::Host,
+            Self::Policy => Trust::Copy,
+        }
+    }
+}
+
+fn load_checked(paths: &Paths, edited: Option<&Source>, checks: &Checks<'_>) -> Result<Loaded, Vec<Diagnostic>> {
+    let (set, mut out) = read(paths, edited, checks);
     // Each is shown with its line: without an end, one hostile file would keep a reload busy for hours.
     out.truncate(MOST_FINDINGS);
     match (set.profiles, is_used(&out)) {
         (Some(profiles), true) => {
-            let settings::Read { listen, limits, demo, .. } = set.settings;
-            Ok(Loaded { snapshot: set.snapshot, listen, limits, profiles, demo, warnings: out })
+            let settings::Read { listen, limits, demo, signers, .. } = set.settings;
+            let (snapshot, to_sign) = (set.snapshot, set.to_sign);
+            Ok(Loaded { snapshot, listen, limits, profiles, demo, signers, to_sign, warnings: out })
         }
         _ => Err(out),
     }
@@ -95,10 +144,13 @@ struct Set {
     settings: settings::Read,
     snapshot: Snapshot,
     profiles: Option<Profiles>,
+    /// See [`Loaded::to_sign`].
+    to_sign: String,
 }
 
 /// Reads all of DIR, with everything there is to say of it: errors first, then as [`survey::in_order`] has it.
-fn read(paths: &Paths, edited: Option<&Source>, trust: Trust) -> (Set, Vec<Diagnostic>) {
+fn read(paths: &Paths, edited: Option<&Source>, checks: &Checks<'_>) -> (Set, Vec<Diagnostic>) {
+    let trust = checks.trust();
     let mut out = Vec::new();
     check_dir(paths, trust, &mut out);
     if trust == Trust::Host {
@@ -126,12 +178,19 @@ fn read(paths: &Paths, edited: Option<&Source>, trust: Trust) -> (Set, Vec<Diagn
     files.extend(shared_file.as_ref());
     files.extend(read_roles.files.iter().chain(&profile_files));
     out.extend(files.iter().filter_map(|file| file.changed()));
+    let set = digest(&files);
+    let (name, signers) = (&read_settings.settings.name, read_settings.signers.as_ref());
+    let to_sign = signing::to_sign(name, signers, set, &files);
+    if let Checks::Serve(in_force) = checks {
+        let candidate = signing::Candidate { settings: &settings_file, signers, text: &to_sign, set };
+        signing::check(paths, &candidate, in_force, &mut out);
+    }
     let snapshot = Snapshot {
         settings: read_settings.settings.clone(),
         directory: read_users.directory.clone(),
         inventory: read_targets.inventory.clone(),
         roles: read_roles.roles.clone(),
-        digest: digest(&files),
+        digest: set,
     };
     let files = consistency::Files {
         settings: (&settings_file, &read_settings),
@@ -141,7 +200,7 @@ fn read(paths: &Paths, edited: Option<&Source>, trust: Trust) -> (Set, Vec<Diagn
     };
     consistency::check(&files, &snapshot, &mut out);
     survey::in_order(&mut out);
-    (Set { settings: read_settings, snapshot, profiles }, out)
+    (Set { settings: read_settings, snapshot, profiles, to_sign }, out)
 }
 
 /// The name of the audit log of the bastion `name`: the origin of its checkpoints (C2SP tlog-checkpoint), and the name in its

@@ -47,6 +47,8 @@ impl Paths {
         roles = "roles";
         /// Certificate profiles and public keys.
         certs = "certs";
+        /// Signatures over the set.
+        signatures = "signatures";
         /// Private keys.
         keys = "keys";
         /// Signs session certificates.
@@ -63,6 +65,8 @@ impl Paths {
         state = "state";
         /// Requests, grants, certificates, the index.
         database = "state/doorward.db";
+        /// Who has to sign the next change of the policy.
+        signers_in_force = "state/policy.json";
         /// The audit log.
         audit = "state/audit";
         /// The recordings.

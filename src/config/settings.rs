@@ -10,6 +10,7 @@ use crate::domain::{Diagnostic, Subject};
 use crate::service::Settings;
 
 use super::limits::{self, LimitSettings};
+use super::signing::{self, Signers};
 use super::source::Source;
 use super::table::{Table, parse};
 
@@ -39,6 +40,8 @@ pub(super) struct Read {
     pub(super) limits: LimitSettings,
     /// Whether this DIR is a demo's: only there may targets be `local`.
     pub(super) demo: bool,
+    /// Who signs, if anybody has to.
+    pub(super) signers: Option<Signers>,
     /// Where the reviewers are listed.
     pub(super) reviewers_span: Option<Range<usize>>,
     /// Whether all reviewers and the names of `[names]` are known.
@@ -70,6 +73,7 @@ pub(super) fn read(source: &Source, out: &mut Vec<Diagnostic>) -> Read {
         listen: ListenSettings::default(),
         limits: LimitSettings::default(),
         demo: false,
+        signers: None,
         reviewers_span: None,
         whole: false,
     };
@@ -190,6 +194,9 @@ fn read_sections(table: &mut Table<'_, '_>, source: &Source, read: &mut Read, ou
         let pending = requests.number("pending_per_user", 1..=1000, out);
         settings.pending_per_user = pending.unwrap_or(settings.pending_per_user);
         requests.finish(out);
+    }
+    if let Some(table) = table.table("policy", out) {
+        read.signers = signing::read(table, source, out);
     }
     if let Some(table) = table.table("limits", out) {
         read.limits = limits::read(table, source, out);

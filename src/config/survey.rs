@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use crate::domain::{Diagnostic, Digest, Severity};
 
-use super::source::Trust;
-use super::{Paths, is_used, read, roles};
+use super::{Checks, InForce, Paths, is_used, read, roles};
 
 /// The most findings of a survey.
 pub const MOST_SURVEYED: usize = 1000;
@@ -40,18 +39,22 @@ pub struct Counts {
 /// Looks at the DIR of a bastion on its own host: all that `serve` would insist on, and every warning.
 #[must_use]
 pub fn survey(dir: impl Into<PathBuf>) -> Survey {
-    of_dir(dir.into(), Trust::Host)
+    let paths = Paths::new(dir);
+    match InForce::read(&paths) {
+        Ok(in_force) => of_dir(&paths, &Checks::Serve(&in_force)),
+        Err(finding) => survey_of(vec![*finding], false, None),
+    }
 }
 
 /// Looks at a working copy of the policy, as in a checkout: private keys, owners and modes are left out, because they are the
 /// host's.
 #[must_use]
 pub fn survey_copy(dir: impl Into<PathBuf>) -> Survey {
-    of_dir(dir.into(), Trust::Copy)
+    of_dir(&Paths::new(dir), &Checks::Policy)
 }
 
-fn of_dir(dir: PathBuf, trust: Trust) -> Survey {
-    let (set, findings) = read(&Paths::new(dir), None, trust);
+fn of_dir(paths: &Paths, checks: &Checks<'_>) -> Survey {
+    let (set, findings) = read(paths, None, checks);
     let counts = Counts {
         users: set.snapshot.directory.iter().count(),
         targets: set.snapshot.inventory.iter().count(),

@@ -108,7 +108,10 @@ pub async fn run(
 /// Answers a shell request without a command: who you are, what is active, what you may ask for, and how.
 pub async fn greet(services: &Services, context: &ControlContext, session: &Session, console: &mut dyn Console) -> u8 {
     let greeting = match Caller::new(services, context, session) {
-        Ok(caller) => verbs::greeting(&caller).await,
+        Ok(caller) => {
+            tell_what_changed(&caller, console).await;
+            verbs::greeting(&caller).await
+        }
         Err(failure) => Err(failure),
     };
     let exit = match greeting {
@@ -117,6 +120,14 @@ pub async fn greet(services: &Services, context: &ControlContext, session: &Sess
     } as u8;
     services.audit.append_later(session.event(What::Control { line: String::new(), exit }));
     exit
+}
+
+/// What a reload took away from them, if nobody has told them yet.
+async fn tell_what_changed(caller: &Caller<'_>, console: &mut dyn Console) {
+    let lines = caller.services.told.take(&caller.person.name, caller.services.clock.now());
+    if !lines.is_empty() {
+        console.stderr(&ours(&lines.join("\n"))).await;
+    }
 }
 
 async fn deliver(answer: Answer, console: &mut dyn Console) -> Exit {
@@ -143,7 +154,12 @@ async fn answer(
 ) -> Result<Answer, Failure> {
     let caller = Caller::new(services, context, session)?;
     match arguments::read(line, caller.rights) {
-        Ok(arguments) => verbs::run(&caller, &arguments, console).await,
+        Ok(arguments) => {
+            if arguments.verb.name.tells_what_is_held() {
+                tell_what_changed(&caller, console).await;
+            }
+            verbs::run(&caller, &arguments, console).await
+        }
         Err(misuse) => {
             let target = match &misuse {
                 Misuse::NoVerb { .. } => a_target_of(&caller).await,

@@ -35,6 +35,14 @@ pub enum Name {
     NotServed,
 }
 
+impl Name {
+    /// Whether its answer is about what the caller holds: there they are told first what a reload took from it.
+    #[must_use]
+    pub fn tells_what_is_held(self) -> bool {
+        matches!(self, Self::Status | Self::Whoami)
+    }
+}
+
 /// Whom a verb is for. Only [`Who::Reviewer`] hides a verb from others; the rest sorts `help`, because what may be done with
 /// a request is decided on the request, not on the verb.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

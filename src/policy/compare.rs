@@ -150,7 +150,7 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
         (None, None) => {}
         (Some(_), None) => out.narrowed("nobody may ask for it any more: `[request]` is gone"),
         (None, Some(terms)) => {
-            let who = names(&eligible(terms, new.world));
+            let who = names(eligible(terms, new.world));
             out.widened(format!("it may be asked for now, by {who}: `[request]` is new"));
         }
         (Some(before), Some(now)) => request_terms((before, old.world), (now, new.world), &mut out),
@@ -182,12 +182,12 @@ pub fn new_role(new: Version<'_>) -> Vec<Change> {
     match (&role.request, new.world) {
         (None, _) => out.other("nobody may ask for it: it has no `[request]`"),
         (Some(terms), world) => {
-            out.widened(format!("may be asked for by {}; {}", names(&eligible(terms, world)), decided_by(terms)));
+            out.widened(format!("may be asked for by {}; {}", names(eligible(terms, world)), decided_by(terms)));
         }
     }
     match new.world {
-        Some(world) => out.widened(format!("reaches {}", names(&reach_of(&world.reach)))),
-        None => out.widened(format!("is for {}", names(&role.targets.entries()))),
+        Some(world) => out.widened(format!("reaches {}", names(reach_of(&world.reach)))),
+        None => out.widened(format!("is for {}", names(role.targets.entries()))),
     }
     out.into_found()
 }
@@ -196,7 +196,7 @@ pub fn new_role(new: Version<'_>) -> Vec<Change> {
 #[must_use]
 pub fn role_gone(old: Version<'_>) -> Vec<Change> {
     let mut out = Changes::of(format!("role {}", old.role.name));
-    let who = old.role.request.as_ref().map(|terms| names(&eligible(terms, old.world)));
+    let who = old.role.request.as_ref().map(|terms| names(eligible(terms, old.world)));
     let who = who.map_or_else(|| "nobody could ask for it".to_owned(), |who| format!("{who} could ask for it"));
     out.narrowed(format!("the role is gone, and grants of it give nothing; {who}"));
     out.into_found()
@@ -327,7 +327,7 @@ pub(crate) fn names<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
 #[must_use]
 pub fn keeps_all(role: &Role, other: &Role) -> bool {
     let kept = |rule: &Rule| other.rules.iter().any(|now| rules::gives_no_more(rule, now));
-    role.rules.iter().all(kept)
+    (role.observe.is_none() || other.observe.is_some()) && role.rules.iter().all(kept)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::approved_roles::approved_role;
 use super::change_request::{give, matching};
 use super::conditions::unmet;
 use super::ports::RequestQuery;
-use super::{Services, Unavailable};
+use super::{Services, Snapshot, Unavailable};
 
 /// Why a request did not become active.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,9 @@ pub async fn activate(services: &Services, id: &RequestId, source: IpAddr) -> Re
         if matches!(request.state, State::Active { .. }) {
             return Ok(None);
         }
-        let terms = terms_now(services, request);
+        // One configuration says what the terms are and is named for it.
+        let snapshot = services.snapshot.load();
+        let terms = terms_now(services, &snapshot, request);
         let after = request.activate(now, terms.map(|(longest, _)| longest).unwrap_or_default())?;
         let State::Active { window } = &after.state else { return Ok(None) };
         let Some((_, needed)) = terms else { return Err(ActivateError::Outdated(request.id.clone())) };
@@ -74,7 +76,7 @@ pub async fn activate(services: &Services, id: &RequestId, source: IpAddr) -> Re
             return Err(ActivateError::Unmet { id, role, what: Box::new(what) });
         }
         let what = What::Activated { ends: window.end };
-        let event = AuditEvent { user: Some(request.user.clone()), ..AuditEvent::of(what) };
+        let event = AuditEvent { user: Some(request.user.clone()), ..AuditEvent::of(what) }.under(snapshot.digest);
         Ok(Some((after, event)))
     };
     give(services, id, begin).await?.ok_or_else(|| ActivateError::Gone(id.clone()))
@@ -82,8 +84,7 @@ pub async fn activate(services: &Services, id: &RequestId, source: IpAddr) -> Re
 
 /// How long the role may be active and how many must approve it as loaded now, if its user may still ask for it and it can be
 /// read as approved.
-fn terms_now(services: &Services, request: &AccessRequest) -> Option<(Duration, u8)> {
-    let snapshot = services.snapshot.load();
+fn terms_now(services: &Services, snapshot: &Snapshot, request: &AccessRequest) -> Option<(Duration, u8)> {
     approved_role(services, request).ok()?;
     let role = snapshot.roles.get(&request.role)?;
     let person = snapshot.person(&request.user)?;

@@ -154,13 +154,14 @@ async fn issue(
     let mut draws = 1;
     loop {
         let made = sign(services, session, snapshot, held, end).await?;
-        let written = services.audit.append(session.event(What::CertificateIssued {
+        let event = session.event(What::CertificateIssued {
             certificate: made.record.id.clone(),
             serial: made.record.serial,
             key: made.record.key.clone(),
             grants: made.record.grants.clone(),
             valid_before: made.record.valid_before,
-        }));
+        });
+        let written = services.audit.append(event.under(snapshot.digest));
         let _ = written.await.map_err(Unavailable::from)?;
         match services.store.file_certificate(&made.record).await {
             Ok(()) => return Ok(made),

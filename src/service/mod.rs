@@ -29,6 +29,7 @@ pub mod ports;
 pub mod prepare;
 mod pump;
 pub mod quorum;
+pub mod replay;
 pub mod request_access;
 pub mod requestable;
 pub mod review_request;
@@ -40,6 +41,7 @@ pub mod session;
 pub mod settings;
 pub mod snapshot;
 mod supervise;
+pub mod told;
 
 #[cfg(test)]
 mod faults;
@@ -53,6 +55,7 @@ pub use running::Running;
 pub use session::Session;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
+pub use told::Told;
 
 use ports::{AuditLog, Random, Recorders, SessionAuthority, Store, Targets};
 
@@ -77,6 +80,8 @@ pub struct Services {
     /// Rung after every change of a request or grant, so that waiting `request`s and running commands look again at once.
     /// They also look by themselves every second or two: this is a short cut, not the truth.
     pub changed: Notify,
+    /// What reloads took away, for those who are to be told. Starts empty (`Told::default()`).
+    pub told: Told,
     /// Compiled roles of requests and grants, by digest. Starts empty (`ApprovedRoles::default()`).
     pub approved_roles: ApprovedRoles,
     /// How many commands run, by user and role. Starts empty (`Running::default()`).

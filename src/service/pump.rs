@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
 
 use crate::policy::Terms;
 
@@ -28,6 +29,7 @@ enum Event {
     Written(std::io::Result<usize>),
     Closed,
     Output(Option<Output>),
+    News(Bytes),
     End(End),
 }
 
@@ -46,6 +48,8 @@ pub(super) struct Pump<'a> {
     closing: bool,
     /// Where input goes; `None` when the program closed it.
     input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    /// Lines of ours for the user that come while it runs.
+    pub(super) news: Option<mpsc::Receiver<Bytes>>,
 }
 
 impl<'a> Pump<'a> {
@@ -60,6 +64,7 @@ impl<'a> Pump<'a> {
             pending: Bytes::new(),
             closing: false,
             input: None,
+            news: None,
         }
     }
 
@@ -69,16 +74,22 @@ impl<'a> Pump<'a> {
         let mut supervisor = std::pin::pin!(supervisor);
         let Running { input, mut output } = running;
         self.input = Some(input);
+        let mut news = self.news.take();
         loop {
             // Not `biased`: a flood of output must not keep the input waiting, nor either of them the supervisor.
             let event = tokio::select! {
                 end = &mut supervisor => Event::End(end),
                 piece = output.recv() => Event::Output(piece),
+                line = next_of(&mut news) => Event::News(line),
                 event = self.client_or_target() => event,
             };
             let handled = match event {
                 Event::End(end) => Err(Outcome::Ended(end)),
                 Event::ClientGone => Err(Outcome::Ended(End::ClientGone)),
+                Event::News(line) => match until(supervisor.as_mut(), self.client.error(line)).await {
+                    Ok(there) => present(there),
+                    Err(outcome) => Err(outcome),
+                },
                 Event::Output(piece) => self.piece(piece, supervisor.as_mut()).await,
                 Event::Input(piece) => self.typed(piece, supervisor.as_mut()).await,
                 Event::Closed => {
@@ -231,6 +242,16 @@ impl<'a> Pump<'a> {
         };
         *counter = counter.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
     }
+}
+
+/// The next line of ours; never, when none can come any more.
+async fn next_of(news: &mut Option<mpsc::Receiver<Bytes>>) -> Bytes {
+    if let Some(lines) = news
+        && let Some(line) = lines.recv().await
+    {
+        return line;
+    }
+    std::future::pending().await
 }
 
 /// Whether the client is gone, without waiting for it.

@@ -148,6 +148,7 @@ impl Rehearsal {
             changed: Notify::new(),
             approved_roles: ApprovedRoles::default(),
             running: super::Running::default(),
+            told: super::Told::default(),
             stopping: tokio_util::sync::CancellationToken::new(),
             owing: tokio_util::task::TaskTracker::new(),
         };

@@ -72,12 +72,12 @@ pub enum RequestError {
 /// # Errors
 /// [`RequestError`]; then nothing was filed and nobody was asked.
 pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> Result<AccessRequest, RequestError> {
-    let (filing, settings, until_open) = {
+    let (filing, settings, until_open, policy) = {
         let snapshot = services.snapshot.load();
         let filing = admitted(&snapshot, session, ask)?;
         let role = snapshot.roles.get(&filing.role).map(AsRef::as_ref);
         let until_open = until_open(role.into_iter(), services.clock.now());
-        (filing, snapshot.settings.clone(), until_open)
+        (filing, snapshot.settings.clone(), until_open, snapshot.digest)
     };
     let waiting = settings.pending_per_user;
     let limit = OpenLimit { waiting, all: waiting.saturating_add(ACTIVE_PER_USER) };
@@ -90,7 +90,7 @@ pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> R
         // Where nobody needs to approve: who asks in the evening for a role of the day finds it there in the morning.
         let (lapse, activate_within) = (settings.lapse, settings.activate_within.saturating_add(until_open));
         let request = AccessRequest::file(id, filing.clone(), services.clock.now(), lapse, activate_within);
-        let announced = Announced::write(services, &request, session.event(requested(&request))).await?;
+        let announced = Announced::write(services, &request, session.event(requested(&request)).under(policy)).await?;
         match services.store.insert_request(&request, limit).await {
             Ok(()) => {
                 announced.kept();

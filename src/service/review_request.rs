@@ -144,7 +144,7 @@ pub async fn approve(
         let after = judge.yes(request, seen, narrowing, now)?;
         repeated.store(after.is_none(), Ordering::Relaxed);
         Ok(after.map(|after| {
-            let event = session.event(approved(request, &after));
+            let event = session.event(approved(request, &after)).under(snapshot.digest);
             (after, event)
         }))
     };
@@ -154,7 +154,7 @@ pub async fn approve(
         Err(error) => {
             if let ReviewError::Refused(_) | ReviewError::Outdated { .. } = &error {
                 let what = What::ApprovalRefused { request: id.clone(), reason: error.to_string() };
-                services.audit.append_later(session.event(what));
+                services.audit.append_later(session.event(what).under(snapshot.digest));
             }
             Err(error)
         }
@@ -247,7 +247,7 @@ pub async fn deny(
     let text = text.get(..text.floor_char_boundary(FREE_TEXT)).unwrap_or_default();
     let decide = |request: &AccessRequest, now| {
         let what = What::Denied { request: id.clone(), text: text.to_owned() };
-        judge.no(request, text, now).map(|after| (after, session.event(what)))
+        judge.no(request, text, now).map(|after| (after, session.event(what).under(snapshot.digest)))
     };
     take(services, id, decide).await?.ok_or_else(|| unseen(id).into())
 }

@@ -53,7 +53,10 @@ pub struct CommandAsk {
 pub async fn run_command(services: &Services, session: &Session, ask: CommandAsk, client: &mut dyn ClientSide) -> u8 {
     let command = CommandId::from_bits(services.random.bits());
     let typed = as_text(&ask.line);
-    let attempt = Attempt { services, session, ask: &ask, command, typed };
+    // What was taken away before is said before the answer, what is taken away from now on while it runs.
+    let began_at = services.told.latest();
+    say(client, &services.told.take(&session.user.name, services.clock.now())).await;
+    let attempt = Attempt { services, session, ask: &ask, command, typed, began_at };
     match attempt.run(client).await {
         Ok(code) => code,
         Err(stop) => {
@@ -94,6 +97,8 @@ struct Attempt<'a> {
     ask: &'a CommandAsk,
     command: CommandId,
     typed: String,
+    /// The last change of the configuration that was known when it began.
+    began_at: u64,
 }
 
 impl Attempt<'_> {
@@ -220,7 +225,8 @@ impl Attempt<'_> {
     async fn deny(&self, reason: &str, mut lines: Vec<String>) -> Stop {
         let what =
             What::CommandDenied { command: self.command.clone(), line: self.typed.clone(), reason: reason.to_owned() };
-        if let Err(error) = self.services.audit.append(self.event(what)).await {
+        let event = self.event(what).under(self.services.snapshot.load().digest);
+        if let Err(error) = self.services.audit.append(event).await {
             tracing::error!(%error, "a denial could not be logged");
             lines.push("this denial could not be logged; tell the operator of the bastion".to_owned());
         }
@@ -270,7 +276,7 @@ impl Attempt<'_> {
             deadline: permit.deadline(),
         };
         let what = if permit.observed() { What::Observed(command) } else { What::CommandAllowed(command) };
-        let event = AuditEvent { grant: permit.grants().first().cloned(), ..self.event(what) };
+        let event = AuditEvent { grant: permit.grants().first().cloned(), ..self.event(what) }.under(allowed.policy);
         self.services.audit.append(event).await.map_err(|error| {
             tracing::error!(%error, "a command was not run");
             Stop::could_not_run("not run: the audit log cannot be written; tell the operator of the bastion")

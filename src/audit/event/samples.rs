@@ -27,7 +27,7 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
     vec![
         What::Start { version: said(), policy: digest },
         What::Stop { reason: said() },
-        What::Reload { policy: digest, refused: Some(said()) },
+        What::Reload { policy: digest, refused: Some(said()), widened: 2, narrowed: 1 },
         What::LogRepaired { moved_to: said(), bytes: 1 },
         What::Connection { peer, login: said(), key: key(), certificate: Some(certificate.clone()), client: said() },
         What::AuthenticationFailed { peer, login: said(), key: Some(key()), reason: said() },

@@ -108,6 +108,7 @@ fn not_waiting(caller: &Caller<'_>, request: &AccessRequest) -> String {
 /// Until it is decided, or the client goes.
 async fn wait(caller: &Caller<'_>, filed: AccessRequest, console: &mut dyn Console) -> Result<Answer, Failure> {
     let mut seen = filed;
+    let mut told = caller.services.told.latest();
     loop {
         match &seen.state {
             State::Pending { .. } => {}
@@ -125,6 +126,11 @@ async fn wait(caller: &Caller<'_>, filed: AccessRequest, console: &mut dyn Conso
             let advice = format!("{} was filed and still waits; `ssh {} status {}`", seen.id, caller.alias(), seen.id);
             Failure::from(error).and(&advice)
         })?;
+        let (latest, lost) = caller.services.told.after(&caller.person.name, told);
+        told = latest;
+        if !lost.is_empty() {
+            console.stderr(&ours(&lost.join("\n"))).await;
+        }
         console.stderr(&ours(&news(caller, &seen, &now))).await;
         seen = now;
     }

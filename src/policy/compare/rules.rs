@@ -47,7 +47,7 @@ pub(super) fn compare(old: &[Rule], new: &[Rule], out: &mut Changes) {
         let what = titled(number, rule);
         match (1..).zip(old).find(|(_, was)| gives_no_more(rule, was)) {
             Some((known, _)) => {
-                out.other(format!("{what} is new, and gives nothing that rule {known} of before did not"))
+                out.other(format!("{what} is new, and gives nothing that rule {known} of before did not"));
             }
             None => out.widened(format!("{what} is new{}", in_short(rule))),
         }
@@ -189,7 +189,7 @@ fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
     match (old.sudo, sudo) {
         (false, true) => found.widened("runs as root now"),
         (true, false) => {
-            found.widened("runs as the role's account now, was as root: another thing to run, not compared")
+            found.widened("runs as the role's account now, was as root: another thing to run, not compared");
         }
         _ => {}
     }

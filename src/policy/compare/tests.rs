@@ -98,7 +98,7 @@ fn each_change_of_a_rule_is_said_in_words_with_its_direction() {
             ],
         ),
         (
-            base.clone(),
+            base,
             command(
                 "/usr/bin/tail -n {lines} {file}",
                 "where.lines = { int = [1, 500] }\nwhere.file = { path = \"/var/log/nginx/*.log\" }",
@@ -289,8 +289,11 @@ fn any_role() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(any_rule(), 1..4)
 }
 
-/// What a line comes to under one role, as the decision has it: what runs, and the strictest terms.
-fn outcome(role: &Role, words: &Words) -> Option<(Vec<String>, bool, Vec<(String, String)>, (bool, Duration, u64))> {
+/// What runs, as whom, with which environment, and the strictest terms.
+type Outcome = (Vec<String>, bool, Vec<(String, String)>, (bool, Duration, u64));
+
+/// What a line comes to under one role, as the decision has it.
+fn outcome(role: &Role, words: &Words) -> Option<Outcome> {
     let readings = role.readings(words);
     let first = readings.first()?;
     let terms = readings.iter().map(|reading| (reading.rule.stdin, reading.rule.timeout, reading.rule.max_output));

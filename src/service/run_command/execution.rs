@@ -10,6 +10,7 @@ use crate::service::ending::{COULD_NOT_RUN, DENIED, End, Outcome};
 use crate::service::ports::{AuditLog, Cleared, ClientSide, CommandIdentity, Committed, Recorder, RecorderHeader};
 use crate::service::pump::Pump;
 use crate::service::supervise::{Footing, supervise};
+use crate::service::told;
 
 use super::{Allowed, Attempt, LEAST_TIME, NO_TIME, Stop, say};
 
@@ -110,7 +111,14 @@ impl Attempt<'_> {
         };
         let terms = *permit.terms();
         let cleared = Cleared::new(permit, identity, now, written, recorder);
-        let mut supervisor = std::pin::pin!(supervise(self.services, &footing));
+        let (tell, news) = tokio::sync::mpsc::channel(1);
+        let told = told::tell_running(self.services, &self.session.user.name, self.began_at, tell);
+        let mut supervisor = std::pin::pin!(async {
+            tokio::select! {
+                end = supervise(self.services, &footing) => end,
+                end = told => end,
+            }
+        });
         let started = tokio::select! {
             biased;
             end = &mut supervisor => return Ok((Outcome::Ended(end), [0; 3])),
@@ -119,6 +127,7 @@ impl Attempt<'_> {
         };
         let running = started.map_err(|error| self.failed(format!("not run: {error}"), COULD_NOT_RUN))?;
         let mut pump = Pump::new(client, recorder, &terms);
+        pump.news = Some(news);
         let outcome = pump.run(running, supervisor).await;
         Ok((outcome, pump.bytes))
     }

@@ -115,6 +115,7 @@ impl World {
             ask: &ask,
             command,
             typed: line.to_owned(),
+            began_at: 0,
         };
         let words = Words::split(line.as_bytes()).expect("words");
         match attempt.run_held(&words, &self.certificate, &self.held, client).await {
@@ -306,6 +307,7 @@ async fn what_was_taken_away_while_the_log_was_written_starts_nothing() {
             ask: &ask,
             command: CommandId::from_bits(1),
             typed: String::new(),
+            began_at: 0,
         };
         let words = Words::split(&ask.line).expect("words");
         let Ok(allowed) = attempt.decide(&words, &world.held).await else { panic!("{name}: denied") };
@@ -336,6 +338,7 @@ async fn a_decision_that_is_old_or_of_another_configuration_starts_nothing() {
             ask: &ask,
             command: CommandId::from_bits(1),
             typed: String::new(),
+            began_at: 0,
         };
         let words = Words::split(&ask.line).expect("words");
         let Ok(allowed) = attempt.decide(&words, &world.held).await else { panic!("denied") };

@@ -23,7 +23,7 @@ const WORD: usize = 60;
 ///     by web-restart:1 as ops, certificate k-00000002 (presented)
 /// ```
 pub(super) fn lines(entry: &FoundEntry) -> String {
-    let AuditEvent { session, user, grant, target, what } = &entry.event;
+    let AuditEvent { session, user, grant, target, policy: _, what } = &entry.event;
     let mut head = vec![entry.sequence.to_string(), entry.time.to_the_second(), what.kind().to_owned()];
     head.extend(user.as_ref().map(ToString::to_string));
     head.extend(target.as_ref().map(ToString::to_string));
@@ -41,8 +41,13 @@ fn sentence(what: &What) -> Vec<String> {
     match what {
         What::Start { version, policy } => vec![format!("doorward {version}, configuration {}", policy.short())],
         What::Stop { reason } => vec![reason.clone()],
-        What::Reload { policy, refused: None } => vec![format!("configuration {} is in force", policy.short())],
-        What::Reload { policy, refused: Some(why) } => {
+        What::Reload { policy, refused: None, widened, narrowed } => {
+            vec![format!(
+                "configuration {} is in force; {widened} changes widened, {narrowed} narrowed",
+                policy.short()
+            )]
+        }
+        What::Reload { policy, refused: Some(why), .. } => {
             vec![format!("refused, configuration {} stays", policy.short()), why.clone()]
         }
         What::LogRepaired { moved_to, bytes } => {
