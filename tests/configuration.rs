@@ -232,7 +232,14 @@ fn each_mistake_in_a_file_is_an_error_at_its_place_with_what_to_write() {
         ("targets.toml", "ops = \"ops\" }", "ops = \"o p\" }", "targets.toml:5:18", &["account name"]),
         // the rest
         ("roles/host-status.toml", "run_as", "run_az", "roles/host-status.toml:4:1", &["run_az", "run_as"]),
-        ("roles/host-status.toml", "[request]", "[when]\n[request]", "roles/host-status.toml:6:2", &["when"]),
+        ("roles/host-status.toml", "[request]", "[[file]]\n[request]", "roles/host-status.toml:6:3", &["file"]),
+        (
+            "roles/host-status.toml",
+            "[request]",
+            "[when]\nhours = \"Mon-Fri 08:00-20:00 Europe/Belrin\"\n[request]",
+            "roles/host-status.toml:7:30",
+            &["no time zone", "Europe/Berlin"],
+        ),
     ];
     for (file, from, to, place, parts) in rows {
         let set = Set::new();
@@ -467,4 +474,38 @@ fn the_digest_is_over_every_file_and_says_nothing_else() {
         set.append(file, "# more\n");
         assert_ne!(before, digest(), "{file}");
     }
+}
+
+#[test]
+fn what_roles_share_is_a_part_of_each_that_uses_it_and_of_the_digest() {
+    let set = Set::new();
+    let role = "targets = [\"*\"]\nrun_as = \"ops\"\n[request]\neligible = [\"user:alice\"]\napprovals = 0\n\
+        [[command]]\nrun = \"/usr/bin/id {who}\"\nwhere.who = { use = \"people\" }\n";
+    fs::write(set.dir().join("roles/who.toml"), role).expect("write");
+    let found = load(set.dir()).expect_err("there is no such definition");
+    assert!(
+        found.iter().any(|one| is(one, Severity::Error, "roles/who.toml:8:21", &["no shared parameter `people`"])),
+        "{found:?}"
+    );
+
+    let shared = |text: &str| fs::write(set.dir().join("parameters.toml"), text).expect("write");
+    shared("[people]\none_of = [\"ops\"]\n");
+    let first = load(set.dir()).expect("a set without errors");
+    let text =
+        |loaded: &doorward::config::Loaded| loaded.snapshot.roles[&"who".parse().expect("a name")].text().to_owned();
+    assert!(text(&first).ends_with("\n[parameters.people]\none_of = [\"ops\"]\n"), "{}", text(&first));
+
+    shared("[people]\none_of = [\"ops\", \"www-data\"]\n[spare]\ntext = 9\n");
+    let second = load(set.dir()).expect("a set without errors");
+    assert_ne!(text(&first), text(&second));
+    assert_ne!(first.snapshot.digest, second.snapshot.digest);
+    let warned = second.warnings.iter().any(|one| is(one, Severity::Warning, "parameters.toml:3:2", &["`spare`"]));
+    assert!(warned, "{:?}", second.warnings);
+
+    shared("[people]\none_of = [\"-x\"]\n");
+    let found = load(set.dir()).expect_err("a definition is wrong");
+    assert!(
+        found.iter().any(|one| is(one, Severity::Error, "parameters.toml:2:11", &["would be refused"])),
+        "{found:?}"
+    );
 }

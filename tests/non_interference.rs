@@ -130,7 +130,14 @@ fn lines() -> Vec<(String, String)> {
         at(&format!("{role}+vault-1@bastion"), "uptime");
     }
     for target in ["vault-1", "vault-2", "vault-1.jea", "vault-2.jea", "web-1", "VAULT-1", "vault", "erin", "nobody"] {
-        for line in ["why {} uptime", "why {} id -un", "request ops --on {} --no-wait --reason INC-1 x", "targets {}"] {
+        for line in [
+            "why {} uptime",
+            "why --json {} uptime",
+            "why {} id -un",
+            "why --json {} id -un",
+            "request ops --on {} --no-wait --reason INC-1 x",
+            "targets {}",
+        ] {
             at("bastion", &line.replace("{}", target));
         }
         for line in ["uptime", "id -un", "", "help", "cat /etc/passwd", "a; b"] {

@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use crate::audit::event::{AuditEvent, What};
 use crate::audit::tiles::Keeper;
 use crate::config::{self, RestartOnly};
-use crate::domain::Clock as _;
+use crate::domain::{Clock as _, Severity};
 use crate::identity::certificate::DECODING_STACK;
 use crate::service::end_grant;
 use crate::service::ports::{AuditLog as _, Store as _};
@@ -38,7 +38,8 @@ pub fn serve(dir: &Path, announce: &mut dyn FnMut(&str)) -> Result<(), StartErro
     let runtime = runtime().map_err(|error| StartError::Other(error.to_string()))?;
     runtime.block_on(async {
         let bastion = start(dir).await?;
-        for warning in &bastion.warnings {
+        // What an author has accepted is for `check` to list, and not for every start.
+        for warning in bastion.warnings.iter().filter(|one| one.severity == Severity::Warning) {
             announce(&warning.to_string());
         }
         if bastion.demo {

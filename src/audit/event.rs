@@ -357,7 +357,7 @@ pub struct FinishedCommand {
     pub command: CommandId,
     /// The exit code the client got.
     pub exit: u8,
-    /// Why we ended it, if we did: `time-limit`, `expired`, `revoked`, `given-back`, `client-gone`, `output-limit`, ….
+    /// Why we ended it, if we did: `time-limit`, `expired`, `revoked`, `given-back`, `lapsed-hours`, `client-gone`, `output-limit`, ….
     pub ended_by: Option<String>,
     /// Bytes of standard input, output, error that passed.
     pub bytes: [u64; 3],

@@ -47,20 +47,23 @@ impl Check {
 fn as_json(ok: bool, findings: &[Diagnostic]) -> serde_json::Value {
     let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
-    let each = findings.iter().map(|finding| {
-        let (line, column) = finding.line_column().unzip();
-        json!({
-            "severity": match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-                Severity::Accepted => "accepted",
-            },
-            "file": &*finding.file,
-            "line": line,
-            "column": column,
-            "message": finding.message,
-            "help": finding.help,
-        })
-    });
+    let each = findings.iter().map(finding_json);
     json!({ "ok": ok, "errors": errors, "warnings": warnings, "findings": each.collect::<Vec<_>>() })
+}
+
+/// One finding.
+pub(super) fn finding_json(finding: &Diagnostic) -> serde_json::Value {
+    let (line, column) = finding.line_column().unzip();
+    json!({
+        "severity": match finding.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Accepted => "accepted",
+        },
+        "file": &*finding.file,
+        "line": line,
+        "column": column,
+        "message": finding.message,
+        "help": finding.help,
+    })
 }

@@ -89,7 +89,7 @@ impl Init {
     }
 
     fn write(&self, paths: &Paths, people: &files::People) -> std::io::Result<()> {
-        for dir in [paths.roles(), paths.certs()] {
+        for dir in [paths.roles(), paths.certs(), paths.dir().join("tests")] {
             fs::DirBuilder::new().mode(0o755).create(dir)?;
         }
         for dir in [paths.keys(), paths.state(), paths.audit(), paths.recordings()] {
@@ -103,7 +103,7 @@ impl Init {
         write(&paths.users(), &files::users(people), 0o644)?;
         write(&paths.targets(), files::TARGETS, 0o644)?;
         write(&paths.dir().join(".gitignore"), files::GITIGNORE, 0o644)?;
-        for (name, text) in shipped::FILES {
+        for (name, text) in shipped::FILES.iter().chain([&shipped::SCENARIOS]) {
             write(&paths.dir().join(name), text, 0o644)?;
         }
         KEYS.iter().try_for_each(|name| self.write_key(paths, name))

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 mod audit;
+mod can;
 mod check;
 mod demo;
 mod enroll;
@@ -19,6 +20,7 @@ mod reload;
 mod screen;
 mod serve;
 mod target;
+mod test;
 mod user;
 mod why;
 
@@ -54,18 +56,18 @@ enum Verb {
     Audit(audit::Audit),
     /// Say whether a user could run a command line, and under which role
     Why(why::Why),
+    /// List everything that a user may do, or everybody who may run a command line
+    Can(can::Can),
+    /// Run the examples of all roles and files of scenarios
+    Test(test::Test),
     /// Check DIR, and have the running bastion read it anew
     Reload(reload::Reload),
-    #[command(hide = true)]
-    Can(NotYet),
     #[command(hide = true)]
     Diff(NotYet),
     #[command(hide = true, name = "what-if")]
     WhatIf(NotYet),
     /// Propose the least role that covers what was run, and name what of a role nobody used
     Learn(learn::Learn),
-    #[command(hide = true)]
-    Test(NotYet),
 }
 
 /// Words of a verb that is planned: taken whole, so that the answer is about the verb.
@@ -115,11 +117,11 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
         Verb::Audit(audit) => audit.run(&mut screen),
         Verb::Why(why) => why.run(&mut screen),
         Verb::Reload(reload) => reload.run(&mut screen),
-        Verb::Can(_) => not_yet("can"),
+        Verb::Can(can) => can.run(&mut screen),
+        Verb::Test(test) => test.run(&mut screen),
         Verb::Diff(_) => not_yet("diff"),
         Verb::WhatIf(_) => not_yet("what-if"),
         Verb::Learn(learn) => learn.run(&mut screen),
-        Verb::Test(_) => not_yet("test"),
     };
     let code = match result {
         Ok(()) => 0,

@@ -22,6 +22,7 @@ pub mod paths;
 mod private_keys;
 mod restart;
 mod roles;
+pub mod scenarios;
 mod settings;
 pub mod shipped;
 mod source;
@@ -84,10 +85,14 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
     let read_settings = settings::read(&settings_file, &mut out);
     let read_users = users::read(&users_file, &mut out);
     let read_targets = targets::read(&targets_file, read_settings.demo, &mut out);
-    let read_roles = roles::read(&paths.roles(), &mut out);
+    // One that is not there shares nothing; anything else under that name is read, or is an error.
+    let is_there = paths.parameters().symlink_metadata().is_ok();
+    let shared_file = is_there.then(|| read(paths.parameters(), "parameters.toml", &mut out));
+    let read_roles = roles::read(&paths.roles(), shared_file.as_ref(), &mut out);
     let (profiles, profile_files) = certs::read(&paths.certs(), &mut out);
 
     let mut files = vec![&settings_file, &users_file, &targets_file];
+    files.extend(shared_file.as_ref());
     files.extend(read_roles.files.iter().chain(&profile_files));
     let snapshot = Snapshot {
         settings: read_settings.settings.clone(),

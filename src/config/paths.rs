@@ -41,6 +41,8 @@ impl Paths {
         users = "users.toml";
         /// Which machines there are.
         targets = "targets.toml";
+        /// Definitions that several roles use; need not be there.
+        parameters = "parameters.toml";
         /// One role a file.
         roles = "roles";
         /// Certificate profiles and public keys.

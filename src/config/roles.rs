@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::{Diagnostic, RoleName};
 use crate::policy::Role;
+use crate::policy::file::SharedParameters;
 
 use super::source::{self, Source};
 
@@ -20,8 +21,12 @@ pub(super) struct Read {
 }
 
 /// Reads every role under `dir`. Every problem goes to `out`.
-pub(super) fn read(dir: &Path, out: &mut Vec<Diagnostic>) -> Read {
+/// `shared` is `parameters.toml`, if there is one.
+pub(super) fn read(dir: &Path, shared: Option<&Source>, out: &mut Vec<Diagnostic>) -> Read {
     let mut read = Read::default();
+    let (definitions, findings) =
+        shared.map(|file| SharedParameters::parse(&file.name, &file.text)).unwrap_or_default();
+    out.extend(findings);
     for name in files_of(dir, "roles", out) {
         let Some(stem) = name.strip_suffix(".toml") else {
             if name != "README.md" {
@@ -36,7 +41,11 @@ pub(super) fn read(dir: &Path, out: &mut Vec<Diagnostic>) -> Read {
             out.push(Source::unread(&format!("roles/{name}")).error(message));
             break;
         }
-        read_role(dir, &name, stem, &mut read, out);
+        read_role(dir, &name, stem, &definitions, &mut read, out);
+    }
+    if let Some(file) = shared {
+        let used = read.files.iter().flat_map(|role| definitions.used_by(&role.text)).collect();
+        out.extend(definitions.unused(&used, &file.name, &file.text));
     }
     if read.files.is_empty() {
         let message = "there is no role here, so nobody can ask for anything";
@@ -45,14 +54,21 @@ pub(super) fn read(dir: &Path, out: &mut Vec<Diagnostic>) -> Read {
     read
 }
 
-fn read_role(dir: &Path, name: &str, stem: &str, read: &mut Read, out: &mut Vec<Diagnostic>) {
+fn read_role(
+    dir: &Path,
+    name: &str,
+    stem: &str,
+    shared: &SharedParameters,
+    read: &mut Read,
+    out: &mut Vec<Diagnostic>,
+) {
     let file = match source::read(&dir.join(name), &format!("roles/{name}")) {
         Ok(file) => file,
         Err(finding) => return out.push(finding),
     };
     match stem.parse::<RoleName>() {
         Err(error) => out.push(file.error(format!("the file's name is the role's: {error}")).help("rename the file")),
-        Ok(role) => match Role::parse(role.clone(), &file.name, &file.text) {
+        Ok(role) => match Role::parse_sharing(role.clone(), &file.name, &file.text, shared) {
             Ok((parsed, warnings)) => {
                 out.extend(warnings);
                 read.roles.insert(role, Arc::new(parsed));

@@ -13,6 +13,9 @@ pub const FILES: &[(&str, &str)] = &[
     ("certs/host.toml", include_str!("../../certs/host.toml")),
 ];
 
+/// Scenarios that hold for the shipped roles, whoever the users and whichever the targets are: for `doorward test`.
+pub const SCENARIOS: (&str, &str) = ("tests/shipped-roles.toml", include_str!("shipped/scenarios.toml"));
+
 /// The group whose members the shipped roles let ask.
 pub const ADMINS: &str = "admins";
 /// The group whose members the shipped roles let approve.

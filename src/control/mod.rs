@@ -12,6 +12,7 @@ use crate::service::ports::AuditReader;
 use crate::service::{Services, Session, Snapshot, requestable};
 
 pub mod arguments;
+pub mod asking;
 pub mod console;
 pub mod handout;
 pub mod line;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::text::{escape, excerpt};
 use crate::domain::{TargetName, Timestamp, UserName};
 use crate::grant::{AccessRequest, EndReason, State};
-use crate::policy::{Role, observe};
+use crate::policy::{Circumstances, Role, observe};
 
 /// Longest reason or description in a table, in characters.
 pub(super) const CELL: usize = 40;
@@ -96,8 +96,26 @@ pub(super) fn usages(role: &Role, indent: &str) -> String {
         for (name, meaning) in rule.parameters() {
             out.push_str(&format!("{indent}    {}: {}\n", escape(&name), excerpt(&meaning, 200)));
         }
+        if let Some(reason) = rule.accepts_escape() {
+            out.push_str(&format!("{indent}    gives more than it seems to, accepted: {}\n", excerpt(reason, 200)));
+        }
+    }
+    let transfers = role.files().iter().map(ToString::to_string).chain(role.forwards().iter().map(ToString::to_string));
+    for transfer in transfers {
+        out.push_str(&format!("{indent}{}   # not served yet\n", excerpt(&transfer, 300)));
     }
     out
+}
+
+/// The conditions of a role, a row each, with how they stand in `circumstances`; nothing where it has none.
+pub(super) fn conditions(role: &Role, circumstances: &Circumstances) -> String {
+    let states = role.conditions().states(circumstances);
+    let rows = states.iter().map(|one| {
+        let holds = if one.holds { "now" } else { "not now" };
+        field("when", &format!("{} ({holds}: {})", escape(&one.condition), escape(&one.state)))
+    });
+    let lapse = (!states.is_empty()).then(|| field("", &role.conditions().on_lapse().to_string()));
+    rows.chain(lapse).collect()
 }
 
 /// `label     text`, the rows of a description.

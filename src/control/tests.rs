@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 
+mod conditions;
 mod world;
 
 use world::{Screen, World};
@@ -283,12 +284,22 @@ async fn why_says_what_would_happen_and_what_to_ask_for() {
         (why.exit, why.out.as_str()),
         (
             0,
-            "allowed by rule 1 of web-restart (g-000001)\n  runs on web-1 as ops: /usr/bin/systemctl restart nginx\n  until 14:30:00Z at the latest, 1 GiB of output, standard input closed\n"
+            "allowed by rule 1 of web-restart (g-000001)\n  runs on web-1 as ops: /usr/bin/systemctl restart nginx\n  until 14:30:00Z at the latest, 1 GiB of output, standard input closed\n  rule 1 of web-restart: systemctl restart {unit}\n    COLUMN  WORD       IS\n    1       systemctl  the program, /usr/bin/systemctl\n    11      restart    this very word\n    19      nginx      {unit}: nginx or php-fpm\n"
         )
     );
     let why = world.types("alice", "why web-1 systemctl restart sshd").await;
     assert_eq!(why.exit, 1);
     assert!(why.out.contains("sshd") && why.out.contains("nginx or php-fpm"), "{}", why.out);
+    assert!(why.out.contains("\n    systemctl restart sshd\n                      ^^^^\n"), "{}", why.out);
+    let rows: Vec<String> = why.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    for row in [
+        "ROLE STANDING ANSWER APPROVAL",
+        "web-restart held no: its rule 1 is nearest, and word 3 (`sshd`, column 19) does not fit: it is none of what is allowed g-000001, 30m left",
+        "look may ask for no: no rule of it begins with `systemctl` nobody needs to approve",
+        "web-stop may ask for no: its rule 1 is nearest, and word 2 (`restart`, column 11) does not fit 2 of bob or dan must approve",
+    ] {
+        assert!(rows.iter().any(|found| found == row), "{row} in\n{}", why.out);
+    }
     let reviewer = world.types("carol", "why --user alice web-1 systemctl restart nginx").await;
     assert_eq!(reviewer.exit, 0, "{}", reviewer.err);
     let (unseen, unknown) = (world.types("alice", "why db-1 id").await, world.types("alice", "why xx-1 id").await);
@@ -297,6 +308,50 @@ async fn why_says_what_would_happen_and_what_to_ask_for() {
     assert!(shell.exit == 1 && shell.out.starts_with("denied: ") && shell.out.contains(';'), "{}", shell.out);
     let kinds: Vec<_> = world.stage.log.entries().iter().map(|event| event.what.kind()).collect();
     assert!(!kinds.iter().any(|kind| kind.starts_with("command")), "{kinds:?}");
+}
+
+#[tokio::test]
+async fn why_as_json_has_the_words_the_roles_and_the_way_to_ask() {
+    let world = World::new();
+    let asked = async |line: &str| {
+        let why = world.types("alice", line).await;
+        (why.exit, serde_json::from_str::<serde_json::Value>(&why.out).unwrap_or_else(|_| panic!("{}", why.out)))
+    };
+    let (exit, document) = asked("why --json web-1 systemctl restart nginx").await;
+    assert_eq!((exit, &document["allowed"], &document["by"]), (1, &false.into(), &serde_json::Value::Null));
+    assert_eq!(document["reason"], serde_json::json!(["you hold nothing for web-1"]));
+    let roles = document["roles"].as_array().unwrap();
+    let role = roles.iter().find(|role| role["role"] == "web-restart").unwrap();
+    assert_eq!((&role["standing"], &role["answer"]), (&"may-ask".into(), &"allowed".into()));
+    assert_eq!(
+        role["rule"]["words"][2],
+        serde_json::json!({"word": "nginx", "column": 19, "is": "parameter", "name": "unit", "value": "nginx", "allowed": "nginx or php-fpm"})
+    );
+    assert_eq!(role["rule"]["place"], serde_json::Value::Null, "files are the operator's");
+    assert_eq!(
+        role["approval"],
+        serde_json::json!({"needed": 1, "approvers": ["group:leads"], "people": ["bob", "dan"], "enough": true})
+    );
+    assert_eq!(role["to_ask"], "ssh bastion request web-restart --on web-1 --reason WHY");
+    let stop = roles.iter().find(|role| role["role"] == "web-stop").unwrap();
+    assert_eq!(
+        (&stop["answer"], &stop["nearest"]["word"], &stop["nearest"]["column"]),
+        (&"not-in-role".into(), &2.into(), &11.into())
+    );
+    assert_eq!(
+        stop["nearest"]["allowed"],
+        serde_json::json!([{"is": "literal", "name": "stop", "in_words": "`stop`"}])
+    );
+
+    let (exit, document) = asked("why --json web-1 uptime; id").await;
+    assert_eq!((exit, &document["problem"]["column"], &document["roles"]), (1, &7.into(), &serde_json::json!([])));
+    world.types("alice", "request look").await;
+    let (exit, document) = asked("why --json web-1 uptime").await;
+    assert_eq!(
+        (exit, &document["allowed"], &document["by"]["runs"]),
+        (0, &true.into(), &serde_json::json!(["/usr/bin/uptime"]))
+    );
+    assert_eq!(document["roles"][0]["standing"], "held");
 }
 
 #[tokio::test]

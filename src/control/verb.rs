@@ -241,8 +241,8 @@ mod tests {
             assert!(find(word, approver).is_none(), "{word}");
         }
         let why = find("why", approver).unwrap();
-        assert_eq!(why.synopsis(approver), "why TARGET COMMAND");
-        assert_eq!(why.synopsis(reviewer), "why [--user USER] TARGET COMMAND");
+        assert_eq!(why.synopsis(approver), "why [--json] TARGET COMMAND");
+        assert_eq!(why.synopsis(reviewer), "why [--json] [--user USER] TARGET COMMAND");
         let request = find("request", Rights::default()).unwrap();
         assert_eq!(
             request.synopsis(Rights::default()),

@@ -13,7 +13,9 @@ use crate::domain::{AccountName, Person, Subject, TargetName, UserName};
 
 use super::role::{RequestTerms, Role, Rule};
 use super::selector::TargetSelector;
+use super::transfer::{FileRule, ForwardRule};
 
+mod conditions;
 mod rules;
 
 /// So much is shown of a text of the role, in characters.
@@ -75,6 +77,11 @@ impl Changes {
         self.push(Direction::Other, text);
     }
 
+    /// Less if `narrower`, else more.
+    pub fn either(&mut self, narrower: bool, text: impl Into<String>) {
+        self.push(if narrower { Direction::Narrowed } else { Direction::Widened }, text);
+    }
+
     /// A number of which more gives more. `shown` writes it.
     pub fn most<T: PartialOrd>(&mut self, what: &str, old: &T, new: &T, shown: impl Fn(&T) -> String) {
         let text = || format!("{what} is {} now, was {}", shown(new), shown(old));
@@ -123,7 +130,8 @@ pub struct Version<'a> {
 #[must_use]
 pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     // Neither `text` nor `digest` says anything that the parts do not.
-    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, observe } = new.role;
+    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, when, files, forwards, observe } =
+        new.role;
     let was = old.role;
     let mut out = Changes::of(format!("role {name}"));
     if description != &was.description {
@@ -147,7 +155,14 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
         }
         (Some(before), Some(now)) => request_terms((before, old.world), (now, new.world), &mut out),
     }
+    conditions::compare(&was.when, when, &mut out);
     rules::compare(&was.rules, rules, &mut out);
+    let listed = |files: &[FileRule], forwards: &[ForwardRule]| -> BTreeSet<String> {
+        files.iter().map(ToString::to_string).chain(forwards.iter().map(ToString::to_string)).collect()
+    };
+    let (before, now) = (listed(&was.files, &was.forwards), listed(files, forwards));
+    now.difference(&before).for_each(|one| out.widened(format!("allows besides: {}", excerpt(one, SHOWN))));
+    before.difference(&now).for_each(|one| out.narrowed(format!("no longer allows: {}", excerpt(one, SHOWN))));
     out.into_found()
 }
 

@@ -3,6 +3,7 @@
 use crate::domain::RoleName;
 
 use super::pattern::Miss;
+use super::when::Unmet;
 
 /// Why not. Data; [`super::explain`] has the words.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,6 +25,13 @@ pub enum Denial {
     Widened {
         /// The role; a new request for it would cover the line.
         role: RoleName,
+    },
+    /// Its rules allow it, but not under these circumstances: a condition of `[when]`, as approved or as loaded.
+    Unmet {
+        /// The role.
+        role: RoleName,
+        /// The condition, and how it stands.
+        what: Box<Unmet>,
     },
     /// Several rules allow it and would run different things, or as different accounts.
     Ambiguous {
@@ -55,6 +63,47 @@ pub enum Denial {
     TooLong,
 }
 
+/// Every word of [`Denial::word`].
+pub const DENIALS: [&str; 9] = [
+    "no-grant",
+    "narrowed",
+    "not-eligible",
+    "widened",
+    "condition",
+    "ambiguous",
+    "other-targets",
+    "not-in-role",
+    "too-long",
+];
+
+impl Denial {
+    /// The rule that came nearest, where that is the reason.
+    #[must_use]
+    pub fn nearest(&self) -> Option<&Nearest> {
+        match self {
+            Self::NotInRole { nearest } => nearest.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Its kind in a word, for JSON and for tests of a policy.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::NoGrant => "no-grant",
+            Self::Narrowed { .. } => "narrowed",
+            Self::Ineligible { .. } => "not-eligible",
+            Self::Widened { .. } => "widened",
+            Self::Unmet { .. } => "condition",
+            Self::Ambiguous { .. } => "ambiguous",
+            Self::OtherTargets { .. } => "other-targets",
+            Self::NotInRole { .. } => "not-in-role",
+            Self::NotObserved { .. } => "not-observed",
+            Self::TooLong => "too-long",
+        }
+    }
+}
+
 /// The rule that came nearest to allowing a line.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Nearest {
@@ -71,6 +120,7 @@ pub struct Nearest {
 /// Of several reasons the one that helps most: a change of the configuration, else the nearest rule.
 pub(super) fn most_telling(refusals: Vec<Denial>) -> Denial {
     let weight = |denial: &Denial| match denial {
+        Denial::Unmet { .. } => (4, 0),
         Denial::Widened { .. } => (3, 0),
         Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),

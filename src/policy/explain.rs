@@ -2,12 +2,13 @@
 
 use crate::domain::limits::EXCERPT;
 use crate::domain::text::excerpt;
+use crate::domain::time::for_people;
 use crate::domain::{RoleName, TargetName};
 
 use super::decide::Choice;
 use super::denial::Denial;
 use super::pattern::{Miss, Wanted};
-use super::permit::Permit;
+use super::permit::{Permit, Terms};
 use super::role::Rule;
 
 /// So much is shown of an allowed command, in characters: a person decides by it.
@@ -32,6 +33,7 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("{role} allows this now, but did not when your grant was approved"),
             format!("to have {role} as it is now, ask for it again"),
         ],
+        Denial::Unmet { role, what } => vec![format!("{role} {what}")],
         Denial::Ambiguous { roles } => ambiguous(roles, target, bastion),
         Denial::NotInRole { nearest: None } => vec![format!("no role that you hold on {target} allows this")],
         Denial::NotInRole { nearest: Some(nearest) } => vec![
@@ -83,7 +85,6 @@ fn ambiguous(roles: &[RoleName], target: &TargetName, bastion: &str) -> Vec<Stri
 pub fn allowed(permit: &Permit) -> Vec<String> {
     let terms = permit.terms();
     let grants: Vec<String> = permit.grants().iter().map(ToString::to_string).collect();
-    let command: Vec<String> = permit.command().iter().map(|word| quoted(word)).collect();
     let by = if permit.observed() {
         format!("no rule allows it; {} observes, and every command of the account runs", permit.role())
     } else {
@@ -91,14 +92,26 @@ pub fn allowed(permit: &Permit) -> Vec<String> {
     };
     vec![
         format!("{by} ({})", grants.join(", ")),
-        format!("runs on {} as {}: {}", permit.target(), permit.account(), excerpt(&command.join(" "), LINE_SHOWN)),
-        format!(
-            "until {} at the latest, {} of output, standard input {}",
-            permit.deadline().time_of_day(),
-            bytes(terms.max_output),
-            if terms.stdin { "open" } else { "closed" }
-        ),
+        format!("runs on {} as {}: {}", permit.target(), permit.account(), command(permit.command())),
+        format!("until {} at the latest, {}", permit.deadline().time_of_day(), input_and_output(terms)),
     ]
+}
+
+/// Under which terms a rule's commands run, however long the grant lives.
+#[must_use]
+pub fn terms(terms: &Terms) -> String {
+    format!("for {} at the longest, {}", for_people(terms.timeout), input_and_output(terms))
+}
+
+fn input_and_output(terms: &Terms) -> String {
+    format!("{} of output, standard input {}", bytes(terms.max_output), if terms.stdin { "open" } else { "closed" })
+}
+
+/// A command for people: each word as it would be typed, cut if it is long.
+#[must_use]
+pub fn command(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    excerpt(&words.join(" "), LINE_SHOWN)
 }
 
 /// For people: quotes where a word would not stand alone.
@@ -124,7 +137,8 @@ pub fn miss(rule: &Rule, miss: &Miss) -> String {
 }
 
 /// Where it stopped fitting, and what was wrong with the word, if one parameter could say.
-fn place(miss: &Miss) -> String {
+#[must_use]
+pub fn place(miss: &Miss) -> String {
     let Some(found) = &miss.found else { return format!("the line ends after word {}", miss.word) };
     let refusals: Vec<String> = miss.wanted.iter().filter_map(refusal).collect();
     let why = if refusals.is_empty() { String::new() } else { format!(": {}", refusals.join(", ")) };
@@ -138,12 +152,16 @@ fn refusal(wanted: &Wanted) -> Option<String> {
     }
 }
 
-fn wanted_there(miss: &Miss) -> String {
+/// What may stand there, in words.
+#[must_use]
+pub fn wanted_there(miss: &Miss) -> String {
     let wanted: Vec<String> = miss.wanted.iter().map(wanted).collect();
     wanted.join(", or ")
 }
 
-fn wanted(wanted: &Wanted) -> String {
+/// One thing that may stand in a place, in words.
+#[must_use]
+pub fn wanted(wanted: &Wanted) -> String {
     match wanted {
         Wanted::Literal(word) => format!("`{}`", excerpt(word, EXCERPT)),
         Wanted::Parameter { name, allowed, .. } => format!("{{{name}}}, {}", excerpt(allowed, 300)),

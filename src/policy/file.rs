@@ -14,11 +14,16 @@ use super::words::Words;
 
 pub(super) mod command;
 mod environment;
-mod lint;
+mod findings;
 mod observe;
 mod parameter;
 mod reader;
 mod request;
+mod shared;
+mod transfer;
+mod when;
+
+pub use shared::SharedParameters;
 
 use parameter::Definitions;
 use reader::{Fields, Reader, Text};
@@ -37,8 +42,22 @@ impl Role {
     /// # Errors
     /// The findings, the first in the file first, at most [`MOST_FINDINGS`]; at least one of them is an error.
     pub fn parse(name: RoleName, file: &str, text: &str) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        Self::parse_sharing(name, file, text, &SharedParameters::default())
+    }
+
+    /// As [`Self::parse`], after what the role uses of `shared` was added to the end of its text.
+    ///
+    /// # Errors
+    /// As for [`Self::parse`].
+    pub fn parse_sharing(
+        name: RoleName,
+        file: &str,
+        text: &str,
+        shared: &SharedParameters,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let text = &shared.complete(text);
         let mut reader = Reader::new(file, text);
-        let role = read(name, text, &mut reader);
+        let role = read(name, text, shared, &mut reader);
         let mut found = reader.into_findings();
         found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
         match role {
@@ -55,7 +74,7 @@ impl Role {
 }
 
 /// The role, if enough of it could be read to make one; whatever else is wrong is in `reader`.
-fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
+fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Reader) -> Option<Role> {
     if u64::try_from(text.len()).is_ok_and(|length| length > limits::CONFIG_FILE) {
         reader.error(None, format!("a role file has at most {} bytes", limits::CONFIG_FILE));
         return None;
@@ -66,29 +85,61 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
         return None;
     }
-    let known = ["description", "targets", "run_as", "request", "parameters", "command", "examples", "observe"];
-    let later = ["when", "file", "forward"];
-    let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
+    let known = [
+        "description",
+        "targets",
+        "run_as",
+        "request",
+        "when",
+        "parameters",
+        "command",
+        "file",
+        "forward",
+        "examples",
+        "observe",
+    ];
+    let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &[]);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
     let observe = reader.boolean(&fields, "observe");
-    let mut definitions = Definitions::read(reader, fields.value("parameters"));
+    let when = fields.value("when").map(|value| when::read(reader, value));
+    let parameters = fields.value("parameters").and_then(|value| reader.table(value, "`[parameters]`"));
+    let mut definitions = Definitions::read(reader, parameters, shared.names());
     let rules = if observe { Some(Vec::new()) } else { rules(reader, &fields, &mut definitions) };
     definitions.unused(reader);
+    let (files, forwards) = (transfer::files(reader, &fields), transfer::forwards(reader, &fields));
     let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
     let request = match request {
         Some(read) => Some(read?),
         None => None,
     };
     let observe = if observe { Some(Observe::new()?) } else { None };
-    let mut role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules?, observe };
+    let when = match when {
+        Some(read) => read?,
+        None => super::when::Conditions::default(),
+    };
+    let mut role = Role {
+        name,
+        text,
+        digest,
+        description,
+        targets,
+        run_as: run_as?,
+        request,
+        when,
+        rules: rules?,
+        files: files?,
+        forwards: forwards?,
+        observe,
+    };
     if role.observes() {
         observe::check(reader, document.get_ref(), &fields, &mut role);
         return Some(role);
     }
     examples(reader, &fields, &role);
+    findings::add(reader, &fields, &role);
     Some(role)
 }
 

@@ -282,6 +282,16 @@ impl Parameter {
         Ok(())
     }
 
+    /// Whether a value may begin with `-` as far as the flag says; the kind may refuse it nevertheless.
+    pub(in crate::policy) fn takes_dash(&self) -> bool {
+        self.dash
+    }
+
+    /// Whether characters outside ASCII may stand in a value.
+    pub(in crate::policy) fn takes_unicode(&self) -> bool {
+        self.unicode
+    }
+
     /// Its kind.
     #[must_use]
     pub fn kind(&self) -> &Kind {

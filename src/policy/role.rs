@@ -11,6 +11,8 @@ use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
 use super::permit::Terms;
 use super::selector::TargetSelector;
+use super::transfer::{FileRule, ForwardRule};
+use super::when::Conditions;
 use super::words::{Word, Words};
 
 /// One role.
@@ -23,9 +25,12 @@ pub struct Role {
     pub(super) targets: TargetSelector,
     pub(super) run_as: AccountName,
     pub(super) request: Option<RequestTerms>,
+    pub(super) when: Conditions,
     pub(super) rules: Vec<Rule>,
     /// Set for a role that observes; it has no rules then.
     pub(super) observe: Option<Observe>,
+    pub(super) files: Vec<FileRule>,
+    pub(super) forwards: Vec<ForwardRule>,
 }
 
 /// What `[request]` says.
@@ -65,6 +70,7 @@ pub struct Rule {
     pub(super) env: Vec<(String, String)>,
     pub(super) help: String,
     pub(super) usage: String,
+    pub(super) accept_escape: Option<String>,
 }
 
 /// Another line that means a rule.
@@ -123,6 +129,12 @@ impl Rule {
     pub fn is_for(&self, target: &TargetName) -> bool {
         // Names alone are in it, so labels do not matter.
         self.targets.as_ref().is_none_or(|targets| targets.matches(target, &BTreeMap::new()))
+    }
+
+    /// Why its author accepts what it gives besides, if [`mod@super::lint`] would have a word about that.
+    #[must_use]
+    pub fn accepts_escape(&self) -> Option<&str> {
+        self.accept_escape.as_deref()
     }
 
     /// Whether it runs as root through sudo.
@@ -246,6 +258,12 @@ impl Role {
         self.request.as_ref()
     }
 
+    /// Under which conditions it may be used.
+    #[must_use]
+    pub fn conditions(&self) -> &Conditions {
+        &self.when
+    }
+
     /// Its rules, in file order.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
@@ -292,7 +310,8 @@ impl Role {
 
     /// The rule that came nearest to allowing `words`, from 1 in file order, and how they missed it; `None` when a rule allows
     /// them or there is none. With a target only the rules that hold there count.
-    pub(super) fn nearest(&self, target: Option<&TargetName>, words: &Words) -> Option<(usize, &Rule, Miss)> {
+    #[must_use]
+    pub fn nearest(&self, target: Option<&TargetName>, words: &Words) -> Option<(usize, &Rule, Miss)> {
         let mut best: Option<(usize, &Rule, Miss)> = None;
         let holds = |rule: &&Rule| target.is_none_or(|target| rule.is_for(target));
         for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| holds(rule)) {

@@ -65,14 +65,7 @@ impl TargetSelector {
 /// As written, the entries joined by `, `.
 impl fmt::Display for TargetSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entry = |entry: &Entry| match entry {
-            Entry::Name(glob) => glob.clone(),
-            Entry::Labels(all) => {
-                let labels: Vec<String> = all.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                format!("label:{}", labels.join(","))
-            }
-        };
-        f.write_str(&self.any_of.iter().map(entry).collect::<Vec<_>>().join(", "))
+        f.write_str(&self.entries().join(", "))
     }
 }
 

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::TargetName;
+
 use super::pattern::Part;
 use super::role::{Role, Rule, after_sudo};
 use super::words::{Word, Words};
@@ -33,6 +35,13 @@ impl Role {
     #[must_use]
     pub fn trace(&self, number: usize, words: &Words) -> Option<Trace> {
         self.rules.get(number.checked_sub(1)?)?.trace(words.as_slice())
+    }
+
+    /// The first rule that holds on `target` and allows `words`, from 1 in file order; `None` if none does.
+    #[must_use]
+    pub fn first_allowing(&self, target: &TargetName, words: &Words) -> Option<usize> {
+        let allows = |rule: &Rule| rule.is_for(target) && rule.read(words.as_slice()).is_ok();
+        self.rules.iter().position(allows).map(|at| at + 1)
     }
 
     /// The bytes of [`Self::text`] in which each rule's `run` stands, in file order: what to point an operator to.
@@ -89,6 +98,10 @@ run = "/usr/bin/tail [-n {lines}] {file}"
 where.lines = { int = [1, 9] }
 where.file = { path = "/var/log/*.log" }
 [[command]]
+run = "/usr/bin/cat --lines={n} {files...} [-x] [-y]"
+where.n = { int = [1, 9] }
+where.files = { one_of = ["a", "b"], max = 3 }
+[[command]]
 alias = "web {signal}"
 run = "/usr/sbin/nginx -s {signal}"
 where.signal = { one_of = ["reload"] }
@@ -138,10 +151,17 @@ where.signal = { one_of = ["reload"] }
                     "1 /usr/bin/tail=/usr/bin/tail; 15 -n=literal; 18 5={lines}:5:a whole number from 1 to 9; 20 /var/log/a.log={file}:/var/log/a.log:a path like /var/log/*.log",
                 ),
             ),
-            (3, "web reload", Some("1 web=literal; 5 reload={signal}:reload:reload")),
-            (3, "nginx -s reload", Some("1 nginx=/usr/sbin/nginx; 7 -s=literal; 10 reload={signal}:reload:reload")),
+            (
+                3,
+                "cat --lines=7 a b -y -x",
+                Some(
+                    "1 cat=/usr/bin/cat; 5 --lines=7={n}:7:a whole number from 1 to 9; 15 a={files}:a:a or b; 17 b={files}:b:a or b; 19 -y=literal; 22 -x=literal",
+                ),
+            ),
+            (4, "web reload", Some("1 web=literal; 5 reload={signal}:reload:reload")),
+            (4, "nginx -s reload", Some("1 nginx=/usr/sbin/nginx; 7 -s=literal; 10 reload={signal}:reload:reload")),
             (0, "web reload", None),
-            (4, "web reload", None),
+            (5, "web reload", None),
         ];
         for (number, line, wanted) in rows {
             assert_eq!(shown(number, line).as_deref(), wanted, "{number}: {line}");
@@ -150,7 +170,7 @@ where.signal = { one_of = ["reload"] }
 
     #[test]
     fn a_rule_is_found_in_its_file() {
-        assert_eq!(role().rule_lines(), [4, 8, 13]);
+        assert_eq!(role().rule_lines(), [4, 8, 12, 17]);
         let places = role().rule_places();
         assert_eq!(&ROLE[places[0].clone()], "\"/usr/bin/systemctl restart {unit}\"");
     }

@@ -14,9 +14,12 @@ use crate::domain::Clock;
 
 pub mod activate_grant;
 pub mod approved_roles;
+pub mod asking;
+pub mod capability;
 pub mod certify;
 mod change_request;
 pub mod compare;
+pub mod conditions;
 pub mod end_grant;
 mod ending;
 pub mod failure;
@@ -25,11 +28,13 @@ pub mod owed;
 pub mod ports;
 pub mod prepare;
 mod pump;
+pub mod quorum;
 pub mod request_access;
 pub mod requestable;
 pub mod review_request;
 mod rights;
 pub mod run_command;
+pub mod running;
 pub mod selection;
 pub mod session;
 pub mod settings;
@@ -44,6 +49,7 @@ pub(crate) mod rehearsal;
 pub use approved_roles::ApprovedRoles;
 pub use ending::{COULD_NOT_RUN, DENIED};
 pub use failure::{Unavailable, UnseenRequest};
+pub use running::Running;
 pub use session::Session;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
@@ -73,6 +79,8 @@ pub struct Services {
     pub changed: Notify,
     /// Compiled roles of requests and grants, by digest. Starts empty (`ApprovedRoles::default()`).
     pub approved_roles: ApprovedRoles,
+    /// How many commands run, by user and role. Starts empty (`Running::default()`).
+    pub running: Running,
     /// Cancelled when the bastion stops: from then on no command begins, and those that run are ended after
     /// [`Settings::drain`].
     pub stopping: CancellationToken,

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::{AccountName, Person, RoleName, TargetName, UserName};
-use crate::grant::approval::{any_of, is_approver};
-use crate::identity::User;
-use crate::policy::{RequestTerms, Role, Words};
+use crate::policy::{Role, Words};
 
+use super::asking::people;
 use super::change_request::matching;
 use super::ports::{RequestQuery, StoreError};
+use super::quorum::Quorum;
 use super::{Services, Snapshot};
 
 /// A role that somebody may ask for.
@@ -48,28 +48,15 @@ pub struct Suggestion {
 /// The roles `person` may ask for, by name.
 #[must_use]
 pub fn roles_for(snapshot: &Snapshot, person: &Person) -> Vec<RequestableRole> {
+    let people = people(snapshot);
+    let quorum = |terms| Quorum::of(&people, &person.name, terms).to_string();
     let theirs = snapshot.roles.values().filter(|role| snapshot.may_ask(person, role));
     let described = theirs.map(|role| RequestableRole {
         role: Arc::clone(role),
         targets: snapshot.reach_of(role),
-        approvers: role.request().map(|terms| approvers_in_words(snapshot, person, terms)).unwrap_or_default(),
+        approvers: role.request().map(quorum).unwrap_or_default(),
     });
     described.collect()
-}
-
-/// Who would approve a request of `person`, in words.
-fn approvers_in_words(snapshot: &Snapshot, person: &Person, terms: &RequestTerms) -> String {
-    let others = snapshot.directory.iter().map(User::person).filter(|other| other.name != person.name);
-    let names: Vec<UserName> =
-        others.filter(|other| is_approver(other, &terms.approvers)).map(|other| other.name).collect();
-    match terms.approvals {
-        0 => "nobody needs to approve".to_owned(),
-        needed if names.len() < usize::from(needed) => {
-            format!("needs {needed} to approve, and {} can at the moment", names.len())
-        }
-        1 => format!("{} can approve", any_of(&names)),
-        needed => format!("{needed} of {} must approve", any_of(&names)),
-    }
 }
 
 /// The targets that `user` may ask for, or has an active grant for (as approved, whether or not it reaches them still), by name. None, when the user is not enrolled.
@@ -115,12 +102,16 @@ pub fn role_allowing(snapshot: &Snapshot, person: &Person, target: &TargetName, 
         .into_iter()
         .filter(|found| found.targets.contains_key(target) && found.role.allows_on(target, words));
     let found = allowing.min_by_key(|found| found.role.request().map(|terms| terms.approvals))?;
-    let terms = found.role.request()?;
-    let (alias, role) = (&snapshot.settings.alias, found.role.name());
+    Some(Suggestion { role: found.role.name().clone(), line: line_to_ask(snapshot, &found.role, target)? })
+}
+
+/// The request to type for `role` on `target`; `None` if nobody may ask for it.
+#[must_use]
+pub fn line_to_ask(snapshot: &Snapshot, role: &Role, target: &TargetName) -> Option<String> {
+    let (alias, terms) = (&snapshot.settings.alias, role.request()?);
     let ticket = if terms.ticket.is_some() { " --ticket TICKET" } else { "" };
     let reason = if terms.reason_required { " --reason WHY" } else { "" };
-    let line = format!("ssh {alias} request {role} --on {target}{ticket}{reason}");
-    Some(Suggestion { role: role.clone(), line })
+    Some(format!("ssh {alias} request {} --on {target}{ticket}{reason}", role.name()))
 }
 
 #[cfg(test)]

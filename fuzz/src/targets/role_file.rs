@@ -86,7 +86,10 @@ fn decisions(approved: &Role, loaded: &Role, line: &str) -> bool {
             explain::allowed(permit).iter().for_each(|line| shown_safely(line, 256 * 1024));
         }
         Decision::Deny(denial) => {
-            let conflict = matches!(denial, Denial::Ambiguous { .. } | Denial::OtherTargets { .. } | Denial::TooLong);
+            let conflict = matches!(
+                denial,
+                Denial::Ambiguous { .. } | Denial::OtherTargets { .. } | Denial::TooLong | Denial::Unmet { .. }
+            );
             assert_eq!(approved.allows(&words), conflict, "{denial:?}");
             explain::denial(denial, &target, "bastion").iter().for_each(|line| shown_safely(line, 16 * 1024));
         }
@@ -123,7 +126,11 @@ fn allowed(permit: &Permit, words: &Words, role: &str) {
     };
     assert!(command.first().is_some_and(|program| program.starts_with('/')));
     // Every word that runs was typed, or stands in the text of the role (the program, an alias).
-    let unsaid =
-        command.iter().skip(1).find(|word| !words.iter().any(|typed| typed == *word) && !role.contains(word.as_str()));
+    // Of a word with a prefix of the role's the rest was typed.
+    let said = |word: &str| {
+        let glued = |typed: &str| word.strip_suffix(typed).is_some_and(|prefix| role.contains(prefix));
+        role.contains(word) || words.iter().any(|typed| typed == word || glued(typed))
+    };
+    let unsaid = command.iter().skip(1).find(|word| !said(word));
     assert_eq!(unsaid, None, "a word from nowhere");
 }

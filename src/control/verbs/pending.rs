@@ -10,6 +10,7 @@ use crate::domain::Timestamp;
 use crate::domain::text::escape;
 use crate::domain::time::for_people;
 use crate::grant::State;
+use crate::policy::Circumstances;
 use crate::service::review_request::{History, PendingRequest, pending};
 
 pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
@@ -60,7 +61,11 @@ fn describe(caller: &Caller<'_>, waiting: &PendingRequest) -> String {
         let accounts = accounts.join(", ");
         field("beware", &format!("ANY command line that {accounts} can run, also by sudo there, will run"));
     }
-    field("commands", "");
+    let asked_from = Some(request.source);
+    let running = caller.services.running.of(&request.user).get(&request.role).copied().unwrap_or(0);
+    let theirs = Circumstances { now, source: asked_from, request_source: asked_from, running: Some(running) };
+    out.push_str(&show::conditions(role, &theirs));
+    out.push_str(&show::field("commands", ""));
     out.push_str(&show::usages(role, "    "));
     if waiting.decidable {
         let (alias, id, digest) = (caller.alias(), &request.id, request.digest().short());
@@ -88,6 +93,7 @@ fn as_json(waiting: &PendingRequest) -> Value {
         "request": show::request_json(&waiting.request),
         "commands": usages,
         "observe": waiting.role.as_ref().map(|role| role.observes()),
+        "conditions": waiting.role.as_ref().map(|role| role.conditions().in_words()),
         "decidable": waiting.decidable,
         "history": {
             "filed": history.filed,

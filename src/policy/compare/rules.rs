@@ -8,6 +8,7 @@ use crate::policy::explain::bytes;
 use crate::policy::parameter::Parameter;
 use crate::policy::pattern::Lines;
 use crate::policy::role::{Alias, Rule};
+use crate::policy::selector::TargetSelector;
 
 use super::{Changes, Direction, SHOWN, names};
 
@@ -118,15 +119,50 @@ fn runs_alike(old: &Rule, new: &Rule) -> bool {
 }
 
 fn terms_within(rule: &Rule, wider: &Rule) -> bool {
-    let place = wider.targets.is_none() || wider.targets == rule.targets;
-    place && rule.terms().strictest(wider.terms()) == rule.terms()
+    (wider.stdin || !rule.stdin)
+        && rule.timeout <= wider.timeout
+        && rule.max_output <= wider.max_output
+        && rule.max_stdin <= wider.max_stdin
+        && targets_within(rule.targets.as_ref(), wider.targets.as_ref())
+}
+
+/// Whether a rule for `targets` certainly holds nowhere that one for `wider` does not.
+fn targets_within(targets: Option<&TargetSelector>, wider: Option<&TargetSelector>) -> bool {
+    let Some(wider) = wider.map(TargetSelector::entries) else { return true };
+    targets.is_some_and(|targets| targets.entries().iter().all(|one| wider.contains(one)))
+}
+
+/// What became of the targets that a rule is for.
+fn other_targets(old: Option<&TargetSelector>, new: Option<&TargetSelector>, out: &mut Changes) {
+    let shown = |targets: Option<&TargetSelector>| {
+        targets.map_or_else(|| "every target of the role".to_owned(), |targets| excerpt(&targets.to_string(), SHOWN))
+    };
+    let text = || format!("it is for {} now, was for {}", shown(new), shown(old));
+    match (targets_within(new, old), targets_within(old, new)) {
+        (true, true) => {}
+        (true, false) => out.narrowed(text()),
+        (false, _) => out.widened(text()),
+    }
 }
 
 /// What is different between two versions of one rule; whether it gives more.
 fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
     // `usage` follows from `run` and `alias`.
-    let Rule { run, parameters: _, alias, sudo, stdin, timeout, max_output, max_stdin, targets, env, help, usage: _ } =
-        new;
+    let Rule {
+        run,
+        parameters: _,
+        alias,
+        sudo,
+        stdin,
+        timeout,
+        max_output,
+        max_stdin,
+        targets,
+        env,
+        help,
+        usage: _,
+        accept_escape: _,
+    } = new;
     let title = titled(number, new);
     let mut found = Changes::of("");
     if same_shape(old, new) {
@@ -165,14 +201,9 @@ fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
     }
     found.most("its timeout", &old.timeout, timeout, |span: &Duration| for_people(*span));
     found.most("its max_output", &old.max_output, max_output, |count| bytes(*count));
-    found.most("its max_stdin", &old.max_stdin, max_stdin, |count| bytes(*count));
-    match (&old.targets, targets) {
-        (None, None) => {}
-        (Some(was), Some(now)) if was == now => {}
-        (None, Some(_)) => found.narrowed("it holds on some of the role's targets alone now"),
-        (Some(_), None) => found.widened("it holds on all of the role's targets now"),
-        (Some(_), Some(_)) => found.widened("the targets it holds on are others: not compared, read both"),
-    }
+    let input = |count: &u64| if *count == u64::MAX { "no bound".to_owned() } else { bytes(*count) };
+    found.most("its max_stdin", &old.max_stdin, max_stdin, input);
+    other_targets(old.targets.as_ref(), targets.as_ref(), &mut found);
     if env != &old.env {
         found.widened("its environment is another: not compared, read both");
     }

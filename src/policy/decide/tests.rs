@@ -262,3 +262,20 @@ fn an_alias_runs_what_its_rule_says() {
     }
     assert!(matches!(denied("reload stop now", &[held("web", rules)]), Denial::NotInRole { .. }));
 }
+
+#[test]
+fn a_rule_for_some_targets_holds_on_these_alone_and_the_denial_says_which() {
+    let rules = |targets: &str| format!("[[command]]\nrun = \"/bin/x\"\ntargets = [{targets}]\n");
+    let (here, there) = (rules("\"db-1\", \"web-*\""), rules("\"db-*\""));
+    assert_eq!(allowed("x", &[held("web", &here)]).rule(), 1);
+    let denial = denied("x", &[held("web", &there)]);
+    assert!(matches!(&denial, Denial::OtherTargets { rule: 1, targets, .. } if targets == "db-*"), "{denial:?}");
+    let shown = explain::denial(&denial, &"web-1".parse().unwrap(), "bastion").join("\n");
+    assert!(shown.contains("rule 1 of web allows it on db-* alone"), "{shown}");
+    assert!(matches!(denied("y", &[held("web", &there)]), Denial::NotInRole { nearest: None }));
+    // Narrowed after the approval, and widened after it.
+    let narrowed = Held { loaded: Some(role("web", &there)), ..held("web", &here) };
+    assert!(matches!(denied("x", &[narrowed]), Denial::Narrowed { .. }));
+    let widened = Held { loaded: Some(role("web", &here)), ..held("web", &there) };
+    assert!(matches!(denied("x", &[widened]), Denial::Widened { .. }));
+}

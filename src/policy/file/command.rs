@@ -10,7 +10,6 @@ use crate::policy::role::{Alias, Rule};
 use crate::policy::selector::TargetSelector;
 
 use super::environment;
-use super::lint;
 use super::parameter::{Definitions, kinds};
 use super::reader::{Fields, Reader, Text, Value};
 
@@ -21,9 +20,21 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many bytes a command may write if its role does not say: 1 GiB.
 pub(in crate::policy) const DEFAULT_OUTPUT: u64 = 1 << 30;
 
-const KNOWN: [&str; 11] =
-    ["run", "alias", "sudo", "stdin", "timeout", "max_output", "max_stdin", "targets", "env", "help", "where"];
-const LATER: [&str; 4] = ["tty", "approve", "accept_escape", "when"];
+const KNOWN: [&str; 12] = [
+    "run",
+    "alias",
+    "sudo",
+    "stdin",
+    "timeout",
+    "max_output",
+    "max_stdin",
+    "targets",
+    "env",
+    "help",
+    "where",
+    "accept_escape",
+];
+const LATER: [&str; 3] = ["tty", "approve", "when"];
 
 /// Reads one rule; `None` if it cannot be one. Everything that is wrong is in `reader`.
 pub(super) fn read(reader: &mut Reader, value: &Value<'_>, definitions: &mut Definitions<'_>) -> Option<Rule> {
@@ -38,6 +49,7 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>, definitions: &mut Def
     let targets = targets(reader, &fields);
     let env = environment::read(reader, &fields, sudo);
     let help = reader.text(&fields, "help", 200).map(|text| text.value).unwrap_or_default();
+    let accept_escape = accept_escape(reader, &fields);
     let kinds = kinds(reader, &fields, definitions);
     reader.required(&fields, "run")?;
     let run = pattern(reader, &fields, "run");
@@ -70,8 +82,8 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>, definitions: &mut Def
         env,
         help,
         usage,
+        accept_escape,
     };
-    lint::check(reader, run_text.span, &rule);
     Some(rule)
 }
 
@@ -110,6 +122,17 @@ fn targets(reader: &mut Reader, fields: &Fields<'_>) -> Option<TargetSelector> {
         }
     }
     Some(selector)
+}
+
+/// Why the author accepts what the rule gives besides.
+fn accept_escape(reader: &mut Reader, fields: &Fields<'_>) -> Option<String> {
+    let Text { value, span } = reader.text(fields, "accept_escape", 200)?;
+    if value.trim().len() < 4 {
+        let help =
+            "write why what the warning says is meant: `accept_escape = \"input is the dump to load, INC-4711\"`";
+        reader.error_with_help(span, "`accept_escape` says why, in a few words", help);
+    }
+    Some(value)
 }
 
 /// The pattern with the base name of its program.

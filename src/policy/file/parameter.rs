@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use toml::de::DeTable;
+
 use crate::domain::text::excerpt;
+use crate::policy::lint::code;
 use crate::policy::parameter::{
     Hosts, Kind, LONGEST_VALUE, MOST_VALUES, Parameter, PathPattern, Units, ValuePattern, Within,
 };
@@ -22,16 +25,17 @@ const MOST_DEFINITIONS: usize = 500;
 pub(super) struct Definitions<'a> {
     known: BTreeMap<&'a str, (std::ops::Range<usize>, Option<Parameter>)>,
     used: BTreeSet<&'a str>,
+    /// Names that a file next door has, for the one who misspelt one.
+    elsewhere: Vec<&'a str>,
 }
 
 impl<'a> Definitions<'a> {
-    /// Reads them; one that is wrong is known, so that its users are not wrong as well.
-    pub(super) fn read(reader: &mut Reader, value: Option<&'a Value<'a>>) -> Self {
-        let mut definitions = Self::default();
-        let Some(table) = value.and_then(|value| reader.table(value, "`[parameters]`")) else { return definitions };
+    /// Reads the tables of `table`; one that is wrong is known, so that its users are not wrong as well.
+    pub(super) fn read(reader: &mut Reader, table: Option<&'a DeTable<'a>>, elsewhere: Vec<&'a str>) -> Self {
+        let mut definitions = Self { elsewhere, ..Self::default() };
+        let Some(table) = table else { return definitions };
         if table.len() > MOST_DEFINITIONS {
-            let place = value.map(toml::Spanned::span);
-            reader.error(place, format!("there are at most {MOST_DEFINITIONS} shared parameters"));
+            reader.error(None, format!("there are at most {MOST_DEFINITIONS} shared parameters"));
             return definitions;
         }
         for (key, value) in table {
@@ -46,6 +50,14 @@ impl<'a> Definitions<'a> {
         definitions
     }
 
+    /// Each name that is right, with its place.
+    pub(super) fn right(&self) -> impl Iterator<Item = (&'a str, std::ops::Range<usize>)> {
+        let right = |(name, (span, read)): (&&'a str, &(std::ops::Range<usize>, Option<Parameter>))| {
+            read.as_ref().map(|_| (*name, span.clone()))
+        };
+        self.known.iter().filter_map(right)
+    }
+
     /// The definition `name`; the inner `None` for one that is wrong in itself.
     fn find(&mut self, name: &str) -> Option<Option<Parameter>> {
         let (known, (_, parameter)) = self.known.get_key_value(name)?;
@@ -56,11 +68,18 @@ impl<'a> Definitions<'a> {
     /// Warns of those that nothing uses.
     pub(super) fn unused(&self, reader: &mut Reader) {
         for (name, (span, _)) in self.known.iter().filter(|(name, _)| !self.used.contains(*name)) {
-            let message = format!("no command uses the shared parameter `{}`", excerpt(name, 40));
-            reader.warning(Some(span.clone()), message, "take it out, or write `{ use = \"…\" }` where it is meant");
+            reader.finding(Some(span.clone()), false, code::PARAMETER_UNUSED, never_used(name), HOW_TO_USE.to_owned());
         }
     }
 }
+
+/// For a definition that nothing uses.
+pub(super) fn never_used(name: &str) -> String {
+    format!("no command uses the shared parameter `{}`", excerpt(name, 40))
+}
+
+/// What to do about it.
+pub(super) const HOW_TO_USE: &str = "take it out, or write `{ use = \"…\" }` where it is meant";
 
 /// Whether `name` may be a definition's.
 pub(super) fn is_name(name: &str) -> bool {
@@ -130,7 +149,7 @@ fn used(reader: &mut Reader, fields: &Fields<'_>, definitions: &mut Definitions<
     if let Some(found) = definitions.find(&text.value) {
         return found;
     }
-    let names: Vec<&str> = definitions.known.keys().copied().collect();
+    let names: Vec<&str> = definitions.known.keys().chain(&definitions.elsewhere).copied().collect();
     let help = nearest(&text.value, &names).map_or_else(
         || "write `[parameters.NAME]` in this role, or `[NAME]` in parameters.toml".to_owned(),
         |near| format!("write `{near}`"),

@@ -81,10 +81,19 @@ impl Reader {
         }
     }
 
-    pub(super) fn warning(&mut self, place: Place, message: impl Into<String>, help: impl Into<String>) {
+    /// A finding of a kind that has a code: an error or a warning.
+    pub(super) fn finding(&mut self, place: Place, error: bool, code: &'static str, message: String, help: String) {
         self.error_with_help(place, message, help);
         if let Some(last) = self.found.pop() {
-            self.found.push(last.warning());
+            self.found.push(if error { last.code(code) } else { last.code(code).warning() });
+        }
+    }
+
+    /// A finding that the author has accepted.
+    pub(super) fn accepted(&mut self, place: Place, code: &'static str, message: String) {
+        self.error(place, message);
+        if let Some(last) = self.found.pop() {
+            self.found.push(last.code(code).accepted());
         }
     }
 

@@ -55,7 +55,6 @@ fn each_mistake_in_a_command_is_named_with_its_place() {
         ("run = \"/bin/x\"\ntargets = [\"label:a=b\"]", "5:12 `targets` of a command has no labels"),
         ("run = \"/bin/x\"\ntargets = [\"A b\"]", "is no target name"),
         ("run = \"/bin/x\"\nmax_stdin = 1", "5:1 `max_stdin` bounds input"),
-        ("run = \"/bin/x\"\naccept_escape = \"x\"", "5:1 this build does not enforce `accept_escape` yet"),
         ("run = \"/bin/x {u}\"\nwhere.u = { unit = false }", "5:20 write `unit = true`"),
         ("run = \"/bin/x {u}\"\nwhere.u = { unit = [\"job\"] }", "`job` is no type of unit"),
         ("run = \"/bin/x {u}\"\nwhere.u = { unit = true, dash = true }", "`dash` means nothing for `unit`"),
@@ -73,6 +72,8 @@ fn each_mistake_in_a_command_is_named_with_its_place() {
         ("run = \"/bin/x {u...}\"\nwhere.u = { text = 9, max = 257 }", "`max` is how many"),
         ("run = \"/bin/x {u}\"\nwhere.u = { use = \"web\" }", "5:19 there is no shared parameter `web`"),
         ("run = \"/bin/x {u}\"\nwhere.u = { use = \"web\", text = 9 }", "`text` cannot stand beside `use`"),
+        ("run = \"/bin/x\"\naccept_escape = \"x\"", "5:17 `accept_escape` says why"),
+        ("run = \"/bin/bash\"\nstdin = true", "5:9 `bash` is a shell"),
         (
             "run = \"/bin/x {u}\"\nwhere.u = { text = 9, secret = true }",
             "5:23 this build does not enforce `secret` yet",
@@ -129,9 +130,8 @@ fn each_mistake_in_the_rest_is_named() {
         (format!("targets = [\"A b\"]\nrun_as = \"ops\"\n{command}"), "is no target name"),
         (format!("targets = [\"a\"]\nrun_as = \"a b\"\n{command}"), "account name has"),
         (format!("{HEAD}rnu_as = 1\n{command}"), "no key `rnu_as`"),
-        (format!("{HEAD}{command}[when]\nhours = \"x\"\n"), "does not enforce `when` yet"),
-        (format!("{HEAD}{command}[[file]]\nget = \"/x\"\n"), "does not enforce `file` yet"),
-        (format!("{HEAD}{command}[[forward]]\nto = \"x\"\n"), "does not enforce `forward` yet"),
+        (format!("{HEAD}{command}[parameters]\nx = {{ text = 0 }}\n"), "1 to 4096"),
+        (format!("{HEAD}{command}[file]\nget = \"/x\"\n"), "`file` is a list of tables"),
         (request("approvals = 0"), "nobody may ask"),
         (request("eligible = []\napprovals = 0"), "nobody may ask"),
         (request("eligible = [\"alice\"]\napprovals = 0"), "`user:NAME` or `group:NAME`"),
@@ -169,7 +169,7 @@ fn a_rule_that_gives_more_than_it_seems_to_is_warned_of_and_loads() {
         let text = format!("{HEAD}[[command]]\nrun = \"{run}\"\n");
         let (_, warnings) = Role::parse("web".parse().unwrap(), "roles/web.toml", &text).unwrap();
         assert_eq!(warnings.len(), usize::from(warned), "{run}");
-        assert!(warnings.iter().all(|one| one.severity == Severity::Warning && one.line_column() == Some((4, 7))));
+        assert!(warnings.iter().all(|one| one.severity == Severity::Warning && one.line_column() == Some((4, 8))));
     }
 }
 

@@ -30,8 +30,8 @@ impl Within {
         self.0.is_empty() || self.0.iter().any(|range| range.contains(network))
     }
 
-    /// Whether every address or network that is within this is within `wider`.
-    pub(super) fn lies_in(&self, wider: &Self) -> bool {
+    /// Whether every address of this certainly lies in `wider` too.
+    pub(super) fn inside(&self, wider: &Self) -> bool {
         wider.0.is_empty() || (!self.0.is_empty() && self.0.iter().all(|range| wider.holds(range)))
     }
 

@@ -10,8 +10,11 @@ const COUNTED: u64 = 1000;
 impl Parameter {
     /// Whether every value of this is certainly one of `wider`; `false` where that cannot be told.
     pub(in crate::policy) fn within(&self, wider: &Self) -> bool {
-        // What is logged of a value, and how many there may be, is not which values there are.
-        let Self { kind, dash, unicode, secret: _, most: _ } = self;
+        // Neither kind nor flags say who sees a value.
+        let Self { kind, dash, unicode, secret: _, most } = self;
+        if *most > wider.most {
+            return false;
+        }
         // A kind whose values never begin with `-`, or are ASCII always, gains nothing by the flags.
         let flags = (wider.dash || !dash) && (wider.unicode || !unicode);
         match (kind, &wider.kind) {
@@ -32,24 +35,25 @@ impl Parameter {
                 // `unicode` says also what a class means, so it must be the same.
                 flags && unicode == &wider.unicode && pattern.as_written() == other.as_written()
             }
-            (Kind::Text { longest }, Kind::Text { longest: most }) => flags && longest <= most,
-            (Kind::Unit(units), Kind::Unit(others)) => {
-                flags && units.types().iter().all(|one| others.types().contains(one))
-            }
-            (Kind::Host(hosts), Kind::Host(others)) => flags && hosts == others,
-            (Kind::Ip(within), Kind::Ip(others)) | (Kind::Cidr(within), Kind::Cidr(others)) => within.lies_in(others),
+            (Kind::Unit(units), Kind::Unit(others)) => units.types().iter().all(|one| others.types().contains(one)),
+            (Kind::Host(hosts), Kind::Host(others)) => hosts == others,
+            (Kind::Ip(ranges), Kind::Ip(others)) | (Kind::Cidr(ranges), Kind::Cidr(others)) => ranges.inside(others),
             (Kind::Port { min, max }, Kind::Port { min: least, max: most }) => least <= min && max <= most,
+            (Kind::Port { min, max }, Kind::Int { min: least, max: most }) => {
+                *least <= u64::from(*min) && u64::from(*max) <= *most
+            }
             (Kind::Duration { longest }, Kind::Duration { longest: most }) => longest <= most,
+            (Kind::Text { longest }, Kind::Text { longest: most }) => flags && longest <= most,
             (
                 Kind::Path(_)
                 | Kind::Pattern(_)
-                | Kind::Text { .. }
                 | Kind::Unit(_)
                 | Kind::Host(_)
                 | Kind::Ip(_)
                 | Kind::Cidr(_)
                 | Kind::Port { .. }
-                | Kind::Duration { .. },
+                | Kind::Duration { .. }
+                | Kind::Text { .. },
                 _,
             ) => false,
         }

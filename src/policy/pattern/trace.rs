@@ -18,7 +18,7 @@ pub enum Part {
     Value {
         /// Its name.
         name: String,
-        /// The value: the word, without the literal that is glued before it.
+        /// The value: the word, without what is glued before it.
         value: String,
         /// What it may be, in words.
         allowed: String,

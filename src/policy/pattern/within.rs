@@ -24,11 +24,6 @@ impl<'a> Lines<'a> {
         self.parameters.get(slot.index)
     }
 
-    /// How many words may stand at `slot` in a row.
-    fn most(&self, slot: &Slot) -> usize {
-        if slot.repeated { self.parameter(slot).map_or(usize::MAX, Parameter::most) } else { 1 }
-    }
-
     fn chunks(&self) -> Vec<Chunk<'a>> {
         let mut chunks: Vec<Chunk<'a>> = Vec::new();
         for Step { element, group } in self.pattern.steps() {
@@ -112,25 +107,24 @@ impl<'a> Lines<'a> {
     fn word_within(&self, element: &Element, wider: &Lines<'_>, other: &Element) -> bool {
         match (element, other) {
             (Element::Literal(word), Element::Literal(other)) => word == other,
-            (Element::Literal(word), Element::Parameter(slot)) => word
-                .strip_prefix(slot.prefix.as_str())
-                .zip(wider.parameter(slot))
-                .is_some_and(|(value, parameter)| parameter.accepts(value).is_ok()),
-            (Element::Parameter(slot), Element::Literal(word)) => word
-                .strip_prefix(slot.prefix.as_str())
-                .zip(self.parameter(slot))
-                .is_some_and(|(value, parameter)| !slot.repeated && parameter.is_only(value)),
+            (Element::Literal(word), Element::Parameter(slot)) => {
+                let takes = |value| wider.parameter(slot).is_some_and(|parameter| parameter.accepts(value).is_ok());
+                word.strip_prefix(slot.prefix.as_str()).is_some_and(takes)
+            }
+            (Element::Parameter(slot), Element::Literal(word)) => {
+                let only = |value| self.parameter(slot).is_some_and(|parameter| parameter.is_only(value));
+                !slot.repeated && word.strip_prefix(slot.prefix.as_str()).is_some_and(only)
+            }
             (Element::Parameter(slot), Element::Parameter(other)) => {
-                let both = self.parameter(slot).zip(wider.parameter(other));
-                slot.prefix == other.prefix
-                    && self.most(slot) <= wider.most(other)
-                    && both.is_some_and(|(mine, theirs)| mine.within(theirs))
+                let stands_alike = slot.prefix == other.prefix && (other.repeated || !slot.repeated);
+                let within = |(mine, theirs): (&Parameter, &Parameter)| mine.within(theirs);
+                stands_alike && self.parameter(slot).zip(wider.parameter(other)).is_some_and(within)
             }
         }
     }
 
-    /// Whether a line of this may be a line of `other` as well: `false` only where the words before the first group or
-    /// repeated parameter, or the number of words, exclude it.
+    /// Whether a line of this may be a line of `other` as well: `false` only where the words before the first group, or the
+    /// number of words, exclude it.
     pub(in crate::policy) fn may_share(&self, other: &Lines<'_>) -> bool {
         let (mine, theirs) = (self.pattern.steps(), other.pattern.steps());
         for (at, (step, with)) in mine.iter().zip(theirs).enumerate() {
@@ -140,8 +134,8 @@ impl<'a> Lines<'a> {
             if !self.may_be_one_word(&step.element, other, &with.element, at == 0) {
                 return false;
             }
-            // Which word stands where is not known after one that may be repeated.
-            if [step, with].iter().any(|step| step.slot().is_some_and(|slot| slot.repeated)) {
+            // From here on the words of both stand side by side no more.
+            if is_repeated(step) || is_repeated(with) {
                 return true;
             }
         }
@@ -156,21 +150,24 @@ impl<'a> Lines<'a> {
             }
             (Element::Literal(word), Element::Parameter(slot)) => other.may_take(slot, word, first),
             (Element::Parameter(slot), Element::Literal(word)) => self.may_take(slot, word, first),
+            (Element::Parameter(slot), Element::Parameter(with)) if slot.prefix == with.prefix => {
+                self.parameter(slot).zip(other.parameter(with)).is_none_or(|(mine, theirs)| mine.overlaps(theirs))
+            }
             (Element::Parameter(slot), Element::Parameter(with)) => {
-                slot.prefix != with.prefix
-                    || self
-                        .parameter(slot)
-                        .zip(other.parameter(with))
-                        .is_none_or(|(mine, theirs)| mine.overlaps(theirs))
+                slot.prefix.starts_with(with.prefix.as_str()) || with.prefix.starts_with(slot.prefix.as_str())
             }
         }
     }
 
     fn may_take(&self, slot: &Slot, word: &str, first: bool) -> bool {
-        let fits = |word: &str, parameter: &Parameter| {
+        let fits = |parameter: &Parameter, word: &str| {
             word.strip_prefix(slot.prefix.as_str()).is_some_and(|value| parameter.accepts(value).is_ok())
         };
-        self.parameter(slot)
-            .is_none_or(|parameter| fits(word, parameter) || (first && fits(base_name(word), parameter)))
+        let takes = |parameter: &Parameter| fits(parameter, word) || (first && fits(parameter, base_name(word)));
+        self.parameter(slot).is_none_or(takes)
     }
+}
+
+fn is_repeated(step: &Step) -> bool {
+    step.slot().is_some_and(|slot| slot.repeated)
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::service::rehearsal::{Diary, FakeClient, FakeRecorder, Mood};
 
-const TERMS: Terms = Terms { stdin: true, timeout: Duration::from_secs(60), max_output: 1000, max_stdin: 1000 };
+const TERMS: Terms = Terms { stdin: true, timeout: Duration::from_secs(60), max_output: 1000, max_stdin: u64::MAX };
 
 /// A running command whose far side the test plays: what it reads, and where it writes.
 fn command(room: usize) -> (Running, DuplexStream, mpsc::Sender<Output>) {
@@ -187,4 +187,25 @@ async fn bulk_in_both_directions_through_narrow_pipes_does_not_lock_up() {
     program.await.expect("program");
     assert_eq!(outcome, Outcome::Exit(0));
     assert!(client.output == sent);
+}
+
+#[tokio::test]
+async fn input_past_its_bound_ends_the_command_and_never_looks_whole() {
+    let diary = Diary::default();
+    let (mut client, typist) = FakeClient::new(&diary);
+    let mut recorder = recorder(&diary);
+    let (running, mut far, _output) = command(1000);
+    typist.send(bytes("1234")).expect("send");
+    typist.send(bytes("56")).expect("send");
+    drop(typist);
+    let program = tokio::spawn(async move {
+        let mut got = Vec::new();
+        let _ = far.read_to_end(&mut got).await;
+        got
+    });
+    let terms = Terms { max_stdin: 5, ..TERMS };
+    let mut pump = Pump::new(&mut client, &mut recorder, &terms);
+    assert_eq!(pump.run(running, std::future::pending()).await, Outcome::Ended(End::InputLimit(5)));
+    assert_eq!((pump.bytes[0], pump.closing), (4, false));
+    assert_eq!(program.await.expect("the program"), b"1234", "not a byte of what is too much");
 }

@@ -16,6 +16,8 @@ use crate::policy::Role;
 use crate::service::ports::{Output, Running, TargetError};
 use crate::service::rehearsal::{Diary, FakeClient, FakeRecorders, FakeTargets, Mood, NOW, Rehearsal, target};
 
+mod conditions;
+
 const ROLE: &str = r#"
 description = "Says things"
 targets     = ["web-*"]
