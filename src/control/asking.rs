@@ -149,6 +149,7 @@ pub fn against(denial: &Denial) -> String {
         Denial::NotObserved { why, .. } => format!("it observes, and {}", excerpt(why, 200)),
         Denial::Ambiguous { .. } => "several of its rules allow it and would run different things".to_owned(),
         Denial::OtherTargets { .. } => "the rule that allows it is for other targets of the role".to_owned(),
+        Denial::NotObserved { why, .. } => format!("it observes, and not a line like this: {why}"),
         Denial::TooLong => "the line would be too long for the target".to_owned(),
         Denial::Unmet { what, .. } => format!("it {}", excerpt(&what.to_string(), 200)),
         Denial::Ineligible { .. } => "it allows it, and is not for them to ask for".to_owned(),
