@@ -34,7 +34,7 @@ pub struct Diagnostic {
     /// What is wrong.
     pub message: String,
     /// What to write or do instead.
-    pub help: Option<String>,
+    pub help: Option<Box<str>>,
 }
 
 impl Diagnostic {
@@ -76,7 +76,7 @@ impl Diagnostic {
     /// The same finding with what to write instead.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(help.into().into_boxed_str());
         self
     }
 

@@ -96,6 +96,3 @@ fn of_rule(rule: &Rule) -> Vec<Found> {
     slips::check(rule, &mut found);
     found
 }
-
-#[cfg(test)]
-mod tests;
