@@ -34,6 +34,7 @@ pub mod session;
 pub mod settings;
 pub mod snapshot;
 mod supervise;
+mod written;
 
 #[cfg(test)]
 mod faults;

@@ -17,6 +17,7 @@ use super::ending::{COULD_NOT_RUN, DENIED};
 use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
 use super::ports::{ClientSide, Committed};
 use super::requestable::Suggestion;
+use super::written::{self, NotWritten};
 use super::{Services, requestable, session::Session};
 
 mod execution;
@@ -181,7 +182,7 @@ impl Attempt<'_> {
     async fn deny(&self, reason: &str, mut lines: Vec<String>) -> Stop {
         let what =
             What::CommandDenied { command: self.command.clone(), line: self.typed.clone(), reason: reason.to_owned() };
-        if let Err(error) = self.services.audit.append(self.event(what)).await {
+        if let Err(error) = written::append(&*self.services.audit, self.event(what)).await {
             tracing::error!(%error, "a denial could not be logged");
             lines.push("this denial could not be logged; tell the operator of the bastion".to_owned());
         }
@@ -213,9 +214,17 @@ impl Attempt<'_> {
             deadline: permit.deadline(),
         });
         let event = AuditEvent { grant: permit.grants().first().cloned(), ..self.event(what) };
-        self.services.audit.append(event).await.map_err(|error| {
+        written::append(&*self.services.audit, event).await.map_err(|error| {
             tracing::error!(%error, "a command was not run");
-            Stop::could_not_run("not run: the audit log cannot be written; tell the operator of the bastion")
+            match error {
+                NotWritten::Failed(_) => {
+                    Stop::could_not_run("not run: the audit log cannot be written; tell the operator of the bastion")
+                }
+                // Should it be written after all, the next entry says that nothing ran.
+                NotWritten::Silent => {
+                    self.failed(format!("not run: {error}; tell the operator of the bastion"), COULD_NOT_RUN)
+                }
+            }
         })
     }
 
