@@ -5,4 +5,5 @@
 pub mod bastion;
 pub mod certificates;
 pub mod client;
+pub mod master;
 pub mod sshd;
