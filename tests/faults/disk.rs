@@ -72,6 +72,32 @@ fn a_log_whose_sync_fails_runs_nothing_takes_power_away_and_heals_by_itself() {
     bastion.verify();
 }
 
+/// What a file system does when its disk fails under it: it goes on read-only. (The kernel remounts none by hand while a file on
+/// it is open to write, so the calls fail here as they would there.)
+#[test]
+fn a_log_that_became_read_only_runs_nothing_takes_power_away_and_heals_by_itself() {
+    let bastion = Bastion::start();
+    let grant = bastion.grant("ops", "web-1", "30m");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+    // Standard error fails too (`write`), as when the journal lies on the same disk: the thread has nowhere to say so.
+    let wrong = Wrong::in_thread(&bastion, "audit-log", "openat,write,rename,unlink,ftruncate,fdatasync:error=EROFS");
+    for _ in 0..3 {
+        let refused = bastion.run("alice", &["web-1@bastion", "id -un"]);
+        assert_eq!((refused.code, refused.out.as_str()), (125, ""), "{refused:?}");
+        assert!(refused.err.contains("not run: the audit log cannot be written"), "{refused:?}");
+    }
+    drop(wrong);
+    eventually("the log's recovery", || bastion.run("alice", &["web-1@bastion", "id -un"]).code == 0);
+    let wrong = Wrong::in_thread(&bastion, "audit-log", "openat,rename,unlink,ftruncate,fdatasync:error=EROFS");
+    assert_eq!(bastion.run("bob", &["bastion", &format!("revoke {grant} enough")]).code, 0);
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126);
+    drop(wrong);
+    bastion.eventual_entries("ended", 1);
+    let said = bastion.server_log();
+    assert!(said.contains("Read-only file system") && !said.contains("panicked"), "{said}");
+    bastion.verify();
+}
+
 #[test]
 fn what_was_decided_too_long_ago_because_the_disk_is_slow_does_not_run() {
     let bastion = Bastion::start();
