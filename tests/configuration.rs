@@ -232,7 +232,14 @@ fn each_mistake_in_a_file_is_an_error_at_its_place_with_what_to_write() {
         ("targets.toml", "ops = \"ops\" }", "ops = \"o p\" }", "targets.toml:5:18", &["account name"]),
         // the rest
         ("roles/host-status.toml", "run_as", "run_az", "roles/host-status.toml:4:1", &["run_az", "run_as"]),
-        ("roles/host-status.toml", "[request]", "[when]\n[request]", "roles/host-status.toml:6:2", &["when"]),
+        ("roles/host-status.toml", "[request]", "[[file]]\n[request]", "roles/host-status.toml:6:3", &["file"]),
+        (
+            "roles/host-status.toml",
+            "[request]",
+            "[when]\nhours = \"Mon-Fri 08:00-20:00 Europe/Belrin\"\n[request]",
+            "roles/host-status.toml:7:30",
+            &["no time zone", "Europe/Berlin"],
+        ),
     ];
     for (file, from, to, place, parts) in rows {
         let set = Set::new();

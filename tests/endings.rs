@@ -246,6 +246,42 @@ fn a_reload_that_would_need_a_restart_changes_nothing_and_names_the_key() {
     bastion.verify();
 }
 
+#[test]
+fn a_role_is_used_under_its_conditions_alone_and_what_runs_when_they_lapse_ends() {
+    let with = |when: &str| support::bastion::ROLE.replace("[request]", &format!("[when]\n{when}\n[request]"));
+    let roles = vec![("ops".to_owned(), with("networks = [\"10.0.0.0/8\"]"))];
+    let bastion = Bastion::with(support::bastion::Setup { roles, ..support::bastion::Setup::default() });
+    let id = bastion.request("ops", "web-1", "30m");
+    bastion.approve(&id);
+    let said = "ops may be used from 10.0.0.0/8; this comes from 127.0.0.1";
+    let denied = bastion.run("alice", &["web-1@bastion", "id -un"]);
+    assert!(denied.code == 126 && denied.err.contains(said) && denied.err.contains("has not begun"), "{denied:?}");
+    let cert = bastion.run("alice", &["bastion", "cert"]);
+    assert!(cert.code == 1 && cert.err.contains(said), "{cert:?}");
+    assert_eq!(bastion.entries("activated").len(), 0, "its time does not run");
+
+    let ends = chrono::Utc::now() + chrono::TimeDelta::seconds(15);
+    let ends = ends.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let here =
+        format!("networks = [\"::ffff:127.0.0.0/104\"]\nnot_after = {ends}\nmax_sessions = 1\nsame_source = true");
+    bastion.reload_with_role("ops", &with(&here));
+    assert_eq!(bastion.run("alice", &["bastion", "done", &id.replacen("r-", "g-", 1)]).code, 0);
+    bastion.grant("ops", "web-1", "30m");
+    let seconds = unique(60);
+    let child = sleeping(&bastion, "web-1", seconds);
+    let second = bastion.run("alice", &["web-1@bastion", "id -un"]);
+    assert!(second.code == 126 && second.err.contains("for 1 command at a time; 1 runs now"), "{second:?}");
+    gone(seconds, Duration::from_secs(40));
+    let ended = came(&child.wait_with_output().expect("ssh"));
+    let said = format!("ops may be used until {ends}");
+    assert!(ended.code == 124 && ended.err.contains(&format!("ended: {said}")), "{ended:?}");
+    let finished = bastion.entries("command-finished").pop().expect("the entry");
+    assert_eq!(finished["data"]["ended_by"], "lapsed-not-after", "{finished}");
+    let after = bastion.run("alice", &["web-1@bastion", "id -un"]);
+    assert!(after.code == 126 && after.err.contains(&said), "{after:?}");
+    bastion.verify();
+}
+
 fn read(path: &std::path::Path) -> String {
     std::fs::read_to_string(path).expect("a file")
 }

@@ -55,6 +55,23 @@ fn every_role_in_the_documentation_loads_without_a_finding() {
     assert!(seen >= 2, "{seen} roles");
 }
 
+/// The conditions on the page are read, and said in the words that stand below them; the page for operators names the time
+/// zones that are compiled in.
+#[test]
+fn the_conditions_of_the_documentation_are_read_and_said_as_it_shows() {
+    let page = include_str!("../docs/roles.md");
+    let block = |begin: &str| page.split_once(begin).unwrap().1.split_once("```").unwrap().0;
+    let when = block("## [when]\n\n```toml\n");
+    let text = format!("targets = [\"web-*\"]\nrun_as = \"ops\"\n{when}[[command]]\nrun = \"/usr/bin/uptime\"\n");
+    let (role, warnings) = Role::parse("documented".parse().unwrap(), "docs/roles.md", &text)
+        .unwrap_or_else(|found| panic!("{}", found[0]));
+    assert!(warnings.is_empty(), "{}", warnings[0]);
+    let said: Vec<&str> = block("each with how it stands:\n\n```text\n").lines().collect();
+    assert_eq!(role.conditions().in_words(), said);
+    let operators = include_str!("../docs/operations.md");
+    assert!(operators.contains(&format!("version {}, with chrono-tz", chrono_tz::IANA_TZDB_VERSION)));
+}
+
 /// What the page says is refused by name is refused, with its name.
 #[test]
 fn what_the_documentation_says_is_refused_by_name_is() {
@@ -65,14 +82,13 @@ fn what_the_documentation_says_is_refused_by_name_is() {
         format!("{head}{rule}where.p = {{ {kind} = 1 }}\n")
     });
     let mut rows = vec![
-        ("when", format!("{head}{rule}{plain}[when]\n")),
         ("file", format!("{head}{rule}{plain}[[file]]\n")),
         ("forward", format!("{head}{rule}{plain}[[forward]]\n")),
     ];
     rows.extend(["mfa", "approval"].map(|key| (key, format!("{head}{request}{key} = 1\n{rule}{plain}"))));
-    let of_rule = ["tty", "approve", "targets", "max_stdin", "accept_escape", "when"];
+    let of_rule = ["tty", "approve", "accept_escape", "when"];
     rows.extend(of_rule.map(|key| (key, format!("{head}{rule}{plain}{key} = true\n"))));
-    let of_parameter = ["unit", "host", "ip", "cidr", "port", "duration", "secret", "max"];
+    let of_parameter = ["secret"];
     rows.extend(of_parameter.map(|key| (key, kind(key))));
     let page =
         include_str!("../docs/roles.md").split_once("**Refused by name.**").unwrap().1.split_once("\n\n").unwrap().0;

@@ -19,7 +19,7 @@ use crate::control::ControlContext;
 use crate::domain::{Clock, Diagnostic};
 use crate::recording::recorder::RecordingFolder;
 use crate::service::ports::{AuditError, AuditLog, HostAuthority, Random, Store, StoreError};
-use crate::service::{ApprovedRoles, Services, Unavailable, owed};
+use crate::service::{ApprovedRoles, Running, Services, Unavailable, owed};
 use crate::session::{Budget, Budgets, SpoolLimits};
 use crate::ssh::{self, FrontDoor};
 use crate::store::{self, SqliteStore};
@@ -252,6 +252,7 @@ fn services(
         random: Arc::new(SystemRandom) as Arc<dyn Random>,
         changed: Notify::new(),
         approved_roles: ApprovedRoles::default(),
+        running: Running::default(),
         stopping: CancellationToken::new(),
         owing: TaskTracker::new(),
     })

@@ -216,6 +216,8 @@ pub enum What {
     },
     /// A command was allowed. On disk before anything authenticates to a target.
     CommandAllowed(AllowedCommand),
+    /// As `CommandAllowed`, where no rule allowed it and an observe grant did. Its `rule` is 0.
+    Observed(AllowedCommand),
     /// A command was denied.
     CommandDenied {
         /// The command.
@@ -272,6 +274,7 @@ impl What {
             Self::CertificateIssued { .. } => "certificate-issued",
             Self::TargetConnectionUnused { .. } => "target-connection-unused",
             Self::CommandAllowed(_) => "command-allowed",
+            Self::Observed(_) => "observed",
             Self::CommandDenied { .. } => "command-denied",
             Self::CommandFailed { .. } => "command-failed",
             Self::CommandFinished(_) => "command-finished",
@@ -317,7 +320,7 @@ impl What {
     #[must_use]
     pub fn grants(&self) -> &[GrantId] {
         match self {
-            Self::CommandAllowed(allowed) => &allowed.grants,
+            Self::CommandAllowed(allowed) | Self::Observed(allowed) => &allowed.grants,
             Self::CertificateIssued { grants, .. } => grants,
             _ => &[],
         }
@@ -329,7 +332,7 @@ impl What {
 pub struct AllowedCommand {
     /// The command.
     pub command: CommandId,
-    /// The role and its rule, from 1.
+    /// The role and its rule, from 1; 0 where an observe grant allowed it.
     pub role: RoleName,
     /// See `role`.
     pub rule: usize,
@@ -360,7 +363,7 @@ pub struct FinishedCommand {
     pub command: CommandId,
     /// The exit code the client got.
     pub exit: u8,
-    /// Why we ended it, if we did: `time-limit`, `expired`, `revoked`, `given-back`, `client-gone`, `output-limit`, ….
+    /// Why we ended it, if we did: `time-limit`, `expired`, `revoked`, `given-back`, `lapsed-hours`, `client-gone`, `output-limit`, ….
     pub ended_by: Option<String>,
     /// Bytes of standard input, output, error that passed.
     pub bytes: [u64; 3],

@@ -78,7 +78,7 @@ pub fn search(dir: &Path, key: &VerifierKey, query: &AuditQuery) -> Result<Vec<A
 }
 
 /// Leaves out the segments that end before `since`: those whose successor begins before it. Times never go back.
-fn worth_reading(mut segments: Vec<Segment>, since: Option<Timestamp>) -> (Vec<Segment>, u64) {
+pub(super) fn worth_reading(mut segments: Vec<Segment>, since: Option<Timestamp>) -> (Vec<Segment>, u64) {
     let begins_before = |segment: &Segment, since| {
         let mut lines = Lines::of(vec![segment.clone()], segment.first);
         matches!(lines.next(), Ok(Some(Piece::Line(line))) if entry::stamp(line).is_ok_and(|stamp| stamp.time < since))

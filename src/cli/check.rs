@@ -45,11 +45,16 @@ impl Check {
 }
 
 fn as_json(ok: bool, findings: &[Diagnostic]) -> serde_json::Value {
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let of = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     let each = findings.iter().map(|finding| {
         let (line, column) = finding.line_column().unzip();
         json!({
-            "severity": match finding.severity { Severity::Error => "error", Severity::Warning => "warning" },
+            "severity": match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+                Severity::Accepted => "accepted",
+            },
             "file": &*finding.file,
             "line": line,
             "column": column,
@@ -57,5 +62,5 @@ fn as_json(ok: bool, findings: &[Diagnostic]) -> serde_json::Value {
             "help": finding.help,
         })
     });
-    json!({ "ok": ok, "errors": errors, "warnings": findings.len() - errors, "findings": each.collect::<Vec<_>>() })
+    json!({ "ok": ok, "errors": errors, "warnings": warnings, "findings": each.collect::<Vec<_>>() })
 }

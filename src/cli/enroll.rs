@@ -90,7 +90,8 @@ fn sudoers_of(loaded: &Loaded, target: &Target) -> String {
         let Some(account) = snapshot.account_on(role, target).filter(|account| account.as_str() != "root") else {
             continue;
         };
-        let lines: Vec<String> = role.rules().iter().flat_map(|rule| sudoers_lines(rule, account)).collect();
+        let here = role.rules().iter().filter(|rule| rule.is_for(&target.name));
+        let lines: Vec<String> = here.flat_map(|rule| sudoers_lines(rule, account)).collect();
         if !lines.is_empty() {
             text.push_str(&format!("# {} as {account}\n{}\n", role.name(), lines.join("\n")));
         }

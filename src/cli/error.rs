@@ -57,7 +57,8 @@ impl From<EditError> for CliError {
 /// `2 errors, 1 warning`.
 pub(super) fn counted(findings: &[Diagnostic]) -> String {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-    format!("{}, {}", plural(errors, "error"), plural(findings.len() - errors, "warning"))
+    let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
+    format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
 }
 
 /// `1 user`, `2 users`.

@@ -37,8 +37,8 @@ impl Why {
         let mut allowed = false;
         for role in snapshot.roles.values() {
             let (may_ask, account) = (snapshot.may_ask(&person, role), snapshot.account_on(role, target));
-            let verdict = match (role.allows(&words), account, may_ask) {
-                (false, ..) => "no: none of its rules allows this line".to_owned(),
+            let verdict = match (role.allows_on(&target.name, &words), account, may_ask) {
+                (false, ..) => "no: none of its rules allows this line there".to_owned(),
                 (true, None, _) => format!("no: it allows the line, but does not reach {}", target.name),
                 (true, Some(_), false) => format!("no: it allows the line there, but {} may not ask for it", self.user),
                 (true, Some(account), true) => {

@@ -107,7 +107,7 @@ fn load_edited(paths: &Paths, edited: Option<&Source>) -> Result<Loaded, Vec<Dia
     // Each is shown with its line: without an end, one hostile file would keep a reload busy for hours.
     out.truncate(MOST_FINDINGS);
     match profiles {
-        Some(profiles) if out.iter().all(|finding| finding.severity == Severity::Warning) => {
+        Some(profiles) if out.iter().all(|finding| finding.severity != Severity::Error) => {
             let settings::Read { listen, limits, demo, .. } = read_settings;
             Ok(Loaded { snapshot, listen, limits, profiles, demo, warnings: out })
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::text::{escape, excerpt};
 use crate::domain::{TargetName, Timestamp, UserName};
 use crate::grant::{AccessRequest, EndReason, State};
-use crate::policy::Role;
+use crate::policy::{Circumstances, Role};
 
 /// Longest reason or description in a table, in characters.
 pub(super) const CELL: usize = 40;
@@ -87,11 +87,25 @@ pub(super) fn usages(role: &Role, indent: &str) -> String {
     for rule in role.rules() {
         let help = if rule.help().is_empty() { String::new() } else { format!("   # {}", escape(rule.help())) };
         out.push_str(&format!("{indent}{}{help}\n", escape(rule.usage())));
+        if let Some(targets) = rule.targets() {
+            out.push_str(&format!("{indent}    on: {}\n", excerpt(&targets.to_string(), 200)));
+        }
         for (name, meaning) in rule.parameters() {
             out.push_str(&format!("{indent}    {}: {}\n", escape(&name), excerpt(&meaning, 200)));
         }
     }
     out
+}
+
+/// The conditions of a role, a row each, with how they stand in `circumstances`; nothing where it has none.
+pub(super) fn conditions(role: &Role, circumstances: &Circumstances) -> String {
+    let states = role.conditions().states(circumstances);
+    let rows = states.iter().map(|one| {
+        let holds = if one.holds { "now" } else { "not now" };
+        field("when", &format!("{} ({holds}: {})", escape(&one.condition), escape(&one.state)))
+    });
+    let lapse = (!states.is_empty()).then(|| field("", &role.conditions().on_lapse().to_string()));
+    rows.chain(lapse).collect()
 }
 
 /// `label     text`, the rows of a description.

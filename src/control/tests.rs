@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::*;
 
 mod answers;
+mod conditions;
 mod requests;
 mod world;
 

@@ -13,6 +13,8 @@ pub enum Severity {
     Error,
     /// The file is used; somebody should look.
     Warning,
+    /// The file is used; its author has looked, and the message has their reason.
+    Accepted,
 }
 
 /// One finding in one file.
@@ -20,6 +22,9 @@ pub enum Severity {
 pub struct Diagnostic {
     /// How bad it is.
     pub severity: Severity,
+    /// What kind of finding it is, the same in every version, for example `escape/shell`; `None` where nobody needs to tell it
+    /// from others but by its message.
+    pub code: Option<&'static str>,
     /// The file as the operator would name it, for example `roles/web-restart.toml`.
     pub file: Arc<str>,
     /// The file's whole text, so that the line can be shown; empty when it could not be read.
@@ -37,13 +42,27 @@ impl Diagnostic {
     #[must_use]
     pub fn error(file: &Arc<str>, source: &Arc<str>, message: impl Into<String>) -> Self {
         let (file, source, message) = (Arc::clone(file), Arc::clone(source), message.into());
-        Self { severity: Severity::Error, file, source, span: None, message, help: None }
+        Self { severity: Severity::Error, code: None, file, source, span: None, message, help: None }
     }
 
     /// The same finding as a warning.
     #[must_use]
     pub fn warning(mut self) -> Self {
         self.severity = Severity::Warning;
+        self
+    }
+
+    /// The same finding, which its author has accepted.
+    #[must_use]
+    pub fn accepted(mut self) -> Self {
+        self.severity = Severity::Accepted;
+        self
+    }
+
+    /// The same finding, of this kind.
+    #[must_use]
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
         self
     }
 
@@ -105,6 +124,7 @@ impl fmt::Display for Diagnostic {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Accepted => Level::NOTE.with_name("accepted"),
         };
         let message = super::text::escape(&self.message);
         let help = self.help.as_deref().map(super::text::escape);

@@ -154,6 +154,7 @@ impl AccessRequest {
                 role: self.role.clone(),
                 role_digest: self.role_digest,
                 targets: self.scope.targets.clone(),
+                source: self.source,
                 ends: window.end,
             }),
             _ => None,
@@ -169,6 +170,7 @@ pub struct ActiveGrant {
     role: RoleName,
     role_digest: Digest,
     targets: BTreeMap<TargetName, AccountName>,
+    source: IpAddr,
     ends: Timestamp,
 }
 
@@ -201,6 +203,12 @@ impl ActiveGrant {
     #[must_use]
     pub fn targets(&self) -> &BTreeMap<TargetName, AccountName> {
         &self.targets
+    }
+
+    /// Where the request for it came from.
+    #[must_use]
+    pub fn source(&self) -> IpAddr {
+        self.source
     }
 
     /// First instant at which it is over.

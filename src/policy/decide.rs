@@ -7,6 +7,7 @@ use super::denial::{Denial, Nearest, most_telling};
 use super::permit::{Permit, Terms};
 use super::render::{Execution, Rendered, render};
 use super::role::{Reading, Role};
+use super::when::{OnLapse, Surroundings, sooner};
 use super::words::Words;
 
 /// A command line for a target.
@@ -82,6 +83,8 @@ struct Candidate<'a> {
     account: &'a AccountName,
     reading: Reading<'a>,
     terms: Terms,
+    /// When a condition ends it at the latest.
+    lapses: Option<Timestamp>,
 }
 
 impl Candidate<'_> {
@@ -90,12 +93,15 @@ impl Candidate<'_> {
     }
 }
 
-/// Decides whether `request` may run at `now` under what the user holds. Default deny; roles never merge.
+/// Decides whether `request` may run in these surroundings under what the user holds. Default deny; roles never merge.
 ///
 /// `held` are the active grants that the certificate covers, whatever their targets. A line is allowed if a rule of one held
 /// role *as approved* and a rule of the same role *as loaded now* allow it with the same argument vector, sudo, environment
-/// and account. If several rules do and would run different things, the answer is [`Denial::Ambiguous`]; else the strictest
-/// of their terms hold together, and the permit ends with the first of its grants.
+/// and account, and if the conditions of both hold. If several rules do and would run different things, the answer is
+/// [`Denial::Ambiguous`]; else the strictest of their terms hold together, and the permit ends with the first of its grants,
+/// or of the conditions that end what runs.
+///
+/// `surroundings` are the [`Surroundings`], or the time alone: a condition that asks for more than is known does not hold.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -137,39 +143,80 @@ impl Candidate<'_> {
 /// # Ok(())
 /// # }
 /// ```
-pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestamp) -> Decision {
+pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], surroundings: impl Into<Surroundings>) -> Decision {
+    let surroundings = surroundings.into();
+    let now = surroundings.now;
+    let candidates = match candidates(request, held, now, |held| conditions(held, &surroundings)) {
+        Ok(candidates) => candidates,
+        Err(denial) => return Decision::Deny(denial),
+    };
+    permit(request, &candidates, now).map_or(Decision::Deny(Denial::TooLong), Decision::Allow)
+}
+
+/// Whether `request`, that was allowed and runs, would be allowed still, its conditions aside: what becomes of those is the
+/// role's to say ([`super::when::Conditions::lapsed`]).
+///
+/// # Errors
+/// Why not.
+pub fn still_allows(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestamp) -> Result<(), Denial> {
+    candidates(request, held, now, |_| Ok(None)).map(drop)
+}
+
+/// Everything that the held roles allow for this line, at least one thing, and all of it the same; or why not.
+fn candidates<'a>(
+    request: &CommandRequest<'_>,
+    held: &'a [HeldRole<'a>],
+    now: Timestamp,
+    lapses: impl Fn(&HeldRole<'_>) -> Result<Option<Timestamp>, Denial>,
+) -> Result<Vec<Candidate<'a>>, Denial> {
     let chosen = |held: &&HeldRole<'_>| request.choice.means(held.grant, request.target);
     let reaches = |held: &&HeldRole<'_>| held.grant.targets().contains_key(request.target) && now < held.grant.ends();
     let here: Vec<&HeldRole<'_>> = held.iter().filter(chosen).filter(reaches).collect();
     let (mut candidates, mut refusals) = (Vec::new(), Vec::new());
     for held in here {
-        match candidates_of(request, held) {
-            Ok(found) => candidates.extend(found),
+        let found = candidates_of(request, held).and_then(|found| Ok((found, lapses(held)?)));
+        match found {
+            Ok((found, lapses)) => {
+                candidates.extend(found.into_iter().map(|candidate| Candidate { lapses, ..candidate }));
+            }
             Err(denial) => refusals.push(denial),
         }
     }
     match candidates.split_first() {
-        None => Decision::Deny(most_telling(refusals)),
-        Some((first, rest)) if rest.iter().all(|other| other.runs_the_same(first)) => {
-            permit(request, &candidates, now).map_or(Decision::Deny(Denial::TooLong), Decision::Allow)
-        }
+        None => Err(most_telling(refusals)),
+        Some((first, rest)) if rest.iter().all(|other| other.runs_the_same(first)) => Ok(candidates),
         Some(_) => {
             let mut roles: Vec<RoleName> = candidates.iter().map(|one| one.held.grant.role().clone()).collect();
             roles.sort();
             roles.dedup();
-            Decision::Deny(Denial::Ambiguous { roles })
+            Err(Denial::Ambiguous { roles })
         }
     }
+}
+
+/// Whether the conditions hold, of the role as approved and as loaded; and when what runs is ended because they no longer do.
+fn conditions(held: &HeldRole<'_>, surroundings: &Surroundings) -> Result<Option<Timestamp>, Denial> {
+    let circumstances = surroundings.of(held.grant);
+    let mut lapses = None;
+    for role in std::iter::once(held.approved).chain(held.loaded) {
+        let until = role.conditions().judge(&circumstances);
+        let role_name = || held.grant.role().clone();
+        let until = until.map_err(|what| Denial::Unmet { role: role_name(), what: Box::new(what) })?;
+        if role.conditions().on_lapse() == OnLapse::End {
+            lapses = sooner(lapses, until);
+        }
+    }
+    Ok(lapses)
 }
 
 /// What one held role allows for this line, at least one thing; or why nothing.
 fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
     let role = || held.grant.role().clone();
-    let approved = held.approved.readings(request.words);
+    let approved = held.approved.readings_on(request.target, request.words);
     let Some(loaded) = held.loaded else { return Err(Denial::Narrowed { role: role() }) };
     if approved.is_empty() {
-        let widened = held.eligible && !loaded.readings(request.words).is_empty();
-        return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request.words) });
+        let widened = held.eligible && !loaded.readings_on(request.target, request.words).is_empty();
+        return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request) });
     }
     if !held.eligible {
         return Err(Denial::Ineligible { role: role() });
@@ -177,33 +224,33 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     // The account is fixed by the approval; another one now is a change that was not approved.
     let account = held.account.filter(|now| held.grant.targets().get(request.target) == Some(now));
     let Some(account) = account else { return Err(Denial::Narrowed { role: role() }) };
-    let loaded = loaded.readings(request.words);
+    let loaded = loaded.readings_on(request.target, request.words);
     let mut candidates = Vec::new();
     for reading in approved {
         let both = loaded.iter().filter(|other| other.runs_the_same(&reading));
-        let terms = both.map(|other| terms_of(&reading).strictest(terms_of(other))).reduce(Terms::strictest);
-        candidates.extend(terms.map(|terms| Candidate { held, account, reading, terms }));
+        let terms = both.map(|other| reading.rule.terms().strictest(other.rule.terms())).reduce(Terms::strictest);
+        candidates.extend(terms.map(|terms| Candidate { held, account, reading, terms, lapses: None }));
     }
     if candidates.is_empty() { Err(Denial::Narrowed { role: role() }) } else { Ok(candidates) }
 }
 
-fn not_in_role(held: &HeldRole<'_>, words: &Words) -> Denial {
-    let nearest = held.approved.nearest(words).map(|(number, rule, miss)| {
+fn not_in_role(held: &HeldRole<'_>, request: &CommandRequest<'_>) -> Denial {
+    // A rule that allows the line elsewhere says more than one that nearly does here.
+    if let Some(elsewhere) = held.approved.readings(request.words).first() {
+        let targets = elsewhere.rule.targets().map(ToString::to_string).unwrap_or_default();
+        return Denial::OtherTargets { role: held.grant.role().clone(), rule: elsewhere.number, targets };
+    }
+    let nearest = held.approved.nearest(Some(request.target), request.words).map(|(number, rule, miss)| {
         Box::new(Nearest { role: held.grant.role().clone(), rule: number, usage: rule.usage().to_owned(), miss })
     });
     Denial::NotInRole { nearest }
-}
-
-fn terms_of(reading: &Reading<'_>) -> Terms {
-    let rule = reading.rule;
-    Terms { stdin: rule.stdin, timeout: rule.timeout, max_output: rule.max_output }
 }
 
 /// The permit for candidates that all run the same; `None` if it cannot be rendered.
 fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Timestamp) -> Option<Permit> {
     let first = candidates.first()?;
     let terms = candidates.iter().map(|one| one.terms).reduce(Terms::strictest)?;
-    let ends = candidates.iter().map(|one| one.held.grant.ends());
+    let ends = candidates.iter().filter_map(|one| sooner(Some(one.held.grant.ends()), one.lapses));
     let deadline = ends.fold(now.after(terms.timeout), Timestamp::min);
     let mut grants: Vec<GrantId> = Vec::new();
     for candidate in candidates {

@@ -3,6 +3,7 @@
 use crate::domain::RoleName;
 
 use super::pattern::Miss;
+use super::when::Unmet;
 
 /// Why not. Data; [`super::explain`] has the words.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,6 +26,13 @@ pub enum Denial {
         /// The role; a new request for it would cover the line.
         role: RoleName,
     },
+    /// Its rules allow it, but not under these circumstances: a condition of `[when]`, as approved or as loaded.
+    Unmet {
+        /// The role.
+        role: RoleName,
+        /// The condition, and how it stands.
+        what: Box<Unmet>,
+    },
     /// Several rules allow it and would run different things, or as different accounts.
     Ambiguous {
         /// The roles, each once; a single one when its own rules disagree.
@@ -34,6 +42,15 @@ pub enum Denial {
     NotInRole {
         /// The rule that came nearest; `None` when the roles have no rules.
         nearest: Option<Box<Nearest>>,
+    },
+    /// A rule of what is held here allows it, on other targets.
+    OtherTargets {
+        /// The rule's role.
+        role: RoleName,
+        /// The rule, from 1 in file order.
+        rule: usize,
+        /// The targets it holds on, as the role has them.
+        targets: String,
     },
     /// The line for the target would be longer than one can be.
     TooLong,
@@ -55,9 +72,11 @@ pub struct Nearest {
 /// Of several reasons the one that helps most: a change of the configuration, else the nearest rule.
 pub(super) fn most_telling(refusals: Vec<Denial>) -> Denial {
     let weight = |denial: &Denial| match denial {
+        Denial::Unmet { .. } => (4, 0),
         Denial::Widened { .. } => (3, 0),
         Denial::Narrowed { .. } | Denial::Ineligible { .. } => (2, 0),
         Denial::NotInRole { nearest } => (1, nearest.as_ref().map_or(0, |nearest| nearest.miss.reach())),
+        Denial::OtherTargets { .. } => (1, usize::MAX),
         Denial::NoGrant | Denial::Ambiguous { .. } | Denial::TooLong => (0, 0),
     };
     // The first of equals, so that the answer does not depend on how many there are.

@@ -32,6 +32,7 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("{role} allows this now, but did not when your grant was approved"),
             format!("to have {role} as it is now, ask for it again"),
         ],
+        Denial::Unmet { role, what } => vec![format!("{role} {what}")],
         Denial::Ambiguous { roles } => ambiguous(roles, target, bastion),
         Denial::NotInRole { nearest: None } => vec![format!("no role that you hold on {target} allows this")],
         Denial::NotInRole { nearest: Some(nearest) } => vec![
@@ -39,6 +40,10 @@ pub fn denial(denial: &Denial, target: &TargetName, bastion: &str) -> Vec<String
             format!("  nearest: {} (rule {} of {})", excerpt(&nearest.usage, EXCERPT), nearest.rule, nearest.role),
             format!("  {}", place(&nearest.miss)),
             format!("  allowed there: {}", wanted_there(&nearest.miss)),
+        ],
+        Denial::OtherTargets { role, rule, targets } => vec![
+            format!("no role that you hold on {target} allows this there"),
+            format!("  rule {rule} of {role} allows it on {} alone", excerpt(targets, EXCERPT)),
         ],
         Denial::TooLong => vec!["the line would be too long for the target; shorten it".to_owned()],
     }
@@ -97,7 +102,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// `1 GiB`, `64 KiB`, `1000 bytes`.
-fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     let unit = [("GiB", 30), ("MiB", 20), ("KiB", 10)]
         .into_iter()
         .find(|(_, bits)| number >= 1 << bits && number.trailing_zeros() >= *bits);

@@ -14,9 +14,12 @@ use super::words::Words;
 mod command;
 mod environment;
 mod lint;
+mod parameter;
 mod reader;
 mod request;
+mod when;
 
+use parameter::Definitions;
 use reader::{Fields, Reader, Text};
 
 /// Most `[[command]]` of a role.
@@ -38,7 +41,7 @@ impl Role {
         let mut found = reader.into_findings();
         found.sort_by_key(|finding| finding.span.as_ref().map_or(0, |span| span.start));
         match role {
-            Some(role) if found.iter().all(|finding| finding.severity == Severity::Warning) => Ok((role, found)),
+            Some(role) if found.iter().all(|finding| finding.severity != Severity::Error) => Ok((role, found)),
             _ => {
                 if found.len() > MOST_FINDINGS {
                     found.retain(|finding| finding.severity == Severity::Error);
@@ -62,20 +65,27 @@ fn read(name: RoleName, text: &str, reader: &mut Reader) -> Option<Role> {
         errors.iter().take(MOST_FINDINGS).for_each(|error| reader.error(error.span(), error.message()));
         return None;
     }
-    let known = ["description", "targets", "run_as", "request", "command", "examples"];
-    let later = ["when", "file", "forward"];
+    let known = ["description", "targets", "run_as", "request", "when", "parameters", "command", "examples"];
+    let later = ["file", "forward"];
     let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &later);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);
     let request = fields.value("request").map(|value| request::read(reader, value));
-    let rules = rules(reader, &fields);
+    let when = fields.value("when").map(|value| when::read(reader, value));
+    let mut definitions = Definitions::read(reader, fields.value("parameters"));
+    let rules = rules(reader, &fields, &mut definitions);
+    definitions.unused(reader);
     let (text, digest) = (Arc::from(text), Digest::of(text.as_bytes()));
     let request = match request {
         Some(read) => Some(read?),
         None => None,
     };
-    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, rules: rules? };
+    let when = match when {
+        Some(read) => read?,
+        None => super::when::Conditions::default(),
+    };
+    let role = Role { name, text, digest, description, targets, run_as: run_as?, request, when, rules: rules? };
     examples(reader, &fields, &role);
     Some(role)
 }
@@ -102,7 +112,7 @@ fn run_as(reader: &mut Reader, fields: &Fields<'_>) -> Option<AccountName> {
 }
 
 /// The rules; `None` if one of them could not be read.
-fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
+fn rules(reader: &mut Reader, fields: &Fields<'_>, definitions: &mut Definitions<'_>) -> Option<Vec<Rule>> {
     let Some(value) = fields.value("command") else {
         reader.error(None, "a role has at least one `[[command]]`");
         return None;
@@ -116,7 +126,7 @@ fn rules(reader: &mut Reader, fields: &Fields<'_>) -> Option<Vec<Rule>> {
         reader.error(fields.span_of("command"), format!("a role has at most {MOST_RULES} commands"));
         return None;
     }
-    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table)).collect();
+    let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table, definitions)).collect();
     rules.into_iter().collect()
 }
 
@@ -149,7 +159,7 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
 fn outcome(role: &Role, line: &str) -> Result<bool, String> {
     let words = Words::split(line.as_bytes()).map_err(|error| error.to_string())?;
     let readings = role.readings(&words);
-    match (readings.first(), role.nearest(&words)) {
+    match (readings.first(), role.nearest(None, &words)) {
         (Some(first), _) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
         (None, Some((_, rule, miss))) => Err(super::explain::miss(rule, &miss)),
         (None, None) => Err("no rule allows it".to_owned()),

@@ -4,6 +4,7 @@
 //! Owns the role language ([`mod@file`], [`role`], [`pattern`], [`parameter`]). Reads no clock, file, environment or database;
 //! the same arguments always give the same answer.
 
+pub mod compare;
 pub mod decide;
 pub mod denial;
 pub mod explain;
@@ -15,12 +16,17 @@ pub mod render;
 pub mod role;
 pub mod selector;
 pub mod sudoers;
+pub mod trace;
+pub mod when;
 pub mod words;
 
+pub use compare::{Change, Direction};
 pub use decide::{Choice, CommandRequest, Decision, HeldRole, decide};
 pub use denial::{Denial, Nearest};
 pub use permit::{Permit, Terms};
 pub use role::{RequestTerms, Role, Rule};
 pub use selector::TargetSelector;
 pub use sudoers::sudoers_lines;
+pub use trace::{Trace, TracedWord};
+pub use when::{Circumstances, Conditions, Surroundings, Unmet};
 pub use words::{Words, WordsError};

@@ -8,12 +8,24 @@ use std::fmt;
 use crate::domain::text::{excerpt, is_printable};
 
 mod glob;
+mod network;
+mod overlap;
+mod span;
+mod unit;
+mod within;
 
 pub(super) use glob::matches_glob;
 pub use glob::{PathPattern, PathPatternError};
+pub use network::{Hosts, Within};
+pub(super) use span::seconds;
+pub use unit::Units;
 
 /// Longest value of any parameter, in bytes.
 pub const LONGEST_VALUE: usize = 4096;
+/// How many values `{name...}` takes at most if the role does not say, and what it may say at most.
+pub const DEFAULT_VALUES: usize = 16;
+/// See [`DEFAULT_VALUES`].
+pub const MOST_VALUES: usize = 256;
 /// The most memory one compiled `pattern` may take, in bytes.
 const REGEX_SIZE: usize = 256 * 1024;
 
@@ -23,6 +35,9 @@ pub struct Parameter {
     kind: Kind,
     dash: bool,
     unicode: bool,
+    secret: bool,
+    /// How many values `{name...}` takes at most.
+    most: usize,
 }
 
 /// The kinds.
@@ -41,6 +56,26 @@ pub enum Kind {
     },
     /// An absolute path.
     Path(PathPattern),
+    /// The name of a systemd unit.
+    Unit(Units),
+    /// The name or address of a host.
+    Host(Hosts),
+    /// An IP address.
+    Ip(Within),
+    /// An IP network.
+    Cidr(Within),
+    /// The number of a port, both ends included.
+    Port {
+        /// The least.
+        min: u16,
+        /// The most.
+        max: u16,
+    },
+    /// A span of time such as `5min`, `30s`.
+    Duration {
+        /// The longest, in seconds.
+        longest: u64,
+    },
     /// Free text of at most this many characters.
     Text {
         /// The most characters.
@@ -156,6 +191,9 @@ pub enum Refusal {
     /// Something the program itself might act on.
     #[error("{0}")]
     Operator(&'static str),
+    /// No address, network or host, or one that is written in a way that programs read differently.
+    #[error("{0}")]
+    Address(&'static str),
     /// A path that is not absolute, or not plain.
     #[error("{0}")]
     Path(&'static str),
@@ -168,7 +206,31 @@ impl Parameter {
     /// A parameter of this kind.
     #[must_use]
     pub fn new(kind: Kind, dash: bool, unicode: bool) -> Self {
-        Self { kind, dash, unicode }
+        Self { kind, dash, unicode, secret: false, most: DEFAULT_VALUES }
+    }
+
+    /// The same, whose values are to be seen by the target alone.
+    #[must_use]
+    pub fn secret(self, secret: bool) -> Self {
+        Self { secret, ..self }
+    }
+
+    /// The same with at most so many values where it is repeated, 1 to [`MOST_VALUES`].
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most: most.clamp(1, MOST_VALUES), ..self }
+    }
+
+    /// Whether its values are kept out of every log, recording and message.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.secret
+    }
+
+    /// How many values it takes at most where it is repeated.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.most
     }
 
     /// Whether `value` may stand here.
@@ -185,6 +247,14 @@ impl Parameter {
                 plain_path(value)?;
                 found(pattern.matches(value))
             }
+            Kind::Unit(units) => units.accepts(value),
+            Kind::Host(hosts) => hosts.accepts(value),
+            Kind::Ip(within) => network::accepts_address(within, value),
+            Kind::Cidr(within) => network::accepts_network(within, value),
+            Kind::Port { min, max } => {
+                found(int(value).is_some_and(|number| (u64::from(*min)..=u64::from(*max)).contains(&number)))
+            }
+            Kind::Duration { longest } => found(span::seconds(value).is_some_and(|seconds| seconds <= *longest)),
             Kind::Text { longest } => {
                 no_operators(value)?;
                 found(value.chars().count() <= *longest)
@@ -210,17 +280,6 @@ impl Parameter {
             return Err(Refusal::Dash);
         }
         Ok(())
-    }
-
-    /// Whether some word may fit both: never `false` when one does.
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
-        match (&self.kind, &other.kind) {
-            (Kind::OneOf(words), _) => words.iter().any(|word| other.accepts(word).is_ok()),
-            (_, Kind::OneOf(words)) => words.iter().any(|word| self.accepts(word).is_ok()),
-            (Kind::Int { min: a, max: b }, Kind::Int { min: c, max: d }) => a.max(c) <= b.min(d),
-            (Kind::Int { .. }, Kind::Path(_)) | (Kind::Path(_), Kind::Int { .. }) => false,
-            _ => true,
-        }
     }
 
     /// Its kind.
@@ -251,9 +310,20 @@ impl fmt::Display for Parameter {
             Kind::Pattern(pattern) => write!(f, "a word matching {}", excerpt(pattern.as_written(), 80)),
             Kind::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
             Kind::Path(pattern) => write!(f, "a path like {pattern}"),
+            Kind::Unit(units) => write!(f, "{units}"),
+            Kind::Host(hosts) => write!(f, "{hosts}"),
+            Kind::Ip(within) => write!(f, "an IP address{within}"),
+            Kind::Cidr(within) => write!(f, "an IP network{within}"),
+            Kind::Port { min: 1, max: u16::MAX } => f.write_str("a port"),
+            Kind::Port { min, max } => write!(f, "a port from {min} to {max}"),
+            Kind::Duration { longest } => write!(f, "a span of time up to {} such as 30s or 5min", span_of(*longest)),
             Kind::Text { longest } => write!(f, "text of at most {longest} characters"),
         }
     }
+}
+
+fn span_of(seconds: u64) -> String {
+    crate::domain::time::for_people(std::time::Duration::from_secs(seconds))
 }
 
 fn found(yes: bool) -> Result<(), Refusal> {

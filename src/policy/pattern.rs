@@ -1,14 +1,21 @@
-//! The usage pattern of a rule: literal words, `{parameter}`, `[optional group]` in written order, `'…'` for a literal word.
+//! The usage pattern of a rule: literal words, `{parameter}`, `--glued={parameter}`, `{repeated...}`, `[optional group]`, `'…'`
+//! for a literal word. Neighbouring groups stand in any order, each at most once.
 //!
 //! Owns its text form ([`parse`]), how words are matched against it ([`matching`]) and the proof that a line can be read in
 //! one way only ([`ambiguity`]). What a parameter may be is [`super::parameter`]'s.
 
+use std::fmt;
+
 pub mod ambiguity;
 pub mod matching;
 pub mod parse;
+mod trace;
+mod within;
 
 pub use matching::{Match, Miss, Wanted};
 pub use parse::PatternError;
+pub use trace::Part;
+pub(super) use within::Lines;
 
 /// Longest pattern that is read, in bytes.
 pub const LONGEST: usize = 1024;
@@ -22,7 +29,7 @@ pub const MOST_GROUPS: usize = 12;
 pub struct Pattern {
     written: String,
     steps: Vec<Step>,
-    /// The parameters in the order they occur, with the column of each; [`Element::Parameter`] counts into it.
+    /// The parameters in the order they occur, with the column of each; [`Slot::index`] counts into it.
     names: Vec<(String, usize)>,
     /// What a line may begin with, then for each step what may follow it. A number past the last step is the end.
     next: Vec<Vec<usize>>,
@@ -35,10 +42,21 @@ pub(super) struct Step {
     pub(super) group: Option<usize>,
 }
 
+/// Where a parameter stands in a pattern.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Slot {
+    /// Which of [`Pattern::names`].
+    pub(super) index: usize,
+    /// What stands before its value in the same word; empty for a value that is the whole word.
+    pub(super) prefix: String,
+    /// Whether it stands for one value or more.
+    pub(super) repeated: bool,
+}
+
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Element {
     Literal(String),
-    Parameter(usize),
+    Parameter(Slot),
 }
 
 impl Pattern {
@@ -82,33 +100,97 @@ impl Pattern {
         self.steps.len()
     }
 
+    /// Whether `{name...}` stands in it for the parameter at `index` of [`Self::names`].
+    #[must_use]
+    pub fn is_repeated(&self, index: usize) -> bool {
+        let mut slots = self.steps.iter().filter_map(Step::slot);
+        slots.any(|slot| slot.index == index && slot.repeated)
+    }
+
     /// The words of a line of this pattern that has no groups, with `values` for its parameters; `None` if one is missing.
-    pub(super) fn fill(&self, values: impl Fn(&str) -> Option<String>) -> Option<Vec<String>> {
-        let word = |step: &Step| match &step.element {
-            Element::Literal(word) => Some(word.clone()),
-            Element::Parameter(index) => self.names.get(*index).and_then(|(name, _)| values(name)),
-        };
-        self.steps.iter().map(word).collect()
+    pub(super) fn fill<'v>(&self, values: impl Fn(&str) -> Option<&'v [String]>) -> Option<Vec<String>> {
+        let mut words = Vec::new();
+        for step in &self.steps {
+            match &step.element {
+                Element::Literal(word) => words.push(word.clone()),
+                Element::Parameter(slot) => {
+                    let (name, _) = self.names.get(slot.index)?;
+                    let values = values(name).filter(|values| !values.is_empty())?;
+                    words.extend(values.iter().map(|value| format!("{}{value}", slot.prefix)));
+                }
+            }
+        }
+        Some(words)
     }
 }
 
-/// For every place of the pattern what may follow: the next step, and while that opens a group also what follows the group.
+/// The pattern in one writing: a blank between words, quotes where a word needs them.
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, step) in self.steps.iter().enumerate() {
+            let group = |at: Option<usize>| at.and_then(|at| self.steps.get(at)).and_then(|step| step.group);
+            let opens = step.group.is_some() && group(at.checked_sub(1)) != step.group;
+            let closes = step.group.is_some() && group(Some(at + 1)) != step.group;
+            f.write_str(if at > 0 { " " } else { "" })?;
+            f.write_str(if opens { "[" } else { "" })?;
+            match &step.element {
+                Element::Literal(word) if word.chars().all(parse::is_plain) => f.write_str(word)?,
+                Element::Literal(word) => write!(f, "'{word}'")?,
+                Element::Parameter(slot) => {
+                    let name = self.names.get(slot.index).map_or("", |(name, _)| name);
+                    write!(f, "{}{{{name}{}}}", slot.prefix, if slot.repeated { "..." } else { "" })?;
+                }
+            }
+            f.write_str(if closes { "]" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    /// The parameter that stands here, if one does.
+    pub(super) fn slot(&self) -> Option<&Slot> {
+        match &self.element {
+            Element::Literal(_) => None,
+            Element::Parameter(slot) => Some(slot),
+        }
+    }
+}
+
+/// For every place of the pattern what may follow: the same step again where it is repeated, the rest of its group, then any
+/// other group of the neighbourhood and what comes after all of them. That a group has been there already is for the match.
 fn successors(steps: &[Step]) -> Vec<Vec<usize>> {
     let group_of = |at: usize| steps.get(at).and_then(|step| step.group);
-    let from = |start: usize, inside: Option<usize>| {
-        let mut found = vec![start];
-        let mut at = start;
-        // A step that continues the group we are in is not skipped; one that opens a group may be.
-        while let Some(group) = group_of(at).filter(|group| Some(*group) != inside) {
-            while group_of(at) == Some(group) {
-                at += 1;
-            }
-            found.push(at);
+    let opens = |at: usize| group_of(at).is_some() && (at == 0 || group_of(at - 1) != group_of(at));
+    // The first step of each group around `at`, without the group `inside`, and the step after the last of them.
+    let around = |at: usize, inside: Option<usize>| {
+        let mut start = at;
+        while start > 0 && group_of(start - 1).is_some() {
+            start -= 1;
+        }
+        let mut end = start;
+        while group_of(end).is_some() {
+            end += 1;
+        }
+        let mut found: Vec<usize> = (start..end).filter(|at| opens(*at) && group_of(*at) != inside).collect();
+        found.push(end);
+        found
+    };
+    let after = |at: usize| {
+        let (inside, next) = (group_of(at), group_of(at + 1));
+        let mut found = match (inside, next) {
+            (Some(group), Some(other)) if group == other => vec![at + 1],
+            (Some(group), _) => around(at, Some(group)),
+            (None, Some(_)) => around(at + 1, None),
+            (None, None) => vec![at + 1],
+        };
+        if steps.get(at).and_then(Step::slot).is_some_and(|slot| slot.repeated) {
+            found.insert(0, at);
         }
         found
     };
-    let first = from(0, None);
-    std::iter::once(first).chain((0..steps.len()).map(|at| from(at + 1, group_of(at)))).collect()
+    let first = if group_of(0).is_some() { around(0, None) } else { vec![0] };
+    std::iter::once(first).chain((0..steps.len()).map(after)).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ pub struct Terms {
     pub timeout: Duration,
     /// How many bytes of output and error it may write in all.
     pub max_output: u64,
+    /// How many bytes of input it may be sent; [`u64::MAX`] for no bound.
+    pub max_stdin: u64,
 }
 
 impl Terms {
@@ -22,6 +24,7 @@ impl Terms {
             stdin: self.stdin && other.stdin,
             timeout: self.timeout.min(other.timeout),
             max_output: self.max_output.min(other.max_output),
+            max_stdin: self.max_stdin.min(other.max_stdin),
         }
     }
 }

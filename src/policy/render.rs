@@ -11,6 +11,9 @@ pub const LONGEST_LINE: usize = 32 * 1024;
 /// What every command's environment begins with.
 const ENVIRONMENT: [&str; 1] = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
 
+/// Unless the rule says another.
+const LANG: &str = "LANG=C.UTF-8";
+
 /// The end of a command whose standard input is closed: end-of-file on the channel ends it like its deadline does.
 ///
 /// [tried on Debian 12, OpenSSH 9.2, coreutils 9.1, sudo 1.9.13] `timeout` takes over the shell's process, so `$$` is
@@ -34,6 +37,9 @@ const WATCHED_PARENT: &str = "{ if kill -0 $PPID; then \
     while kill -0 $PPID && kill -0 $$; do /bin/sleep 1; done; \
     kill -ALRM $$ || kill -TERM -$$; fi; } </dev/null >/dev/null 2>&1 & \
     exec /usr/bin/timeout \"$@\"";
+
+/// What stands before a program that runs as root.
+const SUDO: [&str; 2] = ["/usr/bin/sudo", "-n"];
 
 /// `timeout`'s options for a program of the account itself.
 const PATIENCE: [&str; 2] = ["-k", "5s"];
@@ -79,12 +85,12 @@ pub enum RenderError {
 
 pub(super) fn render(execution: &Execution<'_>) -> Result<Rendered, RenderError> {
     let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let mut command = if execution.sudo { own(&["/usr/bin/sudo", "-n"]) } else { Vec::new() };
+    let mut command = if execution.sudo { own(&SUDO) } else { Vec::new() };
     command.extend(execution.vector.iter().cloned());
     let mut argv = own(&["/usr/bin/env", "-i"]);
     argv.extend(own(&ENVIRONMENT));
     if !execution.environment.iter().any(|(name, _)| name == "LANG") {
-        argv.extend(own(&["LANG=C.UTF-8"]));
+        argv.extend(own(&[LANG]));
     }
     argv.extend(execution.environment.iter().map(|(name, value)| format!("{name}={value}")));
     let watched = if execution.stdin { WATCHED_PARENT } else { WATCHED };
@@ -114,6 +120,57 @@ pub fn test_line(vector: &[String], stdin: bool, longest: Duration) -> Result<Te
     let Rendered { argv, line, .. } = render(&Execution { vector, sudo: false, environment: &[], stdin, longest })?;
     let environment = argv.into_iter().skip(2).take_while(|word| word.contains('=')).collect();
     Ok(TestLine { line, environment })
+}
+
+/// What a vector of ours executes: [`Permit::argv`](super::Permit::argv) read back, for those who ask the log what ran.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Executed {
+    /// Fixed values of its rule, `NAME=value`, on top of our own.
+    pub environment: Vec<String>,
+    /// Whether as root, through sudo.
+    pub sudo: bool,
+    /// The program, then its arguments.
+    pub vector: Vec<String>,
+}
+
+impl Executed {
+    /// The program and its arguments, with `sudo -n` before them where it runs so: [`Permit::command`](super::Permit::command).
+    #[must_use]
+    pub fn command(&self) -> Vec<String> {
+        let sudo = SUDO.iter().filter(|_| self.sudo).map(|word| (*word).to_owned());
+        sudo.chain(self.vector.iter().cloned()).collect()
+    }
+}
+
+/// The opposite of rendering; `None` for a vector that is none of ours. The script that ends a command may be that of another
+/// version.
+#[must_use]
+pub fn executed(argv: &[String]) -> Option<Executed> {
+    let [env, i, rest @ ..] = argv else { return None };
+    let assigned = rest.iter().take_while(|word| word.contains('=')).count();
+    let (environment, rest) = rest.split_at_checked(assigned)?;
+    let [shell, c, _script, name, rest @ ..] = rest else { return None };
+    let ours = [env, i, shell, c, name].map(String::as_str) == ["/usr/bin/env", "-i", "/bin/sh", "-c", "doorward"];
+    if !ours {
+        return None;
+    }
+    let after = |words: &[&str]| {
+        let (head, tail) = rest.split_at_checked(words.len())?;
+        (head == words).then_some(tail)
+    };
+    let (sudo, rest) = match after(&PATIENCE) {
+        Some(rest) => (false, rest),
+        None => (true, after(&PATIENCE_SUDO)?),
+    };
+    let [_seconds, command @ ..] = rest else { return None };
+    let vector = match (sudo, command.split_at_checked(SUDO.len())) {
+        (false, _) => command,
+        (true, Some((head, vector))) if head == SUDO => vector,
+        (true, _) => return None,
+    };
+    let own = |word: &&String| !ENVIRONMENT.contains(&word.as_str()) && *word != LANG;
+    let environment = environment.iter().filter(own).cloned().collect();
+    (!vector.is_empty()).then(|| Executed { environment, sudo, vector: vector.to_vec() })
 }
 
 /// Rounded up, and at least one: `timeout` reads 0 as "for ever".

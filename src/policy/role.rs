@@ -1,13 +1,16 @@
 //! A role as meant: checked, compiled, with its text and digest. Only [`super::file`] makes one.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{AccountName, Digest, RoleName, Subject};
+use crate::domain::{AccountName, Digest, RoleName, Subject, TargetName};
 
 use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
+use super::permit::Terms;
 use super::selector::TargetSelector;
+use super::when::Conditions;
 use super::words::{Word, Words};
 
 /// One role.
@@ -20,6 +23,7 @@ pub struct Role {
     pub(super) targets: TargetSelector,
     pub(super) run_as: AccountName,
     pub(super) request: Option<RequestTerms>,
+    pub(super) when: Conditions,
     pub(super) rules: Vec<Rule>,
 }
 
@@ -53,6 +57,9 @@ pub struct Rule {
     pub(super) stdin: bool,
     pub(super) timeout: Duration,
     pub(super) max_output: u64,
+    pub(super) max_stdin: u64,
+    /// On which targets of the role it holds; all of them if unsaid.
+    pub(super) targets: Option<TargetSelector>,
     /// Sorted by name.
     pub(super) env: Vec<(String, String)>,
     pub(super) help: String,
@@ -104,10 +111,47 @@ impl Rule {
         names.zip(self.parameters.iter().map(ToString::to_string)).collect()
     }
 
+    /// On which of the role's targets it holds, if it says so.
+    #[must_use]
+    pub fn targets(&self) -> Option<&TargetSelector> {
+        self.targets.as_ref()
+    }
+
+    /// Whether it holds on `target`, which the role reaches.
+    #[must_use]
+    pub fn is_for(&self, target: &TargetName) -> bool {
+        // Names alone are in it, so labels do not matter.
+        self.targets.as_ref().is_none_or(|targets| targets.matches(target, &BTreeMap::new()))
+    }
+
     /// Whether it runs as root through sudo.
     #[must_use]
     pub fn sudo(&self) -> bool {
         self.sudo
+    }
+
+    /// Under which terms its commands run.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms { stdin: self.stdin, timeout: self.timeout, max_output: self.max_output, max_stdin: self.max_stdin }
+    }
+
+    /// What runs: the usage pattern with the program by its absolute path.
+    #[must_use]
+    pub fn run(&self) -> &str {
+        self.run.as_written()
+    }
+
+    /// What may be typed instead; `None` if it has no alias.
+    #[must_use]
+    pub fn alias(&self) -> Option<&str> {
+        self.alias.as_ref().map(|alias| alias.pattern.as_written())
+    }
+
+    /// Fixed values for the environment of its commands, by name.
+    #[must_use]
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.env
     }
 
     /// The vector that `words` stand for: the line itself, the alias, each also after a `sudo` where the rule has it.
@@ -143,14 +187,14 @@ impl Rule {
         };
         let value = |name: &str| {
             let at = alias.pattern.names().iter().position(|(known, _)| known == name)?;
-            values.get(at).cloned().flatten()
+            values.get(at).map(Vec::as_slice)
         };
         self.run.fill(value).map(Ok)
     }
 }
 
 /// The words after `sudo` or `sudo -n`, and whether one of these stood there.
-fn after_sudo(words: &[Word]) -> (bool, &[Word]) {
+pub(super) fn after_sudo(words: &[Word]) -> (bool, &[Word]) {
     match words {
         [sudo, n, rest @ ..] if sudo.text() == "sudo" && n.text() == "-n" => (true, rest),
         [sudo, rest @ ..] if sudo.text() == "sudo" => (true, rest),
@@ -201,6 +245,12 @@ impl Role {
         self.request.as_ref()
     }
 
+    /// Under which conditions it may be used.
+    #[must_use]
+    pub fn conditions(&self) -> &Conditions {
+        &self.when
+    }
+
     /// Its rules, in file order.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
@@ -213,7 +263,13 @@ impl Role {
         self.rules.iter().any(|rule| rule.read(words.as_slice()).is_ok())
     }
 
-    /// Every rule that allows these words.
+    /// Whether one rule that holds on `target` allows exactly these words; as [`Self::allows`].
+    #[must_use]
+    pub fn allows_on(&self, target: &TargetName, words: &Words) -> bool {
+        self.rules.iter().any(|rule| rule.is_for(target) && rule.read(words.as_slice()).is_ok())
+    }
+
+    /// Every rule that allows these words, whatever the target.
     pub(super) fn readings(&self, words: &Words) -> Vec<Reading<'_>> {
         let numbered = self.rules.iter().zip(1..);
         numbered
@@ -223,11 +279,19 @@ impl Role {
             .collect()
     }
 
+    /// Every rule that holds on `target` and allows these words.
+    pub(super) fn readings_on(&self, target: &TargetName, words: &Words) -> Vec<Reading<'_>> {
+        let mut readings = self.readings(words);
+        readings.retain(|reading| reading.rule.is_for(target));
+        readings
+    }
+
     /// The rule that came nearest to allowing `words`, from 1 in file order, and how they missed it; `None` when a rule allows
-    /// them or there is none.
-    pub(super) fn nearest(&self, words: &Words) -> Option<(usize, &Rule, Miss)> {
+    /// them or there is none. With a target only the rules that hold there count.
+    pub(super) fn nearest(&self, target: Option<&TargetName>, words: &Words) -> Option<(usize, &Rule, Miss)> {
         let mut best: Option<(usize, &Rule, Miss)> = None;
-        for (at, rule) in self.rules.iter().enumerate() {
+        let holds = |rule: &&Rule| target.is_none_or(|target| rule.is_for(target));
+        for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| holds(rule)) {
             let miss = *rule.read(words.as_slice()).err()?;
             if best.as_ref().is_none_or(|(_, _, known)| miss.reach() > known.reach()) {
                 best = Some((at + 1, rule, miss));

@@ -1,6 +1,7 @@
 //! Which targets a role is for: `web-*`, `label:tier=web,env=prod`. A list is OR, commas inside are AND.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::TargetName;
@@ -42,10 +43,36 @@ impl TargetSelector {
         })
     }
 
+    /// The entries as they are written.
+    pub(super) fn entries(&self) -> Vec<String> {
+        let written = |entry: &Entry| match entry {
+            Entry::Name(name) => name.clone(),
+            Entry::Labels(all) => {
+                let all: Vec<String> = all.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                format!("label:{}", all.join(","))
+            }
+        };
+        self.any_of.iter().map(written).collect()
+    }
+
     /// Adds one entry of the list.
     pub(super) fn push(&mut self, entry: &str) -> Result<(), SelectorError> {
         self.any_of.push(entry.parse()?);
         Ok(())
+    }
+}
+
+/// As written, the entries joined by `, `.
+impl fmt::Display for TargetSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entry = |entry: &Entry| match entry {
+            Entry::Name(glob) => glob.clone(),
+            Entry::Labels(all) => {
+                let labels: Vec<String> = all.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                format!("label:{}", labels.join(","))
+            }
+        };
+        f.write_str(&self.any_of.iter().map(entry).collect::<Vec<_>>().join(", "))
     }
 }
 

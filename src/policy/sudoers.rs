@@ -7,15 +7,18 @@
 use crate::domain::AccountName;
 
 use super::parameter::{Kind, Parameter};
-use super::pattern::{Element, Step};
+use super::pattern::{Element, Slot, Step};
 use super::role::Rule;
 
 mod expression;
+mod orders;
+
+use orders::{Orders, runs};
 
 /// The most lines that one rule is spelled out to.
 const MOST_LINES: usize = 200;
-/// The most optional groups that are spelled out where nothing else stands in the pattern.
-const MOST_GROUPS: usize = 4;
+/// The most values of a repeated parameter: an expression grows with them when it is compiled.
+const MOST_REPEATED: usize = 16;
 /// Longest expression that sudo reads.
 const LONGEST: usize = 1024;
 
@@ -43,35 +46,41 @@ pub fn sudoers_lines(rule: &Rule, account: &AccountName) -> Vec<String> {
     }
 }
 
-/// Every line of a pattern whose parameters are all `one_of`, if they are few; `""` is sudo's word for no arguments at all.
+/// Every line of a pattern whose parameters are all `one_of` and stand once, if they are few; `""` is sudo's word for no
+/// arguments at all.
 fn spelled_out(steps: &[Step], parameters: &[Parameter]) -> Option<Vec<String>> {
     let mut lines = vec![String::new()];
-    for chunk in steps.chunk_by(|a, b| a.group.is_some() && a.group == b.group) {
-        let mut longer = lines.clone();
-        for step in chunk {
-            let words = words_at(step, parameters)?;
-            if longer.len().saturating_mul(words.len()) > MOST_LINES {
+    for run in runs(steps) {
+        let mut longer = Vec::new();
+        for order in Orders::of(run).spelled_out()? {
+            let mut these = lines.clone();
+            for step in order {
+                let words = words_at(step, parameters)?;
+                if these.len().saturating_mul(words.len()) > MOST_LINES {
+                    return None;
+                }
+                let with = |line: &String| words.iter().map(|word| format!("{line} {word}")).collect::<Vec<_>>();
+                these = these.iter().flat_map(with).collect();
+            }
+            longer.append(&mut these);
+            if longer.len() > MOST_LINES {
                 return None;
             }
-            let with = |line: &String| words.iter().map(|word| format!("{line} {word}")).collect::<Vec<_>>();
-            longer = longer.iter().flat_map(with).collect();
-        }
-        if chunk.first().is_some_and(|step| step.group.is_some()) {
-            longer.append(&mut lines);
         }
         lines = longer;
     }
     let exact = |line: &String| if line.is_empty() { "\"\"".to_owned() } else { line.trim_start().to_owned() };
-    (lines.len() <= MOST_LINES).then(|| lines.iter().map(exact).collect())
+    Some(lines.iter().map(exact).collect())
 }
 
 /// The words that may stand at `step`, escaped, if they are listed.
 fn words_at(step: &Step, parameters: &[Parameter]) -> Option<Vec<String>> {
     match &step.element {
         Element::Literal(word) => Some(vec![plain(word)?]),
-        Element::Parameter(index) => match parameters.get(*index)?.kind() {
-            Kind::OneOf(words) => words.iter().map(|word| plain(word)).collect(),
-            Kind::Pattern(_) | Kind::Int { .. } | Kind::Path(_) | Kind::Text { .. } => None,
+        Element::Parameter(Slot { repeated: true, .. }) => None,
+        Element::Parameter(slot) => match parameters.get(slot.index)?.kind() {
+            Kind::OneOf(words) => words.iter().map(|word| plain(&format!("{}{word}", slot.prefix))).collect(),
+            _ => None,
         },
     }
 }
@@ -97,11 +106,12 @@ fn plain(word: &str) -> Option<String> {
 fn expressions(steps: &[Step], rule: &Rule) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     for step in steps {
-        words.push((step, word(step, rule)?));
+        words.push(word(step, rule)?);
     }
-    let lines = match words.iter().position(|(step, _)| step.group.is_none()) {
-        Some(fixed) => vec![joined(&words, fixed)],
-        None => without_fixed_word(&words)?,
+    let runs = runs(steps);
+    let lines = match runs.iter().position(|run| run.first().is_some_and(|step| step.group.is_none())) {
+        Some(fixed) => vec![joined(&runs, &words, fixed)?],
+        None => without_fixed_word(&runs, &words)?,
     };
     if lines.iter().any(|line| line.len() > LONGEST - 2) {
         return Err(format!("the expression for it would be longer than the {LONGEST} bytes that sudo reads"));
@@ -110,58 +120,62 @@ fn expressions(steps: &[Step], rule: &Rule) -> Result<Vec<String>, String> {
 }
 
 /// One expression: what is optional brings its own blank, before the first fixed word at its end, after it at its beginning.
-fn joined(words: &[(&Step, String)], fixed: usize) -> String {
+fn joined(runs: &[&[Step]], words: &[String], fixed: usize) -> Result<String, String> {
     let mut line = String::new();
-    let mut at = 0;
-    for chunk in words.chunk_by(|(a, _), (b, _)| a.group.is_some() && a.group == b.group) {
-        let text = chunk.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
-        let optional = chunk.first().is_some_and(|(step, _)| step.group.is_some());
-        line.push_str(&match (optional, at.cmp(&fixed)) {
-            (true, std::cmp::Ordering::Less) => format!("({text} )?"),
-            (true, _) => format!("( {text})?"),
-            (false, std::cmp::Ordering::Equal) => text,
-            (false, _) => format!(" {text}"),
-        });
-        at += chunk.len();
+    let mut rest = words;
+    for (at, run) in runs.iter().enumerate() {
+        let (these, after) = rest.split_at_checked(run.len()).unwrap_or((rest, &[]));
+        rest = after;
+        if run.first().is_some_and(|step| step.group.is_none()) {
+            line.push_str(if at == fixed { "" } else { " " });
+            line.push_str(&these.join(" "));
+            continue;
+        }
+        let orders = Orders::of(run).texts(these)?;
+        let orders = orders.iter().filter(|order| !order.is_empty());
+        let with_blank = |order: &String| if at < fixed { format!("{order} ") } else { format!(" {order}") };
+        line.push_str(&format!("({})?", orders.map(with_blank).collect::<Vec<_>>().join("|")));
     }
-    line
+    Ok(line)
 }
 
-/// With nothing but groups there is no place for the blanks: one line for each choice of them, while these are few.
-fn without_fixed_word(words: &[(&Step, String)]) -> Result<Vec<String>, String> {
-    let groups: Vec<String> = words
-        .chunk_by(|(a, _), (b, _)| a.group == b.group)
-        .map(|chunk| chunk.iter().map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" "))
-        .collect();
-    if groups.len() > MOST_GROUPS {
-        return Err(format!("more than {MOST_GROUPS} optional groups stand in it and no fixed word"));
-    }
-    let chosen = |set: usize| {
-        let inside = groups.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
-        inside.map(|(_, group)| group.as_str()).collect::<Vec<_>>().join(" ")
-    };
-    Ok((0..1 << groups.len()).map(chosen).collect())
+/// With nothing but groups there is no place for the blanks: one line for each choice and order of them, while these are few.
+fn without_fixed_word(runs: &[&[Step]], words: &[String]) -> Result<Vec<String>, String> {
+    runs.first().map_or_else(|| Ok(vec![String::new()]), |run| Orders::of(run).texts(words))
 }
 
 /// The expression for what may stand at `step`.
 fn word(step: &Step, rule: &Rule) -> Result<String, String> {
-    let index = match &step.element {
+    let slot = match &step.element {
         Element::Literal(word) => {
             return expression::literal(word).ok_or_else(|| "sudoers cannot name one of its fixed words".to_owned());
         }
-        Element::Parameter(index) => *index,
+        Element::Parameter(slot) => slot,
     };
-    let name = rule.run.names().get(index).map_or("", |(name, _)| name.as_str());
+    let name = rule.run.names().get(slot.index).map_or("", |(name, _)| name.as_str());
     let cannot = |what: &str| format!("{{{name}}} {what}");
-    match rule.parameters.get(index).map(Parameter::kind) {
+    let parameter = rule.parameters.get(slot.index);
+    let value = match parameter.map(Parameter::kind) {
         Some(Kind::OneOf(words)) => {
             expression::one_of(words).ok_or_else(|| cannot("has a value that sudoers cannot name"))
         }
         Some(Kind::Int { min, max }) => Ok(expression::int(*min, *max)),
+        Some(Kind::Port { min, max }) => Ok(expression::int(u64::from(*min), u64::from(*max))),
         Some(Kind::Path(pattern)) => expression::path(&pattern.to_string())
             .ok_or_else(|| cannot("is a path with a name that sudoers cannot say narrowly enough")),
+        Some(Kind::Unit(units)) => Ok(expression::unit(units.types())),
         Some(Kind::Pattern(_)) => Err(cannot("is a pattern, whose language is not that of sudoers")),
+        Some(Kind::Host(_) | Kind::Ip(_) | Kind::Cidr(_)) => Err(cannot("is an address, which sudoers cannot bound")),
+        Some(Kind::Duration { .. }) => Err(cannot("is a span of time, which sudoers cannot bound")),
         Some(Kind::Text { .. }) | None => Err(cannot("is free text")),
+    }?;
+    let prefix = expression::literal(&slot.prefix).ok_or_else(|| cannot("stands behind what sudoers cannot name"))?;
+    match parameter.map_or(1, Parameter::most).saturating_sub(1) {
+        more if slot.repeated && more >= MOST_REPEATED => {
+            Err(cannot(&format!("stands for more than {MOST_REPEATED} values, too many for an expression")))
+        }
+        more if slot.repeated && more > 0 => Ok(format!("{value}( {value}){{0,{more}}}")),
+        _ => Ok(format!("{prefix}{value}")),
     }
 }
 

@@ -1,14 +1,17 @@
 //! The moment an approved request becomes a grant and its time begins.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::audit::event::{AuditEvent, What};
-use crate::domain::{RequestId, UserName};
+use crate::domain::{RequestId, RoleName, UserName};
 use crate::grant::activation::WrongState;
 use crate::grant::{AccessRequest, State};
+use crate::policy::Unmet;
 
 use super::approved_roles::approved_role;
 use super::change_request::{give, matching};
+use super::conditions::unmet;
 use super::ports::RequestQuery;
 use super::{Services, Unavailable};
 
@@ -34,16 +37,26 @@ pub enum ActivateError {
         /// How many there are.
         have: usize,
     },
+    /// A condition of its role does not hold, so its time does not begin.
+    #[error("{id} cannot be used now: {role} {what}")]
+    Unmet {
+        /// The request.
+        id: RequestId,
+        /// Its role.
+        role: RoleName,
+        /// The condition, and how it stands.
+        what: Box<Unmet>,
+    },
     /// Log or store; nothing became active.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
 
-/// Activates one approved request. One that is active already is given back as it is.
+/// Activates one approved request, whose user comes from `source`. One that is active already is given back as it is.
 ///
 /// # Errors
 /// [`ActivateError`].
-pub async fn activate(services: &Services, id: &RequestId) -> Result<AccessRequest, ActivateError> {
+pub async fn activate(services: &Services, id: &RequestId, source: IpAddr) -> Result<AccessRequest, ActivateError> {
     let begin = |request: &AccessRequest, now| {
         if matches!(request.state, State::Active { .. }) {
             return Ok(None);
@@ -55,6 +68,10 @@ pub async fn activate(services: &Services, id: &RequestId) -> Result<AccessReque
         let have = request.approvals.len();
         if have < usize::from(needed) {
             return Err(ActivateError::MoreNeeded { id: request.id.clone(), needed, have });
+        }
+        if let Some(what) = unmet(services, &services.snapshot.load(), request, source, now) {
+            let (id, role) = (request.id.clone(), request.role.clone());
+            return Err(ActivateError::Unmet { id, role, what: Box::new(what) });
         }
         let what = What::Activated { ends: window.end };
         let event = AuditEvent { user: Some(request.user.clone()), ..AuditEvent::of(what) };
@@ -74,26 +91,27 @@ fn terms_now(services: &Services, request: &AccessRequest) -> Option<(Duration, 
     snapshot.may_ask(&person, role).then_some((terms.max_duration, terms.approvals))
 }
 
-/// Activates every approved request of `user` and gives how many became active. Those that cannot be used any more are left
-/// to expire.
+/// Activates every approved request of `user`, who comes from `source`, and gives how many became active. Those that cannot
+/// be used any more are left to expire; those whose conditions do not hold now, to wait.
 ///
 /// # Errors
 /// [`Unavailable`]: log or store.
-pub async fn activate_approved(services: &Services, user: &UserName) -> Result<usize, Unavailable> {
+pub async fn activate_approved(services: &Services, user: &UserName, source: IpAddr) -> Result<usize, Unavailable> {
     let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
     let mut activated = 0_usize;
     for request in matching(services, &query).await? {
         if !matches!(request.state, State::Approved { .. }) {
             continue;
         }
-        match activate(services, &request.id).await {
+        match activate(services, &request.id, source).await {
             Ok(_) => activated = activated.saturating_add(1),
             Err(ActivateError::Unavailable(error)) => return Err(error),
             Err(
                 ActivateError::Gone(_)
                 | ActivateError::State(_)
                 | ActivateError::Outdated(_)
-                | ActivateError::MoreNeeded { .. },
+                | ActivateError::MoreNeeded { .. }
+                | ActivateError::Unmet { .. },
             ) => {}
         }
     }

@@ -65,7 +65,7 @@ pub(super) struct Verified {
 /// # Errors
 /// [`CertifyError`].
 pub async fn certify(services: &Services, session: &Session) -> Result<CertificateRecord, CertifyError> {
-    activate_approved(services, &session.user.name).await?;
+    activate_approved(services, &session.user.name, session.peer.ip()).await?;
     let snapshot = services.snapshot.load_full();
     let held = active_grants(services, &session.user.name).await?;
     let end = end_of(&held);
@@ -85,7 +85,7 @@ pub(super) async fn file_or_issue(
     enough: impl Fn(&Verified) -> bool + Send,
 ) -> Result<Verified, CertifyError> {
     let Some(end) = end_of(held) else {
-        return Err(CertifyError::NoGrant(Box::new(NoGrant::of(services, snapshot, &session.user.name).await?)));
+        return Err(CertifyError::NoGrant(Box::new(NoGrant::of(services, snapshot, session).await?)));
     };
     match on_file(services, session, snapshot).await? {
         Some(filed) if enough(&filed) => Ok(filed),

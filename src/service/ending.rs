@@ -1,7 +1,8 @@
 //! How a command ends: by itself, or by us and why. Names for the log, words for the user, the exit code for the client.
 
 use crate::domain::text::escape;
-use crate::domain::{GrantId, UserName};
+use crate::domain::{GrantId, RoleName, UserName};
+use crate::policy::Unmet;
 
 /// The exit code of a command that could not run: target, log or recorder (`docs/control-verbs.md`).
 pub const COULD_NOT_RUN: u8 = 125;
@@ -36,12 +37,23 @@ pub(super) enum End {
     /// The configuration no longer allows the command itself.
     #[error("your roles were narrowed and no longer allow it; `roles` lists what they allow")]
     Narrowed,
+    /// A condition of a role it needs stopped holding.
+    #[error("{role} {what}")]
+    Lapsed {
+        /// Which.
+        role: RoleName,
+        /// The condition, and how it stands.
+        what: Box<Unmet>,
+    },
     /// The client left.
     #[error("the connection to you was lost")]
     ClientGone,
     /// More output than its role allows.
     #[error("its output reached the {0} bytes that its role allows; ask for less at a time")]
     OutputLimit(u64),
+    /// More input than its role allows.
+    #[error("its input reached the {0} bytes that its role allows")]
+    InputLimit(u64),
     /// Input was lost on its way.
     #[error("more input is waiting than the bastion keeps; the command took it too slowly")]
     InputOverflow,
@@ -66,8 +78,17 @@ impl End {
             Self::Revoked { .. } => "revoked",
             Self::Withdrawn(_) => "withdrawn",
             Self::Narrowed => "narrowed",
+            Self::Lapsed { what, .. } => match what.key {
+                "hours" => "lapsed-hours",
+                "not_after" => "lapsed-not-after",
+                "not_before" => "lapsed-not-before",
+                "networks" => "lapsed-networks",
+                "same_source" => "lapsed-same-source",
+                _ => "lapsed",
+            },
             Self::ClientGone => "client-gone",
             Self::OutputLimit(_) => "output-limit",
+            Self::InputLimit(_) => "input-limit",
             Self::InputOverflow => "input-overflow",
             Self::Recording => "recording",
             Self::Stopping => "bastion-stopping",

@@ -78,7 +78,7 @@ fn consistent(stage: &Rehearsal, what: &str, lost_answer: bool) {
     let (mut written, mut opened) = (0_usize, 0_usize);
     for line in stage.log.diary.lines() {
         match line.as_str() {
-            "log: command-allowed written" => written += 1,
+            "log: command-allowed written" | "log: observed written" => written += 1,
             line if line.starts_with("recorder: open") => opened += 1,
             line if line.starts_with("target: start") => {
                 assert!(written > 0 && opened > 0, "{what}: a command without entry or recording");
@@ -92,7 +92,9 @@ fn consistent(stage: &Rehearsal, what: &str, lost_answer: bool) {
     let mut contradicted = 0;
     for entry in stage.log.entries() {
         match entry.what {
-            What::CommandAllowed(allowed_one) => drop(allowed.insert(allowed_one.command)),
+            What::CommandAllowed(allowed_one) | What::Observed(allowed_one) => {
+                drop(allowed.insert(allowed_one.command))
+            }
             What::CommandFinished(finished) => drop(closed.insert(finished.command)),
             What::CommandFailed { command, .. } => drop(closed.insert(command)),
             What::Error { .. } => contradicted += 1,

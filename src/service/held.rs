@@ -117,7 +117,7 @@ pub async fn current_certificate(services: &Services, session: &Session) -> Resu
         if owner.is_none_or(|owner| owner.name != session.user.name) {
             return Err(CertifyError::NotEnrolled.into());
         }
-        activate_approved(services, &session.user.name).await?;
+        activate_approved(services, &session.user.name, session.peer.ip()).await?;
     }
     let held = active_grants(services, &session.user.name).await?;
     let listed = identifiers(&held);
@@ -129,7 +129,7 @@ pub async fn current_certificate(services: &Services, session: &Session) -> Resu
             return Ok(CurrentCertificate { certificate, presented: true });
         }
         if held.is_empty() {
-            let nothing = NoGrant::of(services, &snapshot, &session.user.name).await?;
+            let nothing = NoGrant::of(services, &snapshot, session).await?;
             return Err(CertifyError::NoGrant(Box::new(nothing)).into());
         }
         let problem = "your certificate does not cover the grants you hold now".to_owned();

@@ -16,6 +16,8 @@ pub mod activate_grant;
 pub mod approved_roles;
 pub mod certify;
 mod change_request;
+pub mod compare;
+pub mod conditions;
 pub mod end_grant;
 mod ending;
 pub mod failure;
@@ -29,6 +31,7 @@ pub mod requestable;
 pub mod review_request;
 mod rights;
 pub mod run_command;
+pub mod running;
 pub mod selection;
 pub mod session;
 pub mod settings;
@@ -44,6 +47,7 @@ pub(crate) mod rehearsal;
 pub use approved_roles::ApprovedRoles;
 pub use ending::{COULD_NOT_RUN, DENIED};
 pub use failure::{Unavailable, UnseenRequest};
+pub use running::Running;
 pub use session::Session;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
@@ -73,6 +77,8 @@ pub struct Services {
     pub changed: Notify,
     /// Compiled roles of requests and grants, by digest. Starts empty (`ApprovedRoles::default()`).
     pub approved_roles: ApprovedRoles,
+    /// How many commands run, by user and role. Starts empty (`Running::default()`).
+    pub running: Running,
     /// Cancelled when the bastion stops: from then on no command begins, and those that run are ended after
     /// [`Settings::drain`].
     pub stopping: CancellationToken,

@@ -148,6 +148,11 @@ impl<'a> Pump<'a> {
         if !self.terms.stdin {
             return self.unwanted(&piece, supervisor).await;
         }
+        // Not a part of it: half an input that ends like a whole one is worse than none.
+        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        if self.bytes[0].saturating_add(length) > self.terms.max_stdin {
+            return Err(Outcome::Ended(End::InputLimit(self.terms.max_stdin)));
+        }
         if self.input.is_some() {
             self.count(Stream::Input, &piece);
             until(supervisor, recorded(self.recorder, Stream::Input, piece.clone())).await??;

@@ -27,6 +27,9 @@ use memory::Pen;
 pub(crate) use memory::{Dice, MemoryLog, MemoryStore, NOW, SetClock, key_of};
 pub(crate) use sabotage::{Saboteur, Way};
 
+/// Where everybody comes from.
+pub(crate) const HERE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+
 /// What every rehearsal's bastion is called.
 pub(crate) const BASTION: &str = "bastion.example.com";
 
@@ -144,6 +147,7 @@ impl Rehearsal {
             random: dice.clone(),
             changed: Notify::new(),
             approved_roles: ApprovedRoles::default(),
+            running: super::Running::default(),
             stopping: tokio_util::sync::CancellationToken::new(),
             owing: tokio_util::task::TaskTracker::new(),
         };
@@ -158,7 +162,7 @@ impl Rehearsal {
         Session {
             id: SessionId::from_bits(1),
             user: VerifiedUser { name: user.parse().unwrap(), key, fingerprint, proof: Proof::Key },
-            peer: SocketAddr::from(([192, 0, 2, 7], 50_000)),
+            peer: SocketAddr::from((HERE, 50_000)),
             login: user.to_owned(),
         }
     }

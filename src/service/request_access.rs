@@ -11,6 +11,7 @@ use crate::grant::eligibility::{AskError, AskTerms, Wish, admit};
 use crate::grant::{AccessRequest, Filing, State};
 
 use super::change_request::{ATTEMPTS, Announced, current, matching, take};
+use super::conditions::until_open;
 use super::ports::{OpenLimit, RequestQuery, StoreError};
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Snapshot, Unavailable, UnseenRequest};
@@ -71,9 +72,12 @@ pub enum RequestError {
 /// # Errors
 /// [`RequestError`]; then nothing was filed and nobody was asked.
 pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> Result<AccessRequest, RequestError> {
-    let (filing, settings) = {
+    let (filing, settings, until_open) = {
         let snapshot = services.snapshot.load();
-        (admitted(&snapshot, session, ask)?, snapshot.settings.clone())
+        let filing = admitted(&snapshot, session, ask)?;
+        let role = snapshot.roles.get(&filing.role).map(AsRef::as_ref);
+        let until_open = until_open(role.into_iter(), services.clock.now());
+        (filing, snapshot.settings.clone(), until_open)
     };
     let waiting = settings.pending_per_user;
     let limit = OpenLimit { waiting, all: waiting.saturating_add(ACTIVE_PER_USER) };
@@ -83,7 +87,8 @@ pub async fn file_request(services: &Services, session: &Session, ask: Ask) -> R
         if services.store.request(&id).await.map_err(Unavailable::from)?.is_some() {
             continue;
         }
-        let (lapse, activate_within) = (settings.lapse, settings.activate_within);
+        // Where nobody needs to approve: who asks in the evening for a role of the day finds it there in the morning.
+        let (lapse, activate_within) = (settings.lapse, settings.activate_within.saturating_add(until_open));
         let request = AccessRequest::file(id, filing.clone(), services.clock.now(), lapse, activate_within);
         let announced = Announced::write(services, &request, session.event(requested(&request))).await?;
         match services.store.insert_request(&request, limit).await {

@@ -113,7 +113,7 @@ fn entry<'a>(visible: &'a mut BTreeMap<TargetName, VisibleTarget>, name: &Target
 pub fn role_allowing(snapshot: &Snapshot, person: &Person, target: &TargetName, words: &Words) -> Option<Suggestion> {
     let allowing = roles_for(snapshot, person)
         .into_iter()
-        .filter(|found| found.targets.contains_key(target) && found.role.allows(words));
+        .filter(|found| found.targets.contains_key(target) && found.role.allows_on(target, words));
     let found = allowing.min_by_key(|found| found.role.request().map(|terms| terms.approvals))?;
     let terms = found.role.request()?;
     let (alias, role) = (&snapshot.settings.alias, found.role.name());

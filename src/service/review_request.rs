@@ -15,6 +15,7 @@ use crate::policy::Role;
 
 use super::approved_roles::approved_role;
 use super::change_request::{all_open, give, take};
+use super::conditions::until_open;
 use super::ports::RequestQuery;
 use super::rights::{Approvers, Viewer, unseen};
 use super::{Services, Session, Snapshot, Unavailable, UnseenRequest};
@@ -187,7 +188,10 @@ impl Judge<'_> {
             seen,
             narrowing,
         };
-        let within = self.snapshot.settings.activate_within;
+        // The time to begin in counts from when the role can be used.
+        let approved = approved_role(self.services, request).ok();
+        let roles = approved.as_deref().into_iter().chain(loaded.map(|(role, _)| role.as_ref()));
+        let within = self.snapshot.settings.activate_within.saturating_add(until_open(roles, now));
         let counted = request.approve(&yes, now, within).map_err(|error| self.naming(error, request, &approvers))?;
         let Approved::Counted(after) = counted else { return Ok(None) };
         let person = self.snapshot.person(&request.user);

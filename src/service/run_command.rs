@@ -3,6 +3,7 @@
 //! The order of [`Attempt::run`] is the product: words, certificate, decision; the decision in the log, the recorder open,
 //! everything checked once more; only then a target. Each step takes what the step before proved.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,13 +11,17 @@ use bytes::Bytes;
 use crate::audit::event::{AllowedCommand, AuditEvent, What};
 use crate::domain::limits::{EXCERPT, LINE};
 use crate::domain::text::{escape, excerpt_bytes};
-use crate::domain::{CommandId, Digest, TargetName, Timestamp};
+use crate::domain::{CommandId, Digest, RoleName, TargetName, Timestamp};
+use crate::grant::State;
 use crate::policy::{Choice, CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
 
+use super::approved_roles::approved_role;
+use super::conditions::{surroundings, unmet};
 use super::ending::{COULD_NOT_RUN, DENIED};
 use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certificate, held_grants};
-use super::ports::{ClientSide, Committed};
+use super::ports::{ClientSide, Committed, RequestQuery};
 use super::requestable::Suggestion;
+use super::running::Places;
 use super::written::{self, NotWritten};
 use super::{Services, requestable, session::Session};
 
@@ -24,6 +29,9 @@ mod execution;
 
 /// A command with less time than this left is not begun.
 const LEAST_TIME: Duration = Duration::from_secs(1);
+const NO_TIME: &str = "your grant, or the time at which its role may be used, ends within a second";
+/// How often a command whose place is taken between count and decision is decided again.
+const TRIES: usize = 16;
 /// How long a client may take to read our lines.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -76,6 +84,8 @@ struct Allowed {
     policy: Digest,
     /// The time it was decided at. The command's own end on the target counts from here.
     at: Timestamp,
+    /// Its place among the commands that run, kept as long as it does.
+    places: Places,
 }
 
 /// One command on its way.
@@ -158,12 +168,26 @@ impl Attempt<'_> {
         let roles: Vec<HeldRole<'_>> =
             held.iter().map(|held| held.as_configured(&self.ask.target, &snapshot)).collect();
         let request = CommandRequest { target: &self.ask.target, words, choice: &self.ask.choice };
-        let at = self.services.clock.now();
-        let mut lines = match decide(&request, &roles, at) {
-            Decision::Allow(permit) if at.until(permit.deadline()) >= LEAST_TIME => {
-                return Ok(Allowed { permit, words: words.clone(), policy: snapshot.digest, at });
+        let around = || surroundings(self.services, &self.session.user.name, Some(self.session.peer.ip()));
+        let mut now = around();
+        let mut decision = decide(&request, &roles, &now);
+        for _ in 0..TRIES {
+            let Decision::Allow(permit) = decision else { break };
+            let at = now.now;
+            if at.until(permit.deadline()) < LEAST_TIME {
+                decision = Decision::Allow(permit);
+                break;
             }
-            Decision::Allow(_) => vec!["your grant ends within a second".to_owned()],
+            if let Some(places) = self.places(&permit, &roles) {
+                return Ok(Allowed { permit, words: words.clone(), policy: snapshot.digest, at, places });
+            }
+            // Another command took the last place since they were counted.
+            now = around();
+            decision = decide(&request, &roles, &now);
+        }
+        let mut lines = match decision {
+            Decision::Allow(permit) if now.now.until(permit.deadline()) < LEAST_TIME => vec![NO_TIME.to_owned()],
+            Decision::Allow(_) => vec!["other commands of yours began at this moment; type it again".to_owned()],
             Decision::Deny(denial) => {
                 let mut lines = explain::denial(&denial, &self.ask.target, &snapshot.settings.alias);
                 lines.extend(explain::choice(&self.ask.choice, &self.ask.target));
@@ -174,8 +198,23 @@ impl Attempt<'_> {
         if let Some(first) = lines.first_mut() {
             first.insert_str(0, "denied: ");
         }
-        lines.extend(self.suggestion(words).map(|found| to_ask(&found)));
+        match self.not_begun(words).await {
+            Some(waits) => lines.push(waits),
+            None => lines.extend(self.suggestion(words).map(|found| to_ask(&found))),
+        }
         Err(self.deny(&reason, lines).await)
+    }
+
+    /// A place for it under each role that it stands on, which may have been counted full since the decision.
+    fn places(&self, permit: &Permit, held: &[HeldRole<'_>]) -> Option<Places> {
+        let mut roles: BTreeMap<RoleName, Option<u32>> = BTreeMap::new();
+        for held in held.iter().filter(|held| permit.grants().contains(held.grant.id())) {
+            let bounds =
+                std::iter::once(held.approved).chain(held.loaded).filter_map(|role| role.conditions().max_sessions());
+            let known = roles.entry(held.grant.role().clone()).or_default();
+            *known = bounds.chain(*known).min();
+        }
+        self.services.running.take(&self.session.user.name, &roles)
     }
 
     /// A denial stands whether or not it could be written.
@@ -194,6 +233,24 @@ impl Attempt<'_> {
         let snapshot = self.services.snapshot.load();
         let person = snapshot.person(&self.session.user.name)?;
         requestable::role_allowing(&snapshot, &person, &self.ask.target, words)
+    }
+
+    /// That they have a grant for this very command, approved, which a condition keeps from beginning: asking once more
+    /// would not help.
+    async fn not_begun(&self, words: &Words) -> Option<String> {
+        let (services, snapshot) = (self.services, self.services.snapshot.load_full());
+        let (user, source, now) = (&self.session.user.name, self.session.peer.ip(), services.clock.now());
+        let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
+        let open = services.store.requests(&query).await.ok()?;
+        open.into_iter().map(|stored| stored.value).find_map(|request| {
+            let theirs = request.user == *user && request.scope.targets.contains_key(&self.ask.target);
+            let waits = theirs && matches!(request.state, State::Approved { activate_by, .. } if now < activate_by);
+            if !waits || !approved_role(services, &request).ok()?.allows(words) {
+                return None;
+            }
+            let what = unmet(services, &snapshot, &request, source, now)?;
+            Some(format!("your grant {} is approved and has not begun: {} {what}", request.grant_id(), request.role))
+        })
     }
 
     /// Invariant 2: the decision is on disk before anything else happens.

@@ -40,14 +40,14 @@ pub async fn choice_by_login(
 #[cfg(test)]
 mod tests {
     use super::super::activate_grant::activate;
-    use super::super::rehearsal::{Rehearsal, name};
+    use super::super::rehearsal::{HERE, Rehearsal, name};
     use super::*;
 
     #[tokio::test]
     async fn a_login_name_selects_a_role_of_theirs_or_an_account_of_their_grants_and_else_nothing() {
         let stage = Rehearsal::new();
         let request = stage.filed("web-look").await;
-        activate(&stage.services, &request.id).await.unwrap();
+        activate(&stage.services, &request.id, HERE).await.unwrap();
         let (target, account) = request.scope.targets.iter().next().unwrap();
         let select = async |who: &str, target: &TargetName, login: &str| {
             choice_by_login(&stage.services, &name(who), target, login).await.unwrap()

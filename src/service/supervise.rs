@@ -11,7 +11,9 @@ use tokio::time::Instant;
 use crate::domain::{AccountName, Digest, GrantId, RequestId, TargetName, Timestamp};
 use crate::grant::{AccessRequest, ActiveGrant, EndReason, State};
 use crate::identity::VerifiedUser;
-use crate::policy::{Choice, CommandRequest, Decision, Permit, Words, decide};
+use crate::policy::decide::still_allows;
+use crate::policy::when::{Circumstances, Conditions, Unmet};
+use crate::policy::{Choice, CommandRequest, Permit, Words};
 
 use super::approved_roles::approved_role;
 use super::ending::End;
@@ -26,6 +28,9 @@ const LOOK_WITHIN: Duration = Duration::from_secs(5);
 /// How long a command may go on while the store does not answer. Longer than a restart of a database, shorter than a
 /// revocation may be overlooked.
 const STORE_GRACE: Duration = Duration::from_secs(30);
+
+/// Which condition of a role stands against a command now.
+type UnmetNow = fn(&Conditions, &Circumstances) -> Option<Unmet>;
 
 /// What a command stands on. All of it must hold as long as it runs.
 #[derive(Clone, Debug)]
@@ -63,6 +68,19 @@ impl Footing {
     /// # Errors
     /// The store's, or that it did not answer in time: then it is not known.
     pub(super) async fn lost(&self, services: &Services) -> Result<Option<End>, StoreError> {
+        self.look(services, Conditions::lapsed).await
+    }
+
+    /// As [`Self::lost`], for a command that has not begun: then every condition must hold, whatever the role says of what
+    /// runs already.
+    ///
+    /// # Errors
+    /// As [`Self::lost`].
+    pub(super) async fn lost_before_it_began(&self, services: &Services) -> Result<Option<End>, StoreError> {
+        self.look(services, |conditions, at| conditions.judge_again(at).err()).await
+    }
+
+    async fn look(&self, services: &Services, unmet: UnmetNow) -> Result<Option<End>, StoreError> {
         let mut requests = Vec::new();
         for grant in &self.grants {
             let request = tokio::time::timeout(LOOK_WITHIN, services.store.request(&RequestId::from(grant)))
@@ -71,25 +89,27 @@ impl Footing {
             let Some(request) = request else { return Ok(Some(End::Withdrawn("its grant is gone"))) };
             requests.push((grant, request.value));
         }
-        Ok(self.stands(services, &requests).err())
+        Ok(self.stands(services, &requests, unmet).err())
     }
 
     /// Whether everything but the store's answers holds.
-    fn stands(&self, services: &Services, requests: &[(&GrantId, AccessRequest)]) -> Result<(), End> {
+    fn stands(&self, services: &Services, requests: &[(&GrantId, AccessRequest)], unmet: UnmetNow) -> Result<(), End> {
         let snapshot = services.snapshot.load_full();
         let now = services.clock.now();
         let mut held = Vec::new();
         for (id, request) in requests {
             let grant = request.active_grant(now).ok_or_else(|| why_over(id, &request.state))?;
             self.reaches(&snapshot, &grant)?;
-            held.push((grant, request));
+            let role = approved_role(services, request);
+            let role = role.map_err(|_| End::Withdrawn("its role cannot be read any more"))?;
+            held.push(HeldGrant { grant, role });
+        }
+        for held in &held {
+            self.in_its_time(&snapshot, held, now, unmet)?;
         }
         if snapshot.digest == self.policy {
             return Ok(());
         }
-        let readable = |(grant, request)| Some(HeldGrant { grant, role: approved_role(services, request).ok()? });
-        let held: Option<Vec<HeldGrant>> = held.into_iter().map(readable).collect();
-        let held = held.ok_or(End::Withdrawn("its role cannot be read any more"))?;
         self.still_allowed(&snapshot, &held, now)
     }
 
@@ -114,14 +134,22 @@ impl Footing {
         if reached { Ok(()) } else { Err(End::Withdrawn("its role no longer reaches this target")) }
     }
 
+    /// Whether the conditions hold that this grant's role has, as approved and as loaded.
+    fn in_its_time(&self, snapshot: &Snapshot, held: &HeldGrant, now: Timestamp, unmet: UnmetNow) -> Result<(), End> {
+        let (source, request_source) = (Some(self.peer), Some(held.grant.source()));
+        let circumstances = Circumstances { now, source, request_source, running: None };
+        let roles = std::iter::once(&held.role).chain(snapshot.roles.get(held.grant.role()));
+        match roles.into_iter().find_map(|role| unmet(role.conditions(), &circumstances)) {
+            Some(what) => Err(End::Lapsed { role: held.grant.role().clone(), what: Box::new(what) }),
+            None => Ok(()),
+        }
+    }
+
     /// Decides once more, under the same grants as the first time.
     fn still_allowed(&self, snapshot: &Snapshot, held: &[HeldGrant], now: Timestamp) -> Result<(), End> {
         let roles: Vec<_> = held.iter().map(|held| held.as_configured(&self.target, snapshot)).collect();
         let request = CommandRequest { target: &self.target, words: &self.words, choice: &self.choice };
-        match decide(&request, &roles, now) {
-            Decision::Allow(_) => Ok(()),
-            Decision::Deny(_) => Err(End::Narrowed),
-        }
+        still_allows(&request, &roles, now).map_err(|_| End::Narrowed)
     }
 
     /// How much time is left at `now`.
@@ -187,7 +215,7 @@ async fn time_over(services: &Services, footing: &Footing) -> End {
         }
         tokio::time::sleep(left.min(LOOK_EVERY)).await;
     }
-    // The deadline is the lesser of the command's own limit and the end of its grants: say which it was.
+    // The deadline is the least of the command's own limit, the end of its grants and that of their conditions: say which.
     match footing.lost(services).await {
         Ok(Some(end)) => end,
         Ok(None) | Err(_) => End::TimeLimit,

@@ -52,7 +52,7 @@ pub(super) fn config_files(data: &[u8]) -> bool {
                 let original = load(&dir).expect("the set of init");
                 let same = before == data[end + 1..];
                 assert_eq!(original.snapshot.digest == loaded.snapshot.digest, same, "the digest does not tell");
-                assert!(loaded.warnings.iter().all(|finding| finding.severity == Severity::Warning));
+                assert!(loaded.warnings.iter().all(|finding| finding.severity != Severity::Error));
                 loaded.warnings.iter().for_each(good_finding);
                 sound(&loaded);
                 true

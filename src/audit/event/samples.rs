@@ -10,6 +10,20 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
     let (certificate, peer) = (CertificateId::from_bits(3), "192.0.2.7:50000".parse().unwrap());
     let (time, grants) = (Timestamp::from_secs(1_769_868_000), vec![GrantId::from_bits(9)]);
     let key = || "SHA256:abc".to_owned();
+    let allowed = AllowedCommand {
+        command: command.clone(),
+        role: "web-restart".parse().unwrap(),
+        rule: 2,
+        grants: grants.clone(),
+        certificate: certificate.clone(),
+        presented: false,
+        account: "ops".parse().unwrap(),
+        typed: "systemctl restart nginx".to_owned(),
+        argv: vec![said()],
+        digest,
+        policy: digest,
+        deadline: time,
+    };
     vec![
         What::Start { version: said(), policy: digest },
         What::Stop { reason: said() },
@@ -58,20 +72,8 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
             valid_before: time,
         },
         What::TargetConnectionUnused { reason: said() },
-        What::CommandAllowed(AllowedCommand {
-            command: command.clone(),
-            role: "web-restart".parse().unwrap(),
-            rule: 2,
-            grants,
-            certificate,
-            presented: false,
-            account: "ops".parse().unwrap(),
-            typed: "systemctl restart nginx".to_owned(),
-            argv: vec![said()],
-            digest,
-            policy: digest,
-            deadline: time,
-        }),
+        What::CommandAllowed(allowed.clone()),
+        What::Observed(AllowedCommand { rule: 0, ..allowed }),
         What::CommandDenied { command: command.clone(), line: "id".to_owned(), reason: said() },
         What::CommandFailed { command: command.clone(), reason: said() },
         What::CommandFinished(FinishedCommand {

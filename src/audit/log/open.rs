@@ -25,6 +25,8 @@ use crate::domain::{Clock, CommandId, Timestamp};
 
 /// Held while the log is open.
 const LOCK: &str = "lock";
+/// What the line of an entry about a command contains.
+const KINDS: [&str; 2] = [r#""kind":"command-"#, r#""kind":"observed""#];
 
 pub(super) fn open(
     dir: &Path,
@@ -131,7 +133,7 @@ struct OpenEnds {
 impl Watch for OpenEnds {
     fn line(&mut self, number: u64, line: &[u8]) {
         // Only lines about commands are parsed; inside a string the quotes would be escaped.
-        if !std::str::from_utf8(line).is_ok_and(|text| text.contains(r#""kind":"command-"#)) {
+        if !std::str::from_utf8(line).is_ok_and(|text| KINDS.iter().any(|kind| text.contains(kind))) {
             return;
         }
         let event = match entry::parse(line) {
@@ -142,7 +144,7 @@ impl Watch for OpenEnds {
             }
         };
         match &event.what {
-            What::CommandAllowed(allowed) => {
+            What::CommandAllowed(allowed) | What::Observed(allowed) => {
                 let command = allowed.command.clone();
                 let what = What::CommandOutcomeUnknown { command: command.clone() };
                 self.allowed.insert(command, AuditEvent { what, ..event });

@@ -59,7 +59,7 @@ pub const VERBS: &[Verb] = &[
         arguments: &[may("ROLE", Kind::Role)],
         options: &[JSON],
         summary: "the roles you may ask for; with ROLE, its commands",
-        help: "`roles ROLE` shows the commands, the targets, who approves, and the request to type.",
+        help: "`roles ROLE` shows the commands, the targets, the conditions and how they stand, who approves, and the request to type.",
     },
     Verb {
         word: "targets",
@@ -90,8 +90,9 @@ pub const VERBS: &[Verb] = &[
         summary: "ask for a role, and wait for the answer",
         help: "It prints the request's ID on standard output at once and waits; Ctrl-C stops the\n\
                waiting, not the request. When enough people have said yes the role is active\n\
-               and its time begins to count.\n\
-               Exit code 0: active; 1: denied, withdrawn or lapsed.\n\
+               and its time begins to count. Where a condition of the role does not hold then, it\n\
+               says so, and your first command (or `cert`) under the conditions begins it.\n\
+               Exit code 0: active, or approved for later; 1: denied, withdrawn or lapsed.\n\
                ssh {bastion} request web-restart --on web-1 --for 30m --reason nginx is stuck",
     },
     Verb {

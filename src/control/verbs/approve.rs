@@ -6,6 +6,7 @@ use crate::control::{Caller, show};
 use crate::domain::time::for_people;
 use crate::grant::approval::any_of;
 use crate::grant::{Narrowing, State};
+use crate::service::conditions::unmet;
 use crate::service::review_request;
 
 pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
@@ -24,8 +25,13 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
             format!("{needed} more must approve it before it can be used: {others}\n")
         }
         State::Approved { activate_by, .. } => {
-            let left = show::roughly(caller.services.clock.now().until(*activate_by));
-            format!("{} can use it now; if it is not used within {left}, it is gone\n", request.user)
+            let now = caller.services.clock.now();
+            let left = show::roughly(now.until(*activate_by));
+            let use_it = match unmet(caller.services, &caller.snapshot, request, request.source, now) {
+                Some(what) => format!("not to be used now: {} {what}", request.role),
+                None => format!("{} can use it now", request.user),
+            };
+            format!("{use_it}; if it is not used within {left}, it is gone\n")
         }
         other => format!("it {other}\n"),
     });

@@ -10,6 +10,7 @@ use crate::domain::Timestamp;
 use crate::domain::text::escape;
 use crate::domain::time::for_people;
 use crate::grant::State;
+use crate::policy::Circumstances;
 use crate::service::review_request::{History, PendingRequest, pending};
 
 pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
@@ -54,7 +55,11 @@ fn describe(caller: &Caller<'_>, waiting: &PendingRequest) -> String {
     let have =
         if request.approvals.is_empty() { String::new() } else { format!(": {}", show::all_of(&show::yeas(request))) };
     field("approvals", &format!("{} of {}{have}", request.approvals.len(), request.approvals_needed));
-    field("commands", "");
+    let asked_from = Some(request.source);
+    let running = caller.services.running.of(&request.user).get(&request.role).copied().unwrap_or(0);
+    let theirs = Circumstances { now, source: asked_from, request_source: asked_from, running: Some(running) };
+    out.push_str(&show::conditions(role, &theirs));
+    out.push_str(&show::field("commands", ""));
     out.push_str(&show::usages(role, "    "));
     if waiting.decidable {
         let (alias, id, digest) = (caller.alias(), &request.id, request.digest().short());
@@ -81,6 +86,7 @@ fn as_json(waiting: &PendingRequest) -> Value {
     json!({
         "request": show::request_json(&waiting.request),
         "commands": usages,
+        "conditions": waiting.role.as_ref().map(|role| role.conditions().in_words()),
         "decidable": waiting.decidable,
         "history": {
             "filed": history.filed,

@@ -10,8 +10,10 @@ use crate::domain::text::escape;
 use crate::domain::time::for_people;
 use crate::grant::approval::any_of;
 use crate::grant::{AccessRequest, State};
+use crate::policy::Unmet;
 use crate::service::approved_roles::approved_role;
 use crate::service::certify::certify;
+use crate::service::conditions::unmet;
 use crate::service::request_access::{Ask, await_change, file_request, status_of};
 use crate::service::review_request::possible_approvers;
 
@@ -55,10 +57,20 @@ fn filed_as(caller: &Caller<'_>, request: &AccessRequest) -> String {
     let (on, span) = (show::names(request.scope.targets.keys()), for_people(request.scope.duration));
     let because = if request.reason.is_empty() { String::new() } else { format!(": {}", escape(&request.reason)) };
     let asked = format!("{} asks for {} on {on} for {span}{because}", request.id, request.role);
-    match &request.state {
+    let asked = match &request.state {
         State::Pending { .. } => format!("{asked}\n{}", who_can(caller, request)),
         _ => format!("{asked}\nnobody needs to approve it"),
+    };
+    match not_now(caller, request) {
+        Some(what) => format!("{asked}\nnot to be used now: {} {what}", request.role),
+        None => asked,
     }
+}
+
+/// The condition of the role that keeps it from being used from here at this moment.
+fn not_now(caller: &Caller<'_>, request: &AccessRequest) -> Option<Unmet> {
+    let (source, now) = (caller.session.peer.ip(), caller.services.clock.now());
+    unmet(caller.services, &caller.services.snapshot.load(), request, source, now)
 }
 
 /// `bob or dan can approve it; 1 approval is needed; it lapses in 8h`.
@@ -155,6 +167,15 @@ fn stopping(caller: &Caller<'_>, request: &AccessRequest) -> Failure {
 /// Approved: activates, certifies this connection's key, and says what can be typed now and until when.
 async fn begin(caller: &Caller<'_>, approved: &AccessRequest) -> Result<Answer, Failure> {
     let (alias, id) = (caller.alias(), &approved.id);
+    if matches!(approved.state, State::Approved { .. })
+        && let Some(what) = not_now(caller, approved)
+    {
+        let said = format!(
+            "{id} is approved and does not begin yet: {} {what}\nyour first command then, or `ssh {alias} cert`, begins it",
+            approved.role
+        );
+        return Ok(Answer::default().saying(said));
+    }
     certify(caller.services, caller.session).await.map_err(|error| {
         let retry = format!("{id} is approved all the same; `ssh {alias} cert` tries again");
         cert::failure(&error).and(&retry)

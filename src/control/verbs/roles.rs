@@ -11,7 +11,7 @@ use crate::control::{Caller, show};
 use crate::domain::text::{escape, excerpt};
 use crate::domain::time::for_people;
 use crate::domain::{RoleName, Subject};
-use crate::policy::{RequestTerms, Role};
+use crate::policy::{Circumstances, RequestTerms, Role};
 use crate::service::requestable::{RequestableRole, roles_for};
 
 pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<Answer, Failure> {
@@ -75,6 +75,11 @@ fn describe(caller: &Caller<'_>, requestable: &RequestableRole) -> String {
     out.push_str(&show::field("targets", &show::names(requestable.targets.keys())));
     out.push_str(&show::field("as", role.run_as().as_str()));
     out.push_str(&show::field("approval", &requestable.approvers));
+    let (now, source) = (caller.services.clock.now(), Some(caller.session.peer.ip()));
+    let running = caller.services.running.of(&caller.person.name).get(role.name()).copied().unwrap_or(0);
+    // Who asks now asks from here.
+    let here = Circumstances { now, source, request_source: source, running: Some(running) };
+    out.push_str(&show::conditions(role, &here));
     let asks = role.request().filter(|_| caller.snapshot.may_ask(&caller.person, role));
     let Some(terms) = asks else { return out };
     let (usual, most) = (for_people(terms.default_duration), for_people(terms.max_duration));
@@ -104,7 +109,8 @@ fn role_json(requestable: &RequestableRole) -> Value {
         .map(|rule| {
             let parameters: Vec<Value> =
                 rule.parameters().into_iter().map(|(name, meaning)| json!({"name": name, "is": meaning})).collect();
-            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters})
+            let on = rule.targets().map(ToString::to_string);
+            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters, "only_on": on})
         })
         .collect();
     let targets: Vec<Value> = requestable
@@ -118,6 +124,7 @@ fn role_json(requestable: &RequestableRole) -> Value {
         "description": role.description(),
         "targets": targets,
         "commands": commands,
+        "conditions": role.conditions().in_words(),
         "approval": requestable.approvers,
         "approvals_needed": terms.map(|terms| terms.approvals),
         "max_seconds": terms.map(|terms| terms.max_duration.as_secs()),

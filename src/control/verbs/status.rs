@@ -10,6 +10,7 @@ use crate::domain::text::escape;
 use crate::domain::time::for_people;
 use crate::grant::approval::any_of;
 use crate::grant::{AccessRequest, State};
+use crate::service::conditions::unmet;
 use crate::service::request_access::{my_requests, status_of};
 use crate::service::review_request::possible_approvers;
 
@@ -86,7 +87,13 @@ fn describe(caller: &Caller<'_>, request: &AccessRequest) -> String {
                 field("to stop", &format!("ssh {alias} withdraw {}", request.id));
             }
         }
-        State::Approved { .. } if own => field("to begin", &format!("ssh {alias} cert, or your first command")),
+        State::Approved { .. } if own => {
+            let source = caller.session.peer.ip();
+            if let Some(what) = unmet(caller.services, &caller.services.snapshot.load(), request, source, now) {
+                field("not yet", &escape(&format!("{} {what}", request.role)));
+            }
+            field("to begin", &format!("ssh {alias} cert, or your first command"));
+        }
         State::Active { .. } if own => field("to end", &format!("ssh {alias} done {}", request.grant_id())),
         _ => {}
     }

@@ -6,6 +6,7 @@ use crate::control::outcome::{Answer, Exit, Failure};
 use crate::domain::{Person, TargetName, UserName};
 use crate::grant::State;
 use crate::policy::{Choice, CommandRequest, Decision, Words, decide, explain};
+use crate::service::conditions::surroundings;
 use crate::service::held::held_grants;
 use crate::service::ports::RequestQuery;
 use crate::service::requestable::{Suggestion, role_allowing, targets_for};
@@ -30,7 +31,8 @@ pub(super) async fn run(caller: &Caller<'_>, arguments: &Arguments) -> Result<An
     let request = CommandRequest { target, words: &words, choice: &choice };
     let held = held_grants(caller.services, &person.name).await?;
     let held: Vec<_> = held.iter().map(|held| held.as_configured(target, &caller.snapshot)).collect();
-    let now = caller.services.clock.now();
+    let source = (person.name == caller.person.name).then(|| caller.session.peer.ip());
+    let now = surroundings(caller.services, &person.name, source);
     Ok(match decide(&request, &held, now) {
         Decision::Allow(permit) => Answer::out(format!("{}\n", explain::allowed(&permit).join("\n  "))),
         Decision::Deny(denial) => {

@@ -193,12 +193,15 @@ fn terms_are_the_strictest_of_all_that_allow_it() {
     let mut one = held("a", &rule("stdin = true\ntimeout = \"60s\"\nmax_output = 100"));
     one.loaded = Some(role("a", &rule("stdin = true\ntimeout = \"90s\"\nmax_output = 50")));
     let permit = allowed("cat x", &[one]);
-    let expected = Terms { stdin: true, timeout: Duration::from_secs(60), max_output: 50 };
+    let expected = Terms { stdin: true, timeout: Duration::from_secs(60), max_output: 50, max_stdin: u64::MAX };
     assert_eq!(permit.terms(), &expected);
     let two =
         [held("a", &rule("stdin = true\ntimeout = \"60s\"")), held("b", &rule("timeout = \"2h\"\nmax_output = 7"))];
     let permit = allowed("cat x", &two);
-    assert_eq!(permit.terms(), &Terms { stdin: false, timeout: Duration::from_secs(60), max_output: 7 });
+    assert_eq!(
+        permit.terms(),
+        &Terms { stdin: false, timeout: Duration::from_secs(60), max_output: 7, max_stdin: u64::MAX }
+    );
     assert_eq!(permit.grants().len(), 2);
     let both_end = [Held { ends: 1_030, ..held("a", &rule("")) }, Held { ends: 1_020, ..held("b", &rule("")) }];
     assert_eq!(allowed("cat x", &both_end).deadline(), Timestamp::from_secs(1_020));

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use crate::policy::parameter::{Kind, LONGEST_VALUE, Parameter, PathPattern, ValuePattern};
+use crate::policy::parameter::{LONGEST_VALUE, Parameter};
 use crate::policy::pattern::Pattern;
 use crate::policy::pattern::matching::base_name;
 use crate::policy::role::{Alias, Rule};
+use crate::policy::selector::TargetSelector;
 
 use super::environment;
 use super::lint;
+use super::parameter::{Definitions, kinds};
 use super::reader::{Fields, Reader, Text, Value};
 
 /// How long a command may run if its role does not say; its grant may end sooner.
@@ -18,11 +20,12 @@ const LONGEST_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many bytes a command may write if its role does not say: 1 GiB.
 const DEFAULT_OUTPUT: u64 = 1 << 30;
 
-const KNOWN: [&str; 9] = ["run", "alias", "sudo", "stdin", "timeout", "max_output", "env", "help", "where"];
-const LATER: [&str; 6] = ["tty", "approve", "targets", "max_stdin", "accept_escape", "when"];
+const KNOWN: [&str; 11] =
+    ["run", "alias", "sudo", "stdin", "timeout", "max_output", "max_stdin", "targets", "env", "help", "where"];
+const LATER: [&str; 4] = ["tty", "approve", "accept_escape", "when"];
 
 /// Reads one rule; `None` if it cannot be one. Everything that is wrong is in `reader`.
-pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
+pub(super) fn read(reader: &mut Reader, value: &Value<'_>, definitions: &mut Definitions<'_>) -> Option<Rule> {
     let table = reader.table(value, "`[[command]]`")?;
     let fields = reader.fields(table, Some(value.span()), "`[[command]]`", &KNOWN, &LATER);
     let sudo = reader.boolean(&fields, "sudo");
@@ -30,9 +33,11 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
     let timeout = reader.span_of_time(&fields, "timeout", LONGEST_TIMEOUT).unwrap_or(DEFAULT_TIMEOUT);
     let max_output =
         fields.value("max_output").map_or(Some(DEFAULT_OUTPUT), |value| reader.number(value, "max_output"));
+    let max_stdin = max_stdin(reader, &fields, stdin);
+    let targets = targets(reader, &fields);
     let env = environment::read(reader, &fields, sudo);
     let help = reader.text(&fields, "help", 200).map(|text| text.value).unwrap_or_default();
-    let kinds = kinds(reader, &fields);
+    let kinds = kinds(reader, &fields, definitions);
     reader.required(&fields, "run")?;
     let run = pattern(reader, &fields, "run");
     let alias_written = fields.value("alias").is_some();
@@ -51,9 +56,59 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Rule> {
         None => None,
     };
     let usage = alias.as_ref().map_or_else(|| usage(&run), |alias| alias.pattern.as_written().to_owned());
-    let rule = Rule { run, parameters, alias, sudo, stdin, timeout, max_output: max_output?, env, help, usage };
+    let rule = Rule {
+        run,
+        parameters,
+        alias,
+        sudo,
+        stdin,
+        timeout,
+        max_output: max_output?,
+        max_stdin,
+        targets,
+        env,
+        help,
+        usage,
+    };
     lint::check(reader, run_text.span, &rule);
     Some(rule)
+}
+
+/// How much input it may be sent; no bound if unsaid.
+fn max_stdin(reader: &mut Reader, fields: &Fields<'_>, stdin: bool) -> u64 {
+    let Some(value) = fields.value("max_stdin") else { return u64::MAX };
+    if !stdin {
+        let help = "write `stdin = true` beside it, or take it out";
+        reader.error_with_help(
+            fields.key_span("max_stdin"),
+            "`max_stdin` bounds input, and this command takes none",
+            help,
+        );
+    }
+    reader.number(value, "max_stdin").unwrap_or(0)
+}
+
+/// The targets of the role on which the rule holds: names alone. A label may be given to another target after an approval, and
+/// the rule would then hold where nobody approved it.
+fn targets(reader: &mut Reader, fields: &Fields<'_>) -> Option<TargetSelector> {
+    let entries = reader.texts(fields.value("targets")?, "targets")?;
+    let mut selector = TargetSelector::default();
+    if entries.is_empty() {
+        reader.error(fields.span_of("targets"), "a command is for at least one target; write `targets = [\"web-*\"]`");
+    }
+    for Text { value, span } in entries {
+        if value.starts_with("label:") {
+            let help = "name the targets (`*` stands for any characters), or make a role of its own of the commands";
+            reader.error_with_help(
+                span,
+                "`targets` of a command has no labels: a label may change after an approval",
+                help,
+            );
+        } else if let Err(error) = selector.push(&value) {
+            reader.error(span, error.to_string());
+        }
+    }
+    Some(selector)
 }
 
 /// The pattern with the base name of its program.
@@ -152,128 +207,15 @@ fn check_alias(
         reader.error_with_help(place.clone(), "this build does not read `alias` together with `[groups]` yet", help);
     }
     let names = |pattern: &Pattern| {
-        let mut names: Vec<String> = pattern.names().iter().map(|(name, _)| name.clone()).collect();
+        let dots = |at: usize| if pattern.is_repeated(at) { "..." } else { "" };
+        let mut names: Vec<String> =
+            pattern.names().iter().enumerate().map(|(at, (name, _))| format!("{name}{}", dots(at))).collect();
         names.sort();
         names
     };
     if names(alias) != names(run) {
-        reader.error(place, "`alias` and `run` have the same parameters, each once");
+        reader.error(place, "`alias` and `run` have the same parameters, each once, with or without `...` in both");
         return None;
     }
     bind(reader, text, alias, kinds)
-}
-
-/// What `where` says of each name, with the place of the name; `None` for one that is wrong.
-fn kinds(reader: &mut Reader, fields: &Fields<'_>) -> Vec<(String, Text, Option<Parameter>)> {
-    let Some(table) = fields.value("where").and_then(|value| reader.table(value, "`where`")) else { return Vec::new() };
-    let mut kinds = Vec::new();
-    for (key, value) in table {
-        let name = key.get_ref().to_string();
-        let place = Text { value: name.clone(), span: Some(key.span()) };
-        kinds.push((name, place, parameter(reader, value)));
-    }
-    kinds
-}
-
-const KINDS: [&str; 5] = ["one_of", "pattern", "int", "path", "text"];
-
-fn parameter(reader: &mut Reader, value: &Value<'_>) -> Option<Parameter> {
-    if value.get_ref().as_table().is_none() {
-        let help = "write `{ one_of = [\"…\"] }`, `{ int = [1, 10] }`, or another kind";
-        reader.error_with_help(Some(value.span()), "a parameter is a table with one kind", help);
-        return None;
-    }
-    let table = reader.table(value, "a parameter")?;
-    let known = ["one_of", "pattern", "int", "path", "text", "dash", "unicode"];
-    let later = ["unit", "host", "ip", "cidr", "port", "duration", "secret", "max"];
-    let fields = reader.fields(table, Some(value.span()), "a parameter", &known, &later);
-    let (dash, unicode) = (reader.boolean(&fields, "dash"), reader.boolean(&fields, "unicode"));
-    let mut given = KINDS.iter().filter_map(|kind| fields.value(kind).map(|value| (*kind, value)));
-    let (Some((kind, inner)), None) = (given.next(), given.next()) else {
-        let refused = table.keys().any(|key| later.contains(&key.get_ref().as_ref()));
-        if !refused {
-            reader.error(Some(value.span()), format!("a parameter has exactly one kind: {}", KINDS.join(", ")));
-        }
-        return None;
-    };
-    let read = match kind {
-        "one_of" => one_of(reader, inner, dash, unicode),
-        "pattern" => expression(reader, inner, unicode),
-        "int" => int(reader, inner),
-        "path" => path(reader, inner),
-        _ => text(reader, inner),
-    }?;
-    Some(Parameter::new(read, dash, unicode))
-}
-
-fn one_of(reader: &mut Reader, value: &Value<'_>, dash: bool, unicode: bool) -> Option<Kind> {
-    let entries = reader.texts(value, "one_of")?;
-    if entries.is_empty() {
-        reader.error(Some(value.span()), "`one_of` names at least one value");
-        return None;
-    }
-    let mut words: Vec<String> = Vec::new();
-    for Text { value, span } in entries {
-        let alone = Parameter::new(Kind::OneOf(vec![value.clone()]), dash, unicode);
-        match alone.accepts(&value) {
-            Err(refusal) => {
-                let help = "`dash = true` allows a leading `-`, `unicode = true` characters outside ASCII";
-                reader.error_with_help(span, format!("this value would be refused: {refusal}"), help);
-            }
-            Ok(()) if words.contains(&value) => reader.error(span, "this value is here twice"),
-            Ok(()) => words.push(value),
-        }
-    }
-    Some(Kind::OneOf(words))
-}
-
-fn expression(reader: &mut Reader, value: &Value<'_>, unicode: bool) -> Option<Kind> {
-    let text = reader.plain(value, "pattern", 1000)?;
-    match ValuePattern::new(&text.value, unicode) {
-        Ok(pattern) => Some(Kind::Pattern(pattern)),
-        Err(error) => {
-            reader.error(text.span, format!("`pattern`: {error}"));
-            None
-        }
-    }
-}
-
-fn int(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
-    let bounds: Vec<u64> = match value.get_ref().as_array() {
-        Some(list) if list.len() == 2 => list.iter().filter_map(|one| reader.number(one, "int")).collect(),
-        _ => {
-            reader.error(Some(value.span()), "`int` has two bounds: write `int = [1, 100]`");
-            return None;
-        }
-    };
-    match bounds[..] {
-        [min, max] if min <= max => Some(Kind::Int { min, max }),
-        [min, max] => {
-            reader.error(Some(value.span()), format!("no number is at least {min} and at most {max}"));
-            None
-        }
-        _ => None,
-    }
-}
-
-fn path(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
-    let text = reader.plain(value, "path", 1000)?;
-    PathPattern::new(&text.value)
-        .map(Kind::Path)
-        .map_err(|error| reader.error(text.span, format!("`path`: {error}")))
-        .ok()
-}
-
-fn text(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
-    let longest = reader.number(value, "text")?;
-    match usize::try_from(longest) {
-        Ok(longest) if (1..=LONGEST_VALUE).contains(&longest) => Some(Kind::Text { longest }),
-        _ => {
-            reader.error(
-                Some(value.span()),
-                format!("`text` is the most characters, 1 to {LONGEST_VALUE}: `text = 200`"),
-            );
-            None
-        }
-    }
 }

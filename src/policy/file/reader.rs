@@ -239,7 +239,7 @@ fn article(kind: &str) -> String {
 }
 
 /// The key that was probably meant: at most a third of its letters differ.
-fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     if found.len() > 40 {
         return None;
     }

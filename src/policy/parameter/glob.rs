@@ -89,6 +89,28 @@ impl PathPattern {
             && !(tail.is_empty() && between.is_empty())
             && between.iter().all(|name| !name.starts_with('.'))
     }
+
+    /// Whether every path of this is certainly one of `wider`: name by name, or all of it below the `**` of `wider`.
+    pub(super) fn within(&self, wider: &Self) -> bool {
+        let one = |(part, other): (&String, &String)| {
+            part == other || (!part.contains('*') && all_fit(std::slice::from_ref(other), &[part]))
+        };
+        let all = |mine: &[String], theirs: &[String]| mine.len() == theirs.len() && mine.iter().zip(theirs).all(one);
+        match (&self.tail, &wider.tail) {
+            (None, None) => all(&self.head, &wider.head),
+            (Some(mine), Some(theirs)) if all(mine, theirs) && all(&self.head, &wider.head) => true,
+            // Everything below a folder: names that begin with a dot are not among it.
+            (tail, Some(theirs)) if theirs.is_empty() => {
+                self.head.split_at_checked(wider.head.len()).is_some_and(|(head, rest)| {
+                    let below = rest.iter().chain(tail.iter().flatten());
+                    all(head, &wider.head)
+                        && below.clone().all(|part| !part.starts_with('.'))
+                        && (!rest.is_empty() || tail.is_some())
+                })
+            }
+            _ => false,
+        }
+    }
 }
 
 fn all_fit(parts: &[String], names: &[&str]) -> bool {

@@ -5,12 +5,16 @@
 //! both its halves reach the end together, some line may have two readings. The check is sound: a pattern that passes gives
 //! every line at most one reading. It may refuse one where the clash cannot really happen (two expressions that share no
 //! word), and then the author separates them with a literal.
+//!
+//! The walk forgets which groups were there already and how many values were taken, so it sees every reading that the match
+//! could find, and some more. It follows that no word of any line reaches a step in two ways, which [`super::matching`] relies
+//! on: both ways could be finished alike. Beyond that, two groups of one neighbourhood never begin with the same word.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::policy::parameter::Parameter;
 
-use super::{Element, Pattern};
+use super::{Element, Pattern, Slot};
 
 /// Two steps that the same word could take, where their readings first part.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -24,9 +28,13 @@ struct Pair {
 impl Pattern {
     /// The two places, as the author wrote them, at which two readings of one line part; `None` if no line has two.
     pub(in crate::policy) fn ambiguity(&self, parameters: &[Parameter]) -> Option<(String, String)> {
+        let mut words = SharedWords { pattern: self, parameters, known: HashMap::new() };
+        if let Some((one, other)) = self.groups_alike(&mut words) {
+            return Some((self.step_text(one), self.step_text(other)));
+        }
         let mut seen: HashSet<(usize, usize, bool)> = HashSet::new();
         let mut open = Vec::new();
-        self.advance(self.after(None), self.after(None), None, parameters, &mut open);
+        advance(self.after(None), self.after(None), None, &mut words, &mut open);
         while let Some(pair) = open.pop() {
             if !seen.insert((pair.left, pair.right, pair.parted.is_some())) {
                 continue;
@@ -36,53 +44,107 @@ impl Pattern {
             if let (Some((one, other)), true) = (pair.parted, both_end) {
                 return Some((self.step_text(one), self.step_text(other)));
             }
-            self.advance(left, right, pair.parted, parameters, &mut open);
+            advance(left, right, pair.parted, &mut words, &mut open);
         }
         None
     }
 
-    fn advance(
-        &self,
-        left: &[usize],
-        right: &[usize],
-        parted: Option<(usize, usize)>,
-        parameters: &[Parameter],
-        open: &mut Vec<Pair>,
-    ) {
-        for &one in left {
-            for &other in right {
-                if self.share_a_word(one, other, parameters) {
-                    let parted = parted.or((one != other).then_some((one, other)));
-                    open.push(Pair { left: one, right: other, parted });
+    /// Two groups that may stand in the same place and begin with the same word.
+    fn groups_alike(&self, words: &mut SharedWords<'_>) -> Option<(usize, usize)> {
+        let group_of = |at: usize| self.steps().get(at).and_then(|step| step.group);
+        for places in &self.next {
+            let starts: Vec<usize> = places.iter().copied().filter(|at| group_of(*at).is_some()).collect();
+            for (nth, one) in starts.iter().enumerate() {
+                let rest = starts.iter().skip(nth + 1).filter(|other| group_of(**other) != group_of(*one));
+                for other in rest {
+                    if self.opens_group(*one) && self.opens_group(*other) && words.shared(*one, *other) {
+                        return Some((*one, *other));
+                    }
                 }
             }
         }
+        None
     }
 
-    fn share_a_word(&self, one: usize, other: usize, parameters: &[Parameter]) -> bool {
-        let element = |at: usize| self.steps.get(at).map(|step| &step.element);
-        let fits = |index: &usize, word: &str| parameters.get(*index).is_some_and(|kind| kind.accepts(word).is_ok());
-        match (element(one), element(other)) {
-            (Some(Element::Literal(a)), Some(Element::Literal(b))) => a == b,
-            (Some(Element::Literal(word)), Some(Element::Parameter(index)))
-            | (Some(Element::Parameter(index)), Some(Element::Literal(word))) => fits(index, word),
-            (Some(Element::Parameter(a)), Some(Element::Parameter(b))) => {
-                match (parameters.get(*a), parameters.get(*b)) {
-                    (Some(a), Some(b)) => a.overlaps(b),
-                    _ => true,
-                }
-            }
-            _ => false,
-        }
+    fn opens_group(&self, at: usize) -> bool {
+        let group_of = |at: usize| self.steps().get(at).and_then(|step| step.group);
+        at == 0 || group_of(at - 1) != group_of(at)
     }
 
     fn step_text(&self, at: usize) -> String {
         match self.steps.get(at).map(|step| &step.element) {
             Some(Element::Literal(word)) => word.clone(),
-            Some(Element::Parameter(index)) => {
-                self.names.get(*index).map_or_else(String::new, |(name, _)| format!("{{{name}}}"))
+            Some(Element::Parameter(slot)) => {
+                let name = self.names.get(slot.index).map_or("", |(name, _)| name);
+                let dots = if slot.repeated { "..." } else { "" };
+                format!("{}{{{name}{dots}}}", slot.prefix)
             }
             None => "the end".to_owned(),
+        }
+    }
+}
+
+fn advance(
+    left: &[usize],
+    right: &[usize],
+    parted: Option<(usize, usize)>,
+    words: &mut SharedWords<'_>,
+    open: &mut Vec<Pair>,
+) {
+    for &one in left {
+        for &other in right {
+            if words.shared(one, other) {
+                let parted = parted.or((one != other).then_some((one, other)));
+                open.push(Pair { left: one, right: other, parted });
+            }
+        }
+    }
+}
+
+/// Which pairs of steps some word fits both of; each is worked out once, because lists and expressions are long.
+struct SharedWords<'p> {
+    pattern: &'p Pattern,
+    parameters: &'p [Parameter],
+    known: HashMap<(usize, usize), bool>,
+}
+
+impl SharedWords<'_> {
+    fn shared(&mut self, one: usize, other: usize) -> bool {
+        let pair = (one.min(other), one.max(other));
+        if let Some(known) = self.known.get(&pair) {
+            return *known;
+        }
+        let found = self.work_out(one, other);
+        self.known.insert(pair, found);
+        found
+    }
+
+    fn work_out(&self, one: usize, other: usize) -> bool {
+        let element = |at: usize| self.pattern.steps().get(at).map(|step| &step.element);
+        match (element(one), element(other)) {
+            (Some(Element::Literal(a)), Some(Element::Literal(b))) => a == b,
+            (Some(Element::Literal(word)), Some(Element::Parameter(slot)))
+            | (Some(Element::Parameter(slot)), Some(Element::Literal(word))) => {
+                let value = word.strip_prefix(slot.prefix.as_str());
+                value.is_some_and(|value| self.kind(slot).is_some_and(|kind| kind.accepts(value).is_ok()))
+            }
+            (Some(Element::Parameter(a)), Some(Element::Parameter(b))) => self.slots_share(a, b),
+            _ => false,
+        }
+    }
+
+    fn kind(&self, slot: &Slot) -> Option<&Parameter> {
+        self.parameters.get(slot.index)
+    }
+
+    /// Of two glued words the one with the shorter prefix must go on like the other.
+    fn slots_share(&self, one: &Slot, other: &Slot) -> bool {
+        let (short, long) = if one.prefix.len() <= other.prefix.len() { (one, other) } else { (other, one) };
+        let Some(rest) = long.prefix.strip_prefix(short.prefix.as_str()) else { return false };
+        match (self.kind(short), self.kind(long)) {
+            (Some(short), Some(long)) if rest.is_empty() => short.overlaps(long),
+            (Some(short), Some(_)) => short.may_begin_with(rest),
+            _ => true,
         }
     }
 }

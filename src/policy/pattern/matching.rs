@@ -3,10 +3,11 @@
 use crate::policy::parameter::{Parameter, Refusal};
 use crate::policy::words::Word;
 
-use super::{Element, Pattern};
+use super::{Element, Pattern, Slot};
 
-/// A line that a pattern allows: the value of each parameter that was there, in the order of [`Pattern::names`].
-pub type Match = Vec<Option<String>>;
+/// A line that a pattern allows: the values of each parameter, in the order of [`Pattern::names`]. None for one that was not
+/// there, more than one for one that is repeated. A value is without what is glued before it.
+pub type Match = Vec<Vec<String>>;
 
 /// How a line missed a pattern: how far it got, what was there, what would have been allowed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,29 +49,45 @@ pub enum Wanted {
     NoSudo,
 }
 
-/// A step that was reached, and how: into the list of steps reached before.
+/// A step that was reached, and how.
+#[derive(Clone, Copy)]
 struct Reached {
     step: usize,
+    /// Into the list of steps reached before.
     before: Option<usize>,
+    /// The groups of this neighbourhood that have been opened, a bit each.
+    used: u16,
+    /// How many values it has taken in a row.
+    count: usize,
 }
 
 impl Pattern {
     /// Matches `words`; the parameters are those of [`Self::names`], in that order. The first word also fits by the base name
     /// of the program.
+    ///
+    /// A step is kept once for each word, whatever groups were used before it: in a pattern that loaded there is one way at
+    /// most to any step ([`super::ambiguity`]). So a line costs its length times the steps, in any order of the groups.
     pub(in crate::policy) fn matches(&self, parameters: &[Parameter], words: &[Word]) -> Result<Match, Box<Miss>> {
+        self.walk(parameters, words).map(|taken| self.bindings(&taken, words))
+    }
+
+    /// As [`Self::matches`]: the step that each word took.
+    pub(super) fn walk(&self, parameters: &[Parameter], words: &[Word]) -> Result<Vec<usize>, Box<Miss>> {
         let mut trail: Vec<Reached> = Vec::new();
         let mut front: Vec<Option<usize>> = vec![None];
         for (index, word) in words.iter().enumerate() {
             let mut reached: Vec<Option<usize>> = Vec::new();
-            let mut steps_reached: Vec<usize> = Vec::new();
+            let mut fitting: Vec<Option<bool>> = vec![None; self.steps().len()];
             for &before in &front {
-                for &step in self.after(before.and_then(|at| trail.get(at)).map(|at| at.step)) {
-                    // A step reached twice is kept once: a pattern that loaded has one way at most to a whole line.
-                    let fits = || self.refuses(step, index == 0, parameters, word.text()).is_none();
-                    if !steps_reached.contains(&step) && fits() {
-                        steps_reached.push(step);
-                        trail.push(Reached { step, before });
-                        reached.push(Some(trail.len() - 1));
+                for next in self.reachable(before, &trail, parameters) {
+                    let Some(known) = fitting.get_mut(next.step) else { continue };
+                    if known.is_none() {
+                        let fits = self.refuses(next.step, index == 0, parameters, word.text()).is_none();
+                        *known = Some(fits);
+                        if fits {
+                            trail.push(next);
+                            reached.push(Some(trail.len() - 1));
+                        }
                     }
                 }
             }
@@ -84,7 +101,7 @@ impl Pattern {
         let step_of = |at: &Option<usize>| at.and_then(|at| trail.get(at)).map(|at| at.step);
         let whole = front.iter().find(|at| self.after(step_of(at)).contains(&self.end()));
         match whole {
-            Some(last) => Ok(self.bindings(*last, &trail, words)),
+            Some(last) => Ok(taken(*last, &trail)),
             None => {
                 let column = words.last().map_or(1, |word| word.column() + word.text().chars().count() + 1);
                 let wanted = self.wanted(&front, &trail, parameters, None);
@@ -93,33 +110,63 @@ impl Pattern {
         }
     }
 
+    /// The steps that may come after `before`: no group twice, no more values than are allowed. The end is among them.
+    fn reachable<'m>(
+        &'m self,
+        before: Option<usize>,
+        trail: &[Reached],
+        parameters: &'m [Parameter],
+    ) -> impl Iterator<Item = Reached> + use<'m> {
+        let at = before.and_then(|at| trail.get(at)).copied();
+        let group_of = |step: usize| self.steps().get(step).and_then(|step| step.group);
+        self.after(at.map(|at| at.step)).iter().filter_map(move |&step| {
+            let again = at.filter(|at| at.step == step);
+            let used = at.map_or(0, |at| at.used);
+            let opened = group_of(step).filter(|group| at.and_then(|at| group_of(at.step)) != Some(*group));
+            let used = match (opened, group_of(step)) {
+                (Some(group), _) if used >> group & 1 == 1 => return None,
+                (Some(group), _) => used | 1 << group,
+                (None, Some(_)) => used,
+                (None, None) => 0,
+            };
+            let most = || self.slot(step).and_then(|slot| parameters.get(slot.index)).map_or(1, Parameter::most);
+            let count = again.map_or(1, |at| at.count + 1);
+            (again.is_none() || count <= most()).then_some(Reached { step, before, used, count })
+        })
+    }
+
+    fn slot(&self, step: usize) -> Option<&Slot> {
+        self.steps().get(step).and_then(super::Step::slot)
+    }
+
     /// Why `word` cannot stand at `step`; `None` if it can.
     fn refuses(&self, step: usize, first: bool, parameters: &[Parameter], word: &str) -> Option<Option<Refusal>> {
-        match self.steps.get(step).map(|step| &step.element) {
+        match self.steps().get(step).map(|step| &step.element) {
             Some(Element::Literal(literal)) => {
                 let fits = literal == word || (first && base_name(literal) == word);
                 (!fits).then_some(None)
             }
-            Some(Element::Parameter(index)) => match parameters.get(*index).map(|parameter| parameter.accepts(word)) {
-                Some(Ok(())) => None,
-                Some(Err(refusal)) => Some(Some(refusal)),
-                None => Some(None),
-            },
+            Some(Element::Parameter(slot)) => {
+                let Some(value) = word.strip_prefix(slot.prefix.as_str()) else { return Some(None) };
+                match parameters.get(slot.index).map(|parameter| parameter.accepts(value)) {
+                    Some(Ok(())) => None,
+                    Some(Err(refusal)) => Some(Some(refusal)),
+                    None => Some(None),
+                }
+            }
             None => Some(None),
         }
     }
 
-    fn bindings(&self, last: Option<usize>, trail: &[Reached], words: &[Word]) -> Match {
-        let mut values = vec![None; self.names.len()];
-        let mut at = last;
-        for word in words.iter().rev() {
-            let Some(reached) = at.and_then(|at| trail.get(at)) else { break };
-            if let Some(Element::Parameter(index)) = self.steps.get(reached.step).map(|step| &step.element)
-                && let Some(value) = values.get_mut(*index)
+    fn bindings(&self, taken: &[usize], words: &[Word]) -> Match {
+        let mut values: Match = vec![Vec::new(); self.names().len()];
+        for (step, word) in taken.iter().zip(words) {
+            if let Some(slot) = self.slot(*step)
+                && let Some(values) = values.get_mut(slot.index)
             {
-                *value = Some(word.text().to_owned());
+                let value = word.text().strip_prefix(slot.prefix.as_str()).unwrap_or_default();
+                values.push(value.to_owned());
             }
-            at = reached.before;
         }
         values
     }
@@ -131,18 +178,23 @@ impl Pattern {
         parameters: &[Parameter],
         found: Option<&str>,
     ) -> Vec<Wanted> {
-        let steps = front.iter().flat_map(|at| self.after(at.and_then(|at| trail.get(at)).map(|at| at.step)));
+        let steps = front.iter().flat_map(|at| self.reachable(*at, trail, parameters)).map(|next| next.step);
         let mut wanted = Vec::new();
-        for &step in steps {
-            let one = match self.steps.get(step).map(|step| &step.element) {
+        for step in steps {
+            let one = match self.steps().get(step).map(|step| &step.element) {
                 Some(Element::Literal(word)) => {
                     Wanted::Literal(if step == 0 { base_name(word) } else { word }.to_owned())
                 }
-                Some(Element::Parameter(index)) => Wanted::Parameter {
-                    name: self.names.get(*index).map(|(name, _)| name.clone()).unwrap_or_default(),
-                    allowed: parameters.get(*index).map(ToString::to_string).unwrap_or_default(),
-                    refused: found.and_then(|word| self.refuses(step, false, parameters, word).flatten()),
-                },
+                Some(Element::Parameter(slot)) => {
+                    let name = self.names().get(slot.index).map(|(name, _)| name.as_str()).unwrap_or_default();
+                    let after = if slot.prefix.is_empty() { String::new() } else { format!("`{}` and ", slot.prefix) };
+                    let allowed = parameters.get(slot.index).map(ToString::to_string).unwrap_or_default();
+                    Wanted::Parameter {
+                        name: name.to_owned(),
+                        allowed: format!("{after}{allowed}"),
+                        refused: found.and_then(|word| self.refuses(step, false, parameters, word).flatten()),
+                    }
+                }
                 None => Wanted::End,
             };
             if !wanted.contains(&one) {
@@ -151,6 +203,18 @@ impl Pattern {
         }
         wanted
     }
+}
+
+/// The steps on the way to `last`, in order.
+fn taken(last: Option<usize>, trail: &[Reached]) -> Vec<usize> {
+    let mut taken: Vec<usize> = Vec::new();
+    let mut at = last.and_then(|at| trail.get(at));
+    while let Some(reached) = at {
+        taken.push(reached.step);
+        at = reached.before.and_then(|at| trail.get(at));
+    }
+    taken.reverse();
+    taken
 }
 
 /// The last name of a path; a word without `/` is its own.

@@ -2,7 +2,7 @@
 
 use crate::domain::text::{excerpt, is_printable};
 
-use super::{Element, LONGEST, MOST_GROUPS, MOST_STEPS, Pattern, Step, successors};
+use super::{Element, LONGEST, MOST_GROUPS, MOST_STEPS, Pattern, Slot, Step, successors};
 
 /// Why a text is no pattern.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -63,7 +63,7 @@ impl<'a> Parser<'a> {
             '[' => self.open()?,
             ']' => self.close()?,
             '\'' => self.quoted()?,
-            '{' => self.parameter()?,
+            '{' => self.parameter("")?,
             _ => self.plain()?,
         }
         if self.steps.len() > MOST_STEPS {
@@ -127,18 +127,13 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn parameter(&mut self) -> Result<(), PatternError> {
+    /// `{name}` or `{name...}`, after `prefix` in the same word.
+    fn parameter(&mut self, prefix: &str) -> Result<(), PatternError> {
         let start = self.at;
-        let Some((name, _)) = self.text.get(start + 1..).unwrap_or_default().split_once('}') else {
+        let Some((written, _)) = self.text.get(start + 1..).unwrap_or_default().split_once('}') else {
             return Err(self.error(start, "this parameter is never closed with `}`"));
         };
-        if let Some(one) = name.strip_suffix("...") {
-            let message = format!(
-                "this build does not read `{{{}...}}` yet; write each word as its own parameter",
-                excerpt(one, 40)
-            );
-            return Err(self.error(start, message));
-        }
+        let (name, repeated) = written.strip_suffix("...").map_or((written, false), |name| (name, true));
         if !is_name(name) {
             let message =
                 format!("`{}` is no parameter name; write lower-case letters, digits and `_`", excerpt(name, 40));
@@ -147,18 +142,24 @@ impl<'a> Parser<'a> {
         if self.names.iter().any(|(known, _)| known == name) {
             return Err(self.error(start, format!("`{{{name}}}` stands here twice; give each parameter its own name")));
         }
+        if repeated && !prefix.is_empty() {
+            let message = format!("a repeated parameter stands alone; write a blank before `{{{name}...}}`");
+            return Err(self.error(start, message));
+        }
         if let Some((group, opened)) = self.group
+            && prefix.is_empty()
             && self.steps.last().and_then(|step| step.group) != Some(group)
         {
             return Err(
                 self.error(opened, "a group begins with a literal word, so that it can be told from what follows")
             );
         }
-        self.at = start + name.len() + 2;
-        self.word_ends()?;
+        self.at = start + written.len() + 2;
+        self.parameter_ends(name)?;
         let column = self.error(start, "").column;
         self.names.push((name.to_owned(), column));
-        self.push(Element::Parameter(self.names.len() - 1));
+        let slot = Slot { index: self.names.len() - 1, prefix: prefix.to_owned(), repeated };
+        self.push(Element::Parameter(slot));
         Ok(())
     }
 
@@ -166,8 +167,7 @@ impl<'a> Parser<'a> {
         let start = self.at;
         let length = self.rest().find([' ', ']', '[', '{', '\'']).unwrap_or(self.rest().len());
         let word = self.text.get(start..start + length).unwrap_or_default();
-        let unusual = |c: char| !(c.is_ascii_alphanumeric() || "-_./:,+=@%^".contains(c));
-        if let Some((at, found)) = word.char_indices().find(|&(_, c)| unusual(c)) {
+        if let Some((at, found)) = word.char_indices().find(|&(_, c)| !is_plain(c)) {
             let message = if is_printable(found) {
                 format!("`{found}` is not read outside quotes; write the whole word as '…'")
             } else {
@@ -177,15 +177,26 @@ impl<'a> Parser<'a> {
         }
         self.at = start + length;
         match self.rest().chars().next() {
-            Some('{') => Err(self.error(
-                self.at,
-                "this build does not read a parameter glued to a literal yet; write a blank between them",
-            )),
+            Some('{') => self.parameter(word),
             Some('[') => Err(self.error(self.at, "a blank stands before `[`; write '[' in quotes for the character")),
             Some('\'') => Err(self.error(self.at, "quotes go round a whole word")),
             _ => {
                 self.push(Element::Literal(word.to_owned()));
                 Ok(())
+            }
+        }
+    }
+
+    /// What stands right after a parameter would be a part of its value for some lines and not for others.
+    fn parameter_ends(&self, name: &str) -> Result<(), PatternError> {
+        match self.rest().chars().next() {
+            None | Some(' ' | ']') => Ok(()),
+            Some(_) => {
+                let message = format!(
+                    "nothing is glued behind a parameter: write a blank after `{{{name}}}`, or what stands there as a part of \
+                     its values (`pattern`, `one_of`)"
+                );
+                Err(self.error(self.at, message))
             }
         }
     }
@@ -200,6 +211,11 @@ impl<'a> Parser<'a> {
     fn push(&mut self, element: Element) {
         self.steps.push(Step { element, group: self.group.map(|(group, _)| group) });
     }
+}
+
+/// Whether `c` may stand in a literal word outside quotes.
+pub(super) fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_./:,+=@%^".contains(c)
 }
 
 fn is_name(name: &str) -> bool {

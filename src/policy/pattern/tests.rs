@@ -19,16 +19,19 @@ fn read(pattern: &str, parameters: &[Parameter], line: &str) -> Result<Match, Bo
 }
 
 #[test]
-fn groups_are_optional_and_in_written_order() {
+fn groups_are_optional_and_in_any_order_each_once() {
     let (pattern, kinds) = ("/bin/j -u {unit} [-n {lines}] [-f]", [any(), number()]);
-    let value = |text: &str| Some(text.to_owned());
+    let value = |text: &str| vec![text.to_owned()];
+    let none = Vec::new;
     for (line, expected) in [
-        ("/bin/j -u x", Some(vec![value("x"), None])),
-        ("j -u x", Some(vec![value("x"), None])),
+        ("/bin/j -u x", Some(vec![value("x"), none()])),
+        ("j -u x", Some(vec![value("x"), none()])),
         ("j -u x -n 3", Some(vec![value("x"), value("3")])),
-        ("j -u x -f", Some(vec![value("x"), None])),
+        ("j -u x -f", Some(vec![value("x"), none()])),
         ("j -u x -n 3 -f", Some(vec![value("x"), value("3")])),
-        ("j -u x -f -n 3", None),
+        ("j -u x -f -n 3", Some(vec![value("x"), value("3")])),
+        ("j -u x -f -f", None),
+        ("j -u x -f -n 3 -f", None),
         ("j -u x -n 3 -n 4", None),
         ("j -u x -n", None),
         ("j -u", None),
@@ -73,9 +76,11 @@ fn a_pattern_that_cannot_be_read_says_where() {
         ("/bin/x {A}", 9),
         ("/bin/x {}", 9),
         ("/bin/x {a} {a}", 12),
-        ("/bin/x {a...}", 8),
-        ("/bin/x --n={a}", 12),
+        ("/bin/x --n={a...}", 12),
+        ("/bin/x --n={a}b", 15),
         ("/bin/x {a}b", 11),
+        ("/bin/x {a..}", 9),
+        ("/bin/x {...}", 9),
         ("/bin/x [a]b", 11),
         ("/bin/x a[b]", 9),
         ("/bin/x 'a", 8),
@@ -124,3 +129,74 @@ fn many_groups_cost_no_more_than_the_line_is_long() {
     let line = format!("x{}", " a".repeat(1000));
     assert!(read(&pattern, &[], &line).is_err());
 }
+
+#[test]
+fn a_value_may_be_glued_to_what_stands_before_it() {
+    let (pattern, kinds) = ("/bin/j -u{unit} [--lines={n}] [-f]", [any(), number()]);
+    for (line, expected) in [
+        ("j -uweb", Some([vec!["web".to_owned()], vec![]])),
+        ("j -uweb --lines=3", Some([vec!["web".to_owned()], vec!["3".to_owned()]])),
+        ("j -uweb -f --lines=3", Some([vec!["web".to_owned()], vec!["3".to_owned()]])),
+        ("j -u web", None),
+        ("j -u", None),
+        ("j -u-x", None),
+        ("j -uweb --lines=", None),
+        ("j -uweb --lines=10", None),
+        ("j -uweb --lines 3", None),
+        ("j -uweb --lines=-3", None),
+        ("j -uweb --lines=3 --lines=4", None),
+        ("j -uweb x--lines=3", None),
+    ] {
+        assert_eq!(read(pattern, &kinds, line).ok().as_deref(), expected.as_ref().map(<[_; 2]>::as_slice), "{line}");
+    }
+    let miss = read(pattern, &kinds, "j -uweb --lines=10").unwrap_err();
+    let shown = format!("{:?}", miss.wanted);
+    assert!(shown.contains("`--lines=` and a whole number from 1 to 9"), "{shown}");
+}
+
+#[test]
+fn a_repeated_parameter_takes_one_value_up_to_its_most() {
+    let kinds = [any().at_most(3), path()];
+    for (line, expected) in [
+        ("x a /var/y", Some(1)),
+        ("x a b c /var/y", Some(3)),
+        ("x a b c d /var/y", None),
+        ("x /var/y", None),
+        ("x a b", None),
+        ("x a /var/y b", None),
+    ] {
+        let found = read("/bin/x {p...} {q}", &kinds, line).ok().map(|values| values[0].len());
+        assert_eq!(found, expected, "{line}");
+    }
+    for (pattern, kinds, clashes) in [
+        ("/bin/x {p...} {q}", vec![any(), any()], false),
+        ("/bin/x {p...} [a]", vec![any()], true),
+        ("/bin/x {p...} [-a]", vec![any()], false),
+        ("/bin/x {p...} {q...}", vec![any(), any()], true),
+        ("/bin/x [-a {p...}] [-b]", vec![any()], false),
+        ("/bin/x [-a {p...}] [b]", vec![any()], true),
+        ("/bin/x [--a={p}] {q}", vec![any(), any()], false),
+        ("/bin/x [a{p}] [ab]", vec![any()], true),
+        // An expression may begin with anything as far as the check knows.
+        ("/bin/x [a={p}] [a=b={q}]", vec![any(), any()], true),
+        ("/bin/x [a{p}] [ab{q}]", vec![any(), any()], true),
+        ("/bin/x [-a {p}] [-a -x]", vec![any()], true),
+    ] {
+        let found = Pattern::parse(pattern).unwrap().ambiguity(&kinds);
+        assert_eq!(found.is_some(), clashes, "{pattern}: {found:?}");
+    }
+}
+
+#[test]
+fn the_worst_line_costs_little() {
+    let groups: String = (0..12).map(|at| format!(" [-g{at} {{p{at}...}}]")).collect();
+    let pattern = Pattern::parse(&format!("/bin/x{groups} {{q...}}")).unwrap();
+    let kinds: Vec<Parameter> = (0..13).map(|_| any().at_most(256)).collect();
+    let words: String = (0..12).map(|at| format!(" -g{at}{}", " a1".repeat(255))).collect();
+    // Everything between two groups is one parameter's or the last one's: two ways, and the role does not load.
+    assert!(pattern.ambiguity(&kinds).is_some());
+    let line = Words::split(format!("x{words}").as_bytes()).unwrap();
+    assert!(pattern.matches(&kinds, line.as_slice()).is_ok());
+}
+
+mod reference;

@@ -41,6 +41,26 @@ fn a_role_may_fix_another_language_and_it_stands_once() {
 }
 
 #[test]
+fn what_a_vector_of_ours_executes_is_read_back_and_nothing_is_read_into_another() {
+    let environment = [("TZ".to_owned(), "UTC".to_owned())];
+    let vectors = [&["/bin/echo", "a=b", ""][..], &["/usr/bin/env", "-i"], &["/usr/bin/sudo", "-n", "id"], &["id"]];
+    for (vector, stdin, sudo) in vectors.iter().flat_map(|vector| {
+        [(false, false), (true, false), (false, true), (true, true)].map(|(stdin, sudo)| (owned(vector), stdin, sudo))
+    }) {
+        let environment = if sudo { &environment[..0] } else { &environment };
+        let rendered = render(&Execution { sudo, stdin, ..execution(&vector, environment) }).unwrap();
+        let read = executed(&rendered.argv).unwrap();
+        let said: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(read, Executed { environment: said, sudo, vector: vector.clone() });
+        assert_eq!(read.command(), rendered.command);
+        for cut in 0..rendered.argv.len() - vector.len() {
+            assert_eq!(executed(&rendered.argv[..cut]), None, "{cut}");
+            assert_eq!(executed(&rendered.argv[cut + 1..]), None, "{cut}");
+        }
+    }
+}
+
+#[test]
 fn seconds_round_up_and_are_never_none() {
     for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60)] {
         assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);

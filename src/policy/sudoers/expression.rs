@@ -79,6 +79,13 @@ fn of_one_length(low: &[u8], high: &[u8], before: &str, ranges: &mut Vec<String>
     }
 }
 
+/// A unit of these types, its name without a dot: fewer than a role allows, because a dot may begin a type.
+pub(super) fn unit(types: &[&str]) -> String {
+    let name = "[A-Za-z0-9_][A-Za-z0-9_:@-]{0,63}";
+    let bare = if types.contains(&"service") { "?" } else { "" };
+    format!("{name}(\\.({})){bare}", types.join("|"))
+}
+
 /// What a name may hold here, after its first character. Fewer than a role allows, and none that means anything to anybody.
 const NAME: &str = "[A-Za-z0-9_.,:=@%+~-]";
 /// The same for the first character of a name: no dot, so that no `.`, `..` or hidden name comes of a `*`.

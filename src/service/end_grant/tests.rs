@@ -2,14 +2,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::activate_grant::activate;
-use super::super::rehearsal::Rehearsal;
+use super::super::rehearsal::{HERE, Rehearsal};
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 async fn active(stage: &Rehearsal) -> AccessRequest {
     let request = stage.filed("web-look").await;
-    activate(&stage.services, &request.id).await.unwrap()
+    activate(&stage.services, &request.id, HERE).await.unwrap()
 }
 
 #[tokio::test]

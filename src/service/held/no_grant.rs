@@ -4,9 +4,11 @@ use std::fmt;
 
 use crate::domain::{GrantId, RequestId, RoleName, Subject, Timestamp, UserName};
 use crate::grant::{AccessRequest, EndReason, State};
+use crate::policy::Unmet;
 
+use super::super::conditions::unmet;
 use super::super::ports::{RequestQuery, StoreError};
-use super::super::{Services, Snapshot};
+use super::super::{Services, Session, Snapshot};
 
 /// So many names are listed before `…`.
 const LISTED: usize = 6;
@@ -26,6 +28,8 @@ enum What {
     Approved { role: RoleName },
     /// Approved, but by fewer than the role asks for by now.
     Short { request: RequestId, role: RoleName, have: usize, needed: u8 },
+    /// Approved, and a condition of its role does not hold, so that it has not begun.
+    Unmet { grant: GrantId, role: RoleName, what: Box<Unmet> },
     /// The last one is over.
     Over { grant: GrantId, role: RoleName, at: Timestamp, why: &'static str },
     /// Nothing at all.
@@ -33,12 +37,15 @@ enum What {
 }
 
 impl NoGrant {
-    /// Looks why `user` holds nothing, who was found to hold nothing.
-    pub(crate) async fn of(services: &Services, snapshot: &Snapshot, user: &UserName) -> Result<Self, StoreError> {
+    /// Looks why the user of `session` holds nothing, who was found to hold nothing.
+    pub(crate) async fn of(services: &Services, snapshot: &Snapshot, session: &Session) -> Result<Self, StoreError> {
+        let user = &session.user.name;
         let query = RequestQuery { user: Some(user.clone()), limit: 50, ..RequestQuery::default() };
         let newest: Vec<AccessRequest> =
             services.store.requests(&query).await?.into_iter().map(|row| row.value).collect();
-        let what = newest.iter().find_map(|request| waiting(snapshot, request));
+        let (source, now) = (session.peer.ip(), services.clock.now());
+        let not_now = |request: &AccessRequest| unmet(services, snapshot, request, source, now);
+        let what = newest.iter().find_map(|request| waiting(snapshot, request, not_now));
         let what = what.or_else(|| newest.first().and_then(over)).unwrap_or_else(|| nothing(snapshot, user));
         Ok(Self { alias: snapshot.settings.alias.clone(), what })
     }
@@ -57,6 +64,9 @@ impl NoGrant {
             What::Short { request, role, have, needed } => {
                 format!("your request {request} has {have} approvals, and {role} needs {needed} by now")
             }
+            What::Unmet { grant, role, what } => {
+                format!("your grant {grant} is approved and has not begun: {role} {what}")
+            }
             What::Over { grant, role, at, why } => {
                 format!("your grant {grant} of {role} ended at {} ({why})", at.to_the_second())
             }
@@ -72,6 +82,13 @@ impl NoGrant {
             What::Pending { approvers, .. } if approvers.is_empty() => "tell the operator".to_owned(),
             What::Pending { request, .. } => format!("`ssh {alias} status {request}` shows it"),
             What::Approved { .. } => format!("`ssh {alias} cert > ~/.ssh/doorward-cert.pub` begins it"),
+            What::Unmet { what, .. } if what.opens.is_some() => {
+                format!("your first command then, or `ssh {alias} cert`, begins it")
+            }
+            What::Unmet { what, .. } if matches!(what.key, "networks" | "same_source") => {
+                "your first command from there begins it".to_owned()
+            }
+            What::Unmet { grant, .. } => format!("`ssh {alias} done {grant}` gives it back"),
             What::Short { role, .. } | What::Over { role, .. } => {
                 format!("`ssh {alias} request {role} --reason WHY` asks again")
             }
@@ -88,7 +105,9 @@ impl NoGrant {
     #[must_use]
     pub fn helped_by(&self, role: &RoleName) -> bool {
         match &self.what {
-            What::Pending { role: asked, .. } | What::Approved { role: asked } => asked != role,
+            What::Pending { role: asked, .. } | What::Approved { role: asked } | What::Unmet { role: asked, .. } => {
+                asked != role
+            }
             What::Short { .. } | What::Over { .. } | What::Nothing { .. } => true,
         }
     }
@@ -98,12 +117,20 @@ impl NoGrant {
     pub fn pending(&self) -> Option<&RequestId> {
         match &self.what {
             What::Pending { request, .. } => Some(request),
-            What::Approved { .. } | What::Short { .. } | What::Over { .. } | What::Nothing { .. } => None,
+            What::Approved { .. }
+            | What::Short { .. }
+            | What::Unmet { .. }
+            | What::Over { .. }
+            | What::Nothing { .. } => None,
         }
     }
 }
 
-fn waiting(snapshot: &Snapshot, request: &AccessRequest) -> Option<What> {
+fn waiting(
+    snapshot: &Snapshot,
+    request: &AccessRequest,
+    not_now: impl Fn(&AccessRequest) -> Option<Unmet>,
+) -> Option<What> {
     let role = request.role.clone();
     match &request.state {
         State::Pending { .. } => {
@@ -112,6 +139,10 @@ fn waiting(snapshot: &Snapshot, request: &AccessRequest) -> Option<What> {
         }
         // Elsewhere a command begins what is approved; if that did not happen the role is not theirs any more.
         State::Approved { .. } => short(snapshot, request)
+            .or_else(|| {
+                let what = not_now(request).filter(|_| snapshot.user_may_ask(&request.user, &role))?;
+                Some(What::Unmet { grant: request.grant_id(), role: role.clone(), what: Box::new(what) })
+            })
             .or_else(|| snapshot.settings.require_presented_certificate.then_some(What::Approved { role })),
         _ => None,
     }

@@ -6,7 +6,7 @@ use russh::keys::Certificate;
 
 use super::super::certify::certify;
 use super::super::ports::{CertificateRecord, SessionAuthority, Store};
-use super::super::rehearsal::{BASTION, Rehearsal, key_of, people, session_ca};
+use super::super::rehearsal::{BASTION, HERE, Rehearsal, key_of, people, session_ca};
 use super::*;
 use crate::domain::{Clock, Serial};
 use crate::identity::Directory;
@@ -265,7 +265,7 @@ async fn a_row_that_was_tampered_with_is_not_believed() {
 async fn without_log_or_store_there_is_no_certificate_and_it_is_called_an_outage() {
     let stage = Stage::new();
     stage.look().await;
-    activate_approved(&stage.rehearsal.services, &stage.alice().user.name).await.unwrap();
+    activate_approved(&stage.rehearsal.services, &stage.alice().user.name, HERE).await.unwrap();
     stage.rehearsal.log.broken.store(true, Ordering::SeqCst);
     let error = stage.current(&stage.alice()).await.expect_err("no log");
     assert!(error.is_outage() && error.to_string().contains("audit log does not work"), "{error}");

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::activate_grant::activate;
 use super::super::end_grant::{Which, done, revoke};
-use super::super::rehearsal::Rehearsal;
+use super::super::rehearsal::{HERE, Rehearsal};
 use super::super::request_access::withdraw;
 use super::*;
 
@@ -16,7 +16,7 @@ async fn settled(stage: &Rehearsal) {
 #[tokio::test]
 async fn what_the_log_has_is_not_owed_any_more() {
     let stage = Rehearsal::new();
-    let grant = activate(&stage.services, &stage.filed("web-look").await.id).await.unwrap();
+    let grant = activate(&stage.services, &stage.filed("web-look").await.id, HERE).await.unwrap();
     let pending = stage.filed("web-restart").await;
     withdraw(&stage.services, &stage.session("alice"), &pending.id).await.unwrap();
     revoke(&stage.services, &stage.session("carol"), &grant.grant_id(), "").await.unwrap();
@@ -29,8 +29,8 @@ async fn what_the_log_has_is_not_owed_any_more() {
 #[tokio::test]
 async fn what_the_log_does_not_have_is_owed_and_written_by_the_next_start() {
     let stage = Rehearsal::new();
-    let grant = activate(&stage.services, &stage.filed("web-look").await.id).await.unwrap();
-    let expiring = activate(&stage.services, &stage.filed("web-look").await.id).await.unwrap();
+    let grant = activate(&stage.services, &stage.filed("web-look").await.id, HERE).await.unwrap();
+    let expiring = activate(&stage.services, &stage.filed("web-look").await.id, HERE).await.unwrap();
     stage.log.broken.store(true, Ordering::SeqCst);
     done(&stage.services, &stage.session("alice"), &Which::One(grant.grant_id())).await.unwrap();
     stage.clock.pass(std::time::Duration::from_secs(3600));
@@ -53,7 +53,7 @@ async fn what_the_log_does_not_have_is_owed_and_written_by_the_next_start() {
 #[tokio::test]
 async fn who_asked_may_go_away_and_the_entry_is_written_all_the_same() {
     let stage = Rehearsal::new();
-    let grant = activate(&stage.services, &stage.filed("web-look").await.id).await.unwrap();
+    let grant = activate(&stage.services, &stage.filed("web-look").await.id, HERE).await.unwrap();
     let stored = stage.services.store.request(&grant.id).await.unwrap().unwrap();
     let after = grant.give_back(stage.services.clock.now()).unwrap();
     let entry = AuditEvent::of(crate::audit::event::What::Ended { why: "given-back".to_owned(), text: String::new() });

@@ -7,7 +7,7 @@ use crate::inventory::Target;
 use crate::service::activate_grant::activate_approved;
 use crate::service::end_grant::{Which, done};
 use crate::service::ports::{Cleared, Running, TargetError, Targets};
-use crate::service::rehearsal::{Rehearsal, name, target};
+use crate::service::rehearsal::{HERE, Rehearsal, name, target};
 
 /// Notes what is to be prepared and answers as the test says.
 struct Prepares(Mutex<Vec<String>>, Preparation);
@@ -40,7 +40,7 @@ async fn asked(stage: &(Rehearsal, Arc<Prepares>), user: &str, target: &str) -> 
 /// Self-service on web-1.
 async fn granted(stage: &(Rehearsal, Arc<Prepares>)) {
     stage.0.filed("web-look").await;
-    activate_approved(&stage.0.services, &name("alice")).await.unwrap();
+    activate_approved(&stage.0.services, &name("alice"), HERE).await.unwrap();
 }
 
 #[tokio::test]

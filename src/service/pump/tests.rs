@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::service::rehearsal::{Diary, FakeClient, FakeRecorder, Mood};
 
-const TERMS: Terms = Terms { stdin: true, timeout: Duration::from_secs(60), max_output: 1000 };
+const TERMS: Terms = Terms { stdin: true, timeout: Duration::from_secs(60), max_output: 1000, max_stdin: 1000 };
 
 /// A running command whose far side the test plays: what it reads, and where it writes.
 fn command(room: usize) -> (Running, DuplexStream, mpsc::Sender<Output>) {

@@ -1,7 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use super::super::activate_grant::activate;
-use super::super::rehearsal::{Rehearsal, ask};
+use super::super::rehearsal::{HERE, Rehearsal, ask};
 use super::super::review_request::{approve, deny};
 use super::*;
 use crate::grant::Narrowing;
@@ -121,7 +121,7 @@ async fn active_grants_are_bounded_too() {
     let stage = Rehearsal::new();
     for _ in 0..60 {
         let request = stage.filed("web-look").await;
-        activate(&stage.services, &request.id).await.unwrap();
+        activate(&stage.services, &request.id, HERE).await.unwrap();
     }
     let error = file_request(&stage.services, &stage.session("alice"), ask("web-look")).await.unwrap_err();
     assert!(matches!(error, RequestError::TooMany { open: 60 }), "{error}");

@@ -1,5 +1,5 @@
 use super::super::activate_grant::activate;
-use super::super::rehearsal::{ROLES, Rehearsal, name, role};
+use super::super::rehearsal::{HERE, ROLES, Rehearsal, name, role};
 use super::*;
 
 fn person(stage: &Rehearsal, who: &str) -> Person {
@@ -32,7 +32,7 @@ async fn people_see_the_roles_they_may_ask_for_and_who_would_approve() {
 async fn people_see_the_targets_they_may_use_or_ask_for_and_no_others() {
     let stage = Rehearsal::new();
     let request = stage.filed("web-look").await;
-    activate(&stage.services, &request.id).await.unwrap();
+    activate(&stage.services, &request.id, HERE).await.unwrap();
     let of = async |who: &str| {
         let found = targets_for(&stage.services, &name(who)).await.unwrap();
         let line = |one: VisibleTarget| (one.name.to_string(), one.active.len(), one.requestable.len());

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::super::activate_grant::activate;
 use super::super::end_grant::{Which, done, revoke};
-use super::super::rehearsal::{ROLES, Rehearsal, ask, name, people, role, user};
+use super::super::rehearsal::{HERE, ROLES, Rehearsal, ask, name, people, role, user};
 use super::super::request_access::{file_request, status_of, withdraw};
 use super::super::requestable::targets_for;
 use super::*;
@@ -293,6 +293,6 @@ fn every_use_case_can_change_threads() {
     sendable(pending(services, session));
     sendable(revoke(services, session, grant, ""));
     sendable(done(services, session, &Which::All));
-    sendable(activate(services, id));
+    sendable(activate(services, id, HERE));
     sendable(targets_for(services, &session.user.name));
 }

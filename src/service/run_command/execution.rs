@@ -12,7 +12,7 @@ use crate::service::pump::Pump;
 use crate::service::supervise::{Footing, supervise};
 use crate::service::written::{self, NotWritten, WRITTEN_WITHIN};
 
-use super::{Allowed, Attempt, LEAST_TIME, Stop, say};
+use super::{Allowed, Attempt, LEAST_TIME, NO_TIME, Stop, say};
 
 /// How long a recording may take to be finished.
 const LAST_WRITE: Duration = Duration::from_secs(10);
@@ -76,7 +76,7 @@ impl Attempt<'_> {
         recorder: &mut dyn Recorder,
         client: &mut dyn ClientSide,
     ) -> Result<(Outcome, [u64; 3]), Stop> {
-        let Allowed { permit, words, policy, at } = allowed;
+        let Allowed { permit, words, policy, at, places: _kept_while_it_runs } = allowed;
         let footing = Footing::of(&permit, self.session, &self.ask.choice, words, policy);
         let snapshot = self.services.snapshot.load_full();
         let (Some(grant), Some(target)) =
@@ -84,7 +84,7 @@ impl Attempt<'_> {
         else {
             return Err(self.failed("not run: the target is gone".to_owned(), DENIED));
         };
-        match footing.lost(self.services).await {
+        match footing.lost_before_it_began(self.services).await {
             Ok(None) => {}
             Ok(Some(end)) => return Err(self.failed(format!("not run: {end}"), DENIED)),
             Err(error) => {
@@ -104,7 +104,7 @@ impl Attempt<'_> {
             return Err(self.failed("not run: writing it down took too long; try again".to_owned(), COULD_NOT_RUN));
         }
         if footing.left(now) < LEAST_TIME {
-            return Err(self.failed("not run: your grant ends within a second".to_owned(), DENIED));
+            return Err(self.failed(format!("not run: {NO_TIME}"), DENIED));
         }
         if self.services.stopping.is_cancelled() {
             return Err(self.failed("not run: the bastion is stopping".to_owned(), COULD_NOT_RUN));

@@ -16,6 +16,7 @@ use crate::policy::Role;
 use crate::service::ports::{Output, Running, TargetError};
 use crate::service::rehearsal::{Diary, FakeClient, FakeRecorders, FakeTargets, Mood, NOW, Rehearsal, target};
 
+mod conditions;
 mod silence;
 mod taken_away;
 

@@ -96,7 +96,8 @@ fn sentence(what: &What) -> Vec<String> {
             format!("key {key}"),
         ],
         What::TargetConnectionUnused { reason } => vec!["nobody logged in on it".to_owned(), reason.clone()],
-        What::CommandAllowed(allowed) => command_allowed(allowed),
+        What::CommandAllowed(allowed) => command_allowed(allowed, &format!("{}:{}", allowed.role, allowed.rule)),
+        What::Observed(allowed) => command_allowed(allowed, &format!("{}, which observes,", allowed.role)),
         What::CommandDenied { command: _, line, reason } => vec![line.clone(), format!("because {reason}")],
         What::CommandFailed { command, reason } => vec![format!("{command} did not run: {reason}")],
         What::CommandFinished(finished) => command_finished(finished),
@@ -107,11 +108,12 @@ fn sentence(what: &What) -> Vec<String> {
     }
 }
 
-fn command_allowed(allowed: &AllowedCommand) -> Vec<String> {
-    let AllowedCommand { command, role, rule, grants, certificate, presented, account, typed, .. } = allowed;
+/// `by` what it was allowed.
+fn command_allowed(allowed: &AllowedCommand, by: &str) -> Vec<String> {
+    let AllowedCommand { command, grants, certificate, presented, account, typed, .. } = allowed;
     let how = if *presented { "presented" } else { "on file" };
     let several = if grants.len() > 1 { format!(", under {}", listed(grants)) } else { String::new() };
-    vec![typed.clone(), format!("{command} by {role}:{rule} as {account}, certificate {certificate} ({how}){several}")]
+    vec![typed.clone(), format!("{command} by {by} as {account}, certificate {certificate} ({how}){several}")]
 }
 
 fn command_finished(finished: &FinishedCommand) -> Vec<String> {
@@ -196,7 +198,7 @@ mod tests {
             "\n    c-00000007 exit 124 after 5m 2s, ended by expired\n    0 bytes in, 12 out, 3 error output; recording why (in part)\n",
             "command-denied  alice  web-1  g-7K2Q4M\n    id\n    because why\n",
             "\n    r-000009: web-restart for 30m on web-1 as ops\n    ticket why; reason: why\n",
-            "\n    from 192.0.2.7:50000 as why, certificate k-00000003 and key SHA256:abc\n    why\n",
+            "\n    from 192.0.2.7:50000 through 192.0.2.7:50000 as why, certificate k-00000003 and key SHA256:abc\n    why\n",
         ] {
             assert!(found.contains(part), "{part} in\n{found}");
         }

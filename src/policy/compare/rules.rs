@@ -1,0 +1,254 @@
+//! The rules of two versions of a role: which belong together, and what became of each.
+
+use std::time::Duration;
+
+use crate::domain::text::excerpt;
+use crate::domain::time::for_people;
+use crate::policy::explain::bytes;
+use crate::policy::parameter::Parameter;
+use crate::policy::pattern::Lines;
+use crate::policy::role::{Alias, Rule};
+
+use super::{Changes, Direction, SHOWN, names};
+
+/// So many words of a list are shown.
+const WORDS: usize = 20;
+
+/// Everything that became of the rules.
+pub(super) fn compare(old: &[Rule], new: &[Rule], out: &mut Changes) {
+    let mut left: Vec<(usize, &Rule)> = (1..).zip(old).collect();
+    let mut open: Vec<(usize, &Rule)> = Vec::new();
+    // Pairs of which a widening is said already.
+    let mut said: Vec<(usize, usize)> = Vec::new();
+    let mut both = |out: &mut Changes, (before, was): (usize, &Rule), (number, rule): (usize, &Rule)| {
+        if aspects(was, number, rule, out) {
+            said.push((before, number));
+        }
+    };
+    for (number, rule) in (1..).zip(new) {
+        // The same rule, wherever it stands now.
+        match take(&mut left, |was| same_text(was, rule) && gives_the_same(was, rule)) {
+            Some(was) => both(out, was, (number, rule)),
+            None => open.push((number, rule)),
+        }
+    }
+    let kin: [fn(&Rule, &Rule) -> bool; 4] = [gives_the_same, same_text, same_shape, related];
+    for kin in kin {
+        open.retain(|&(number, rule)| match take(&mut left, |was| kin(was, rule)) {
+            Some(was) => {
+                both(out, was, (number, rule));
+                false
+            }
+            None => true,
+        });
+    }
+    for (number, rule) in open {
+        let what = titled(number, rule);
+        match (1..).zip(old).find(|(_, was)| gives_no_more(rule, was)) {
+            Some((known, _)) => {
+                out.other(format!("{what} is new, and gives nothing that rule {known} of before did not"))
+            }
+            None => out.widened(format!("{what} is new{}", in_short(rule))),
+        }
+    }
+    for (number, was) in left {
+        let what = format!("rule {number} of before, `{}`,", excerpt(was.usage(), SHOWN));
+        match (1..).zip(new).find(|(_, rule)| gives_no_more(was, rule)) {
+            Some((known, _)) => out.other(format!("{what} is gone, and rule {known} gives all of it")),
+            None => out.narrowed(format!("{what} is gone")),
+        }
+    }
+    unshadowed(old, new, &said, out);
+}
+
+fn take<'r>(left: &mut Vec<(usize, &'r Rule)>, fits: impl Fn(&Rule) -> bool) -> Option<(usize, &'r Rule)> {
+    let at = left.iter().position(|(_, rule)| fits(rule))?;
+    Some(left.remove(at))
+}
+
+fn titled(number: usize, rule: &Rule) -> String {
+    format!("rule {number} `{}`", excerpt(rule.usage(), SHOWN))
+}
+
+/// ` (as root, reads input)`: what a reader of a new rule should not overlook.
+fn in_short(rule: &Rule) -> String {
+    let said = [(rule.sudo, "as root"), (rule.stdin, "reads input"), (!rule.env.is_empty(), "with an environment")];
+    let said: Vec<&str> = said.into_iter().filter(|(yes, _)| *yes).map(|(_, what)| what).collect();
+    if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
+}
+
+fn lines(rule: &Rule) -> Lines<'_> {
+    Lines { pattern: &rule.run, parameters: &rule.parameters }
+}
+
+fn alias_lines(alias: &Alias) -> Lines<'_> {
+    Lines { pattern: &alias.pattern, parameters: &alias.parameters }
+}
+
+fn same_text(old: &Rule, new: &Rule) -> bool {
+    old.run.as_written() == new.run.as_written()
+}
+
+fn same_shape(old: &Rule, new: &Rule) -> bool {
+    lines(old).same_shape(&lines(new))
+}
+
+fn related(old: &Rule, new: &Rule) -> bool {
+    lines(old).within(&lines(new)) || lines(new).within(&lines(old))
+}
+
+/// Whether both aliases stand for the same lines, as far as parameters do not say otherwise.
+fn same_alias(old: &Rule, new: &Rule) -> bool {
+    let written = |rule: &Rule| rule.alias.as_ref().map(|alias| alias.pattern.as_written().to_owned());
+    written(old) == written(new) && (new.alias.is_none() || same_text(old, new))
+}
+
+/// Whether `rule` certainly allows nothing that `wider` does not allow, as the same thing to run and on terms as wide.
+pub(super) fn gives_no_more(rule: &Rule, wider: &Rule) -> bool {
+    let alias = rule.alias.is_none() || same_alias(wider, rule);
+    alias && lines(rule).within(&lines(wider)) && runs_alike(wider, rule) && terms_within(rule, wider)
+}
+
+fn gives_the_same(old: &Rule, new: &Rule) -> bool {
+    gives_no_more(new, old) && gives_no_more(old, new)
+}
+
+fn runs_alike(old: &Rule, new: &Rule) -> bool {
+    old.run.program() == new.run.program() && old.sudo == new.sudo && old.env == new.env
+}
+
+fn terms_within(rule: &Rule, wider: &Rule) -> bool {
+    let place = wider.targets.is_none() || wider.targets == rule.targets;
+    place && rule.terms().strictest(wider.terms()) == rule.terms()
+}
+
+/// What is different between two versions of one rule; whether it gives more.
+fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
+    // `usage` follows from `run` and `alias`.
+    let Rule { run, parameters: _, alias, sudo, stdin, timeout, max_output, max_stdin, targets, env, help, usage: _ } =
+        new;
+    let title = titled(number, new);
+    let mut found = Changes::of("");
+    if same_shape(old, new) {
+        parameters(old, new, &mut found);
+    } else {
+        let texts =
+            format!("`{}` now, was `{}`", excerpt(run.as_written(), SHOWN), excerpt(old.run.as_written(), SHOWN));
+        match (lines(new).within(&lines(old)), lines(old).within(&lines(new))) {
+            (true, true) => found.other(format!("{texts}, which means the same")),
+            (true, false) => found.narrowed(texts),
+            (false, true) => found.widened(texts),
+            (false, false) => found.widened(format!("{texts}: not compared, read both")),
+        }
+    }
+    if !same_alias(old, new) {
+        match alias {
+            None => found.narrowed("it has no alias any more"),
+            Some(alias) => found.widened(format!(
+                "it may be typed as `{}` now: not compared",
+                excerpt(alias.pattern.as_written(), SHOWN)
+            )),
+        }
+    }
+    match (old.sudo, sudo) {
+        (false, true) => found.widened("runs as root now"),
+        (true, false) => {
+            found.widened("runs as the role's account now, was as root: another thing to run, not compared")
+        }
+        _ => {}
+    }
+    if stdin != &old.stdin {
+        found.push(
+            if *stdin { Direction::Widened } else { Direction::Narrowed },
+            if *stdin { "its program reads what the user sends now" } else { "its program reads no input any more" },
+        );
+    }
+    found.most("its timeout", &old.timeout, timeout, |span: &Duration| for_people(*span));
+    found.most("its max_output", &old.max_output, max_output, |count| bytes(*count));
+    found.most("its max_stdin", &old.max_stdin, max_stdin, |count| bytes(*count));
+    match (&old.targets, targets) {
+        (None, None) => {}
+        (Some(was), Some(now)) if was == now => {}
+        (None, Some(_)) => found.narrowed("it holds on some of the role's targets alone now"),
+        (Some(_), None) => found.widened("it holds on all of the role's targets now"),
+        (Some(_), Some(_)) => found.widened("the targets it holds on are others: not compared, read both"),
+    }
+    if env != &old.env {
+        found.widened("its environment is another: not compared, read both");
+    }
+    if help != &old.help {
+        found.other("its help is another");
+    }
+    let found = found.into_found();
+    let widened = found.iter().any(|change| change.direction == Direction::Widened);
+    for change in found {
+        out.push(change.direction, format!("{title}: {}", change.text));
+    }
+    widened
+}
+
+/// Parameters of two rules of one shape, place by place.
+fn parameters(old: &Rule, new: &Rule, out: &mut Changes) {
+    let names = new.run.names().iter().map(|(name, _)| name);
+    let pairs = names.zip(old.parameters.iter().zip(&new.parameters));
+    for (name, (was, now)) in pairs {
+        match (now.within(was), was.within(now)) {
+            (true, true) => {}
+            (true, false) => out.narrowed(format!("{{{name}}} {}", difference(was, now, "may no longer be"))),
+            (false, true) => out.widened(format!("{{{name}}} {}", difference(now, was, "may also be"))),
+            (false, false) => match (was.listed(), now.listed()) {
+                (Some(_), Some(_)) => {
+                    out.widened(format!("{{{name}}} {}", difference(now, was, "may also be")));
+                    out.narrowed(format!("{{{name}}} {}", difference(was, now, "may no longer be")));
+                }
+                _ => out.widened(format!("{{{name}}} may be {now} now, was {was}: not compared, read both")),
+            },
+        }
+    }
+}
+
+/// What `more` has and `less` has not, as words of a list; or both as they are.
+fn difference(more: &Parameter, less: &Parameter, verb: &str) -> String {
+    let Some(words) = more.listed().filter(|_| less.listed().is_some()) else {
+        let (now, was) = if verb == "may also be" { (more, less) } else { (less, more) };
+        return format!("may be {now} now, was {was}");
+    };
+    let only: Vec<String> =
+        words.iter().filter(|word| less.accepts(word).is_err()).map(|word| excerpt(word, 40)).collect();
+    let more = only.len().saturating_sub(WORDS);
+    let shown = names(only.into_iter().take(WORDS));
+    if more == 0 { format!("{verb} {shown}") } else { format!("{verb} {shown}, with {more} more") }
+}
+
+/// A rule that is narrower or gone may have made lines ambiguous, or held them to its stricter terms: those are free now.
+fn unshadowed(old: &[Rule], new: &[Rule], said: &[(usize, usize)], out: &mut Changes) {
+    for (number, was) in (1..).zip(old) {
+        if new.iter().any(|rule| gives_no_more(was, rule) && terms_within(rule, was)) {
+            continue;
+        }
+        let unsaid = |other: &usize| !said.contains(&(number, *other));
+        let freed = (1..).zip(new).find(|(other, rule)| unsaid(other) && frees(was, rule));
+        if let Some((other, rule)) = freed {
+            out.widened(format!(
+                "rule {number} of before no longer stands in the way of {}: lines that both allowed were refused as ambiguous, or \
+                 held to stricter terms",
+                titled(other, rule)
+            ));
+        }
+    }
+}
+
+/// Whether a line may exist that both allow, and that `rule` runs as something else or on wider terms than `was`.
+fn frees(was: &Rule, rule: &Rule) -> bool {
+    let alike = runs_alike(was, rule) && terms_within(rule, was);
+    if !alike && lines(was).may_share(&lines(rule)) {
+        return true;
+    }
+    // What an alias stands for is not what was typed, so beside another rule it runs something else.
+    if alike && same_alias(was, rule) {
+        return false;
+    }
+    let (mine, theirs) = (was.alias.as_ref().map(alias_lines), rule.alias.as_ref().map(alias_lines));
+    mine.is_some_and(|mine| mine.may_share(&lines(rule)) || theirs.is_some_and(|theirs| mine.may_share(&theirs)))
+        || theirs.is_some_and(|theirs| lines(was).may_share(&theirs))
+}
