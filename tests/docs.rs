@@ -221,3 +221,38 @@ fn the_reader_finds_paths_commands_and_links() {
     assert_eq!(links(text), ["z.md"]);
     assert_eq!(commands(text), [owned(&["target", "enroll"]), owned(&["init"]), owned(&["demo"])].into());
 }
+
+/// What our sources and tests say, without the way it is broken into lines there.
+fn everything_said() -> String {
+    let mut paths = files_below(&root().join("src"), "rs");
+    paths.extend(files_below(&root().join("tests"), "rs"));
+    let said = paths.iter().map(|path| fs::read_to_string(path).unwrap());
+    let joined = |text: String| {
+        let lines: Vec<&str> = text.split("\\\n").map(str::trim_start).collect();
+        lines.concat().replace("\\\"", "\"")
+    };
+    said.map(joined).collect()
+}
+
+/// Each line of `docs/messages.md` that somebody may look for is one that is said: by us, or by a stock client in a test.
+#[test]
+fn every_message_in_the_page_of_messages_is_one_that_is_said() {
+    let said = everything_said();
+    let page = fs::read_to_string(root().join("docs/messages.md")).unwrap();
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| `")).filter_map(|line| line.split_once("` |"));
+    let quoted: Vec<&str> = cells.map(|(message, _)| message).collect();
+    assert!(quoted.len() > 50, "only {} messages were found", quoted.len());
+    let parts = |message: &str| {
+        message.split('…').map(|part| part.trim_start_matches("denied: ").trim().to_owned()).collect::<Vec<_>>()
+    };
+    // A prefix of its own: `denied: …`, `ended: …`, `not run: …`.
+    let is_said = |part: &str| {
+        said.contains(part)
+            || ["ended: ", "not run: "]
+                .iter()
+                .any(|head| part.strip_prefix(head).is_some_and(|rest| said.contains(rest)))
+    };
+    let unsaid: Vec<&str> =
+        quoted.into_iter().filter(|message| !parts(message).iter().all(|part| is_said(part))).collect();
+    assert!(unsaid.is_empty(), "nobody says: {unsaid:#?}");
+}

@@ -12,17 +12,14 @@ use russh::{ChannelOpenFailure, Error};
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use support::bastion::{Bastion, Setup, came, eventually};
 use support::client::{proven, proven_as, said};
+use support::master::Master;
 
 #[test]
 fn a_key_that_was_taken_away_decides_nothing_over_an_open_connection() {
     let bastion = Bastion::start();
     let id = bastion.request("ops", "web-1", "30m");
-    let socket = bastion.home().join("master");
-    let control = format!("ControlPath={}", socket.display());
-    let mut master = bastion.ssh("bob", &["-o", "ControlMaster=yes", "-o", &control, "-N", "bastion"]);
-    let mut master = master.spawn().expect("ssh");
-    eventually("the master connection", || socket.exists());
-    let through = |line: &str| bastion.run("bob", &["-o", &control, "bastion", line]);
+    let master = Master::open(&bastion, "bob", "bastion", &[]);
+    let through = |line: &str| bastion.run("bob", &master.through(&["bastion", line]));
     let pending = through("pending");
     let (_, digest) = pending.out.split_once(&format!("approve {id} ")).unwrap_or_else(|| panic!("{pending:?}"));
     let digest = digest.split_whitespace().next().expect("a digest");
@@ -44,22 +41,15 @@ fn a_key_that_was_taken_away_decides_nothing_over_an_open_connection() {
     let status = bastion.run("alice", &["bastion", &format!("status {id}")]);
     assert!(status.out.contains("waits for approval"), "{status:?}");
     assert!(bastion.entries("approved").is_empty());
-    let _ = master.kill();
-    let _ = master.wait();
     bastion.verify();
 }
 
 #[test]
 fn a_network_that_was_taken_away_decides_nothing_and_opens_nothing_over_an_open_connection() {
     let bastion = Bastion::start();
-    let socket = bastion.home().join("master");
-    let control = format!("ControlPath={}", socket.display());
-    let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "bastion"]);
-    let mut master = master.spawn().expect("ssh");
-    eventually("the master connection", || socket.exists());
-    let proxy = format!("ProxyCommand=ssh -F {}/alice.conf -o {control} -W %h:%p bastion", bastion.home().display());
-    let jump = || bastion.run("alice", &["-o", &proxy, "web-1", "id -un"]);
-    assert_eq!(bastion.run("alice", &["-o", &control, "bastion", "whoami"]).code, 0);
+    let master = Master::open(&bastion, "alice", "bastion", &[]);
+    let jump = || bastion.run("alice", &["-o", master.proxy(), "web-1", "id -un"]);
+    assert_eq!(bastion.run("alice", &master.through(&["bastion", "whoami"])).code, 0);
     assert_eq!(jump().code, 126, "answered, and nothing is held");
 
     let users = bastion.dir().join("users.toml");
@@ -67,7 +57,7 @@ fn a_network_that_was_taken_away_decides_nothing_and_opens_nothing_over_an_open_
     fs::write(&users, text.replacen("[alice]", "[alice]\nnetworks = [\"192.0.2.0/24\"]", 1)).expect("users");
     bastion.reload();
     for line in ["whoami", "request ops --on web-1 --no-wait --reason INC-1 more", ""] {
-        let refused = bastion.run("alice", &["-o", &control, "bastion", line]);
+        let refused = bastion.run("alice", &master.through(&["bastion", line]));
         assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{line}: {refused:?}");
         assert!(
             refused.err.starts_with("doorward: you may not come from this address any more"),
@@ -77,8 +67,6 @@ fn a_network_that_was_taken_away_decides_nothing_and_opens_nothing_over_an_open_
     let refused = jump();
     assert_eq!((refused.code, refused.out.as_str()), (255, ""), "{refused:?}");
     assert!(bastion.entries("requested").is_empty());
-    let _ = master.kill();
-    let _ = master.wait();
     bastion.verify();
 }
 

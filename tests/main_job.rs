@@ -171,3 +171,29 @@ fn a_role_that_several_must_approve_waits_for_all_of_them() {
     assert_eq!(bastion.run("carol", &["bastion", "approve", &id, &digest]).code, 0);
     assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
 }
+
+/// `docs/messages.md` has what a stock client says by itself; these are the cases in which it does.
+#[test]
+fn what_the_stock_client_says_by_itself_is_in_the_page_of_messages() {
+    let mut bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "10m");
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/messages.md")).expect("the page");
+    let forward = format!("127.0.0.1:{}:127.0.0.1:22", support::sshd::free_port());
+    let says = |who: &str, arguments: &[&str], message: &str| {
+        let came = bastion.run(who, &[&["-o", "LogLevel=INFO"], arguments].concat());
+        assert!(came.code != 0 && came.err.contains(message), "{message}: {came:?}");
+        assert!(page.contains(&format!("| `{message}` |")), "docs/messages.md does not have {message}");
+    };
+    says("mallory", &["bastion", "help"], "Permission denied (publickey)");
+    says("alice", &["-o", "UserKnownHostsFile=/dev/null", "bastion", "help"], "Host key verification failed");
+    let other = "Certificate invalid: name is not a listed principal";
+    says("alice", &["-J", "bastion", "-o", "HostKeyAlias=here", "web-1", "id -un"], other);
+    says("alice", &["-W", "127.0.0.1:22", "bastion"], "open failed: administratively prohibited");
+    let remote = ["-o", "ExitOnForwardFailure=yes", "-R", forward.as_str(), "bastion", "whoami"];
+    says("alice", &remote, "remote port forwarding failed");
+    says("alice", &["-s", "bastion", "sftp"], "subsystem request failed");
+    bastion.stop();
+    let came = bastion.run("alice", &["bastion", "help"]);
+    assert!(came.code == 255 && came.err.contains("Connection refused"), "{came:?}");
+    assert!(page.contains("| `Connection refused` |"));
+}

@@ -4,21 +4,42 @@
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::warn;
 
+use crate::session::{InputLimits, SpoolLimits};
 use crate::ssh::Limits;
 
 /// What the process needs besides connections: log, database, listeners, reading the configuration again, connections that
 /// are about to close.
 const BASE: u64 = 160;
-/// What one running command needs besides its client's connection: the connection to the target (a `local` one has three
-/// pipes instead), the recording, a file for input that waits.
-const PER_COMMAND: u64 = 5;
+/// What one running command needs besides its client's connection and input that waits: the connection to the target (a `local`
+/// one has three pipes instead) and the recording.
+const PER_COMMAND: u64 = 4;
+/// Files of one stream of input that waits, besides those that are full: the one that is read, partly empty by now, and the one
+/// that is written.
+const PER_STREAM: u64 = 2;
 /// Below this it does not start: a session and its command would not be sure of theirs.
 const LEAST: u64 = BASE + 64;
 
-/// How many descriptors `limits` could need when everything they allow is used at once.
-fn needed(limits: &Limits) -> u64 {
-    let commands = wide(limits.sessions).saturating_mul(wide(limits.channels)).saturating_mul(PER_COMMAND);
-    sockets(limits).saturating_add(commands).saturating_add(BASE)
+/// What decides how many descriptors there could be.
+pub(super) struct Load<'a> {
+    /// What bounds connections and their channels.
+    pub(super) limits: &'a Limits,
+    /// What bounds input that waits.
+    pub(super) input: &'a InputLimits,
+    /// How many connections to targets may be ready with nobody's command on them.
+    pub(super) prepared: usize,
+}
+
+impl Load<'_> {
+    /// How many descriptors could be needed when everything that is allowed is used at once.
+    fn needed(&self) -> u64 {
+        let channels = wide(self.limits.sessions).saturating_mul(wide(self.limits.channels));
+        let commands = channels.saturating_mul(PER_COMMAND);
+        // A connection inside another one is a stream of input, too, and so are the commands inside it.
+        let streams = channels.saturating_mul(2).saturating_mul(PER_STREAM);
+        let full = self.input.in_all.div_ceil(SpoolLimits::SEGMENT);
+        let parts = [sockets(self.limits), commands, streams, full, wide(self.prepared), BASE];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
 }
 
 /// How many of them are connections.
@@ -35,7 +56,7 @@ fn wide(number: usize) -> u64 {
 ///
 /// # Errors
 /// A message for the operator, when there are too few for anything.
-pub(super) fn provide(limits: &Limits) -> Result<Limits, String> {
+pub(super) fn provide(load: &Load<'_>) -> Result<Limits, String> {
     let (had, most) = getrlimit(Resource::RLIMIT_NOFILE)
         .map_err(|error| format!("how many files may be open cannot be read: {error}"))?;
     let have = match setrlimit(Resource::RLIMIT_NOFILE, most, most) {
@@ -48,13 +69,13 @@ pub(super) fn provide(limits: &Limits) -> Result<Limits, String> {
     if have < LEAST {
         return Err(format!(
             "only {have} files may be open, and at least {LEAST} are needed: set LimitNOFILE={} in the unit (or `ulimit -Hn`)",
-            needed(limits)
+            load.needed()
         ));
     }
-    if let Some(line) = too_few(have, limits) {
+    if let Some(line) = too_few(have, load) {
         warn!("{line}");
     }
-    Ok(within(have, limits))
+    Ok(within(have, load.limits))
 }
 
 /// `limits`, with the numbers of connections lowered so far that half of the `have` descriptors are left to what users do:
@@ -81,12 +102,12 @@ fn within(have: u64, limits: &Limits) -> Limits {
 }
 
 /// What to tell the operator when `have` descriptors are too few.
-fn too_few(have: u64, limits: &Limits) -> Option<String> {
-    let needed = needed(limits);
+fn too_few(have: u64, load: &Load<'_>) -> Option<String> {
+    let needed = load.needed();
     (have < needed).then(|| {
         format!(
             "{have} files may be open, and {needed} could be needed with these limits: set LimitNOFILE={needed} in the unit \
-             (or `ulimit -Hn`), or lower max_sessions or max_channels in doorward.toml"
+             (or `ulimit -Hn`), or lower max_sessions, max_channels or input_mib in doorward.toml"
         )
     })
 }
@@ -97,10 +118,13 @@ mod tests {
 
     #[test]
     fn it_says_what_to_set_when_the_limits_could_need_more() {
-        let limits = Limits::default();
-        assert_eq!(too_few(10_756, &limits), None);
-        let said = too_few(10_755, &limits).unwrap();
-        assert!(said.starts_with("10755 files") && said.contains("LimitNOFILE=10756"), "{said}");
+        let (limits, input) = (Limits::default(), InputLimits::default());
+        // 256 sessions and 100 strangers; 2048 commands; 4096 streams of input, and 4 GiB of it in files of 16 MiB; 20 targets.
+        let load = Load { limits: &limits, input: &input, prepared: 40 };
+        assert_eq!(load.needed(), 356 + 2048 * 4 + 4096 * 2 + 256 + 40 + 160);
+        assert_eq!(too_few(17_196, &load), None);
+        let said = too_few(17_195, &load).unwrap();
+        assert!(said.starts_with("17195 files") && said.contains("LimitNOFILE=17196"), "{said}");
     }
 
     #[test]
@@ -117,7 +141,8 @@ mod tests {
 
     #[test]
     fn the_soft_limit_becomes_the_hard_one() {
-        provide(&Limits::default()).unwrap();
+        let (limits, input) = (Limits::default(), InputLimits::default());
+        provide(&Load { limits: &limits, input: &input, prepared: 0 }).unwrap();
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         assert_eq!(soft, hard);
     }

@@ -64,8 +64,11 @@ pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("DOORWARD_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,russh=error,sqlx=warn"));
+    // A line that cannot be written is lost. By default the subscriber would say so, on the same standard error, and panic when that
+    // fails: a journal that went away must not take threads with it.
+    let lines = tracing_subscriber::fmt().log_internal_errors(false);
     // Already set when several bastions live in one process, as in tests.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
+    let _ = lines.with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
 }
 
 impl Bastion {

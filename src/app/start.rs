@@ -152,7 +152,10 @@ async fn front_door(
     clock: &Arc<WallClock>,
     hosts: &Arc<HostKeys>,
 ) -> Result<FrontDoor, StartError> {
-    let limits = descriptors::provide(&loaded.limits.door).map_err(StartError::Other)?;
+    let prepared =
+        loaded.snapshot.settings.prepared_connections.saturating_mul(loaded.snapshot.inventory.iter().count());
+    let load = descriptors::Load { limits: &loaded.limits.door, input: &loaded.limits.input, prepared };
+    let limits = descriptors::provide(&load).map_err(StartError::Other)?;
     let (input, proxies) = (loaded.limits.input.clone(), loaded.listen.proxies.clone());
     let keep_free = loaded.limits.recordings.keep_free;
     let names = vec![loaded.snapshot.settings.name.clone()];

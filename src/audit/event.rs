@@ -88,6 +88,9 @@ pub enum What {
     Connection {
         /// Where from.
         peer: SocketAddr,
+        /// The listed proxy that said so (`proxy_protocol_from`), where it connected from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<SocketAddr>,
         /// The login name they gave.
         login: String,
         /// Fingerprint of the key.
@@ -101,6 +104,9 @@ pub enum What {
     AuthenticationFailed {
         /// Where from.
         peer: SocketAddr,
+        /// The listed proxy that said so (`proxy_protocol_from`), where it connected from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        via: Option<SocketAddr>,
         /// The login name they gave.
         login: String,
         /// Fingerprint of the last key, if one was offered with a signature.

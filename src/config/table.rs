@@ -31,7 +31,7 @@ pub(super) fn parse<'a>(source: &'a Source, out: &mut Vec<Diagnostic>) -> Option
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     for problem in syntax_problems(&source.text, &errors, MOST_FINDINGS) {
         let mut finding = source.error(problem.message);
-        (finding.span, finding.help) = (problem.place, problem.help.map(str::to_owned));
+        (finding.span, finding.help) = (problem.place, problem.help.map(Box::from));
         out.push(finding);
     }
     errors.is_empty().then_some(table)

@@ -146,7 +146,6 @@ pub fn against(denial: &Denial) -> String {
             format!("its rule {} is nearest, and {}", nearest.rule, excerpt(&explain::place(&nearest.miss), 120))
         }
         Denial::NotInRole { nearest: None } => "none of its rules allows it".to_owned(),
-        Denial::NotObserved { why, .. } => format!("it observes, and {}", excerpt(why, 200)),
         Denial::Ambiguous { .. } => "several of its rules allow it and would run different things".to_owned(),
         Denial::OtherTargets { .. } => "the rule that allows it is for other targets of the role".to_owned(),
         Denial::NotObserved { why, .. } => format!("it observes, and not a line like this: {why}"),

@@ -37,7 +37,6 @@ impl Observe {
             max_output: DEFAULT_OUTPUT,
             max_stdin: 0,
             targets: None,
-            accept_escape: None,
             env: Vec::new(),
             help: String::new(),
             usage: String::new(),

@@ -12,7 +12,8 @@ use crate::identity::certificate::{CertificateError, Presented};
 
 use super::activate_grant::activate_approved;
 use super::held::{NoGrant, active_grants};
-use super::ports::{AuthorityError, CertificateRecord, SessionCertificateRequest, StoreError};
+use super::ports::{AuditError, AuthorityError, CertificateRecord, SessionCertificateRequest, StoreError};
+use super::written::{self, NotWritten};
 use super::{Services, Snapshot, Unavailable, session::Session};
 
 /// How often an identifier that exists already is drawn again.
@@ -154,15 +155,20 @@ async fn issue(
     let mut draws = 1;
     loop {
         let made = sign(services, session, snapshot, held, end).await?;
-        let event = session.event(What::CertificateIssued {
+        let issued = session.event(What::CertificateIssued {
             certificate: made.record.id.clone(),
             serial: made.record.serial,
             key: made.record.key.clone(),
             grants: made.record.grants.clone(),
             valid_before: made.record.valid_before,
         });
-        let written = services.audit.append(event.under(snapshot.digest));
-        let _ = written.await.map_err(Unavailable::from)?;
+        if let Err(error) = written::append(&*services.audit, issued.under(snapshot.digest)).await {
+            if matches!(error, NotWritten::Silent) {
+                let message = format!("the log was silent, and certificate {} was given to nobody", made.record.id);
+                services.audit.append_later(session.event(What::Error { message }));
+            }
+            return Err(Unavailable::from(AuditError::from(error)).into());
+        }
         match services.store.file_certificate(&made.record).await {
             Ok(()) => return Ok(made),
             Err(StoreError::Taken) if draws < DRAWS => draws += 1,

@@ -8,8 +8,8 @@ use crate::domain::{RequestId, Timestamp};
 use crate::grant::{AccessRequest, State};
 
 use super::owed::replace_owing;
-use super::ports::{RequestQuery, StoreError, Stored};
-use super::{Services, Unavailable};
+use super::ports::{AuditError, RequestQuery, StoreError, Stored};
+use super::{Services, Unavailable, written};
 
 /// How often a change is tried before it counts as unavailable. Each lost race means that somebody else's change was stored.
 pub(super) const ATTEMPTS: usize = 16;
@@ -154,7 +154,8 @@ impl<'a> Announced<'a> {
         // Before the entry is: a future dropped while the disk works may leave one behind as well.
         let mut announced =
             Self { services, entry: entry.clone(), about, sequence: None, kept: false, doubtful: false };
-        announced.sequence = Some(services.audit.append(entry).await?.sequence());
+        let written = written::append(&*services.audit, entry).await.map_err(AuditError::from)?;
+        announced.sequence = Some(written.sequence());
         Ok(announced)
     }
 

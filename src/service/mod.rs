@@ -42,6 +42,7 @@ pub mod settings;
 pub mod snapshot;
 mod supervise;
 pub mod told;
+mod written;
 
 #[cfg(test)]
 mod faults;

@@ -14,6 +14,7 @@ use crate::policy::Terms;
 
 use super::ending::{End, Outcome};
 use super::ports::{ClientSide, Output, RecordError, Recorder, Running, Stream};
+use super::written::WRITTEN_WITHIN;
 
 /// Input that a command without `stdin` may be sent before the user is told that it is dropped. `ssh` sends what stands on
 /// its own standard input whether or not it is wanted, so a little is normal.
@@ -165,7 +166,7 @@ impl<'a> Pump<'a> {
         }
         if self.input.is_some() {
             self.count(Stream::Input, &piece);
-            until(supervisor, self.recorder.write(Stream::Input, piece.clone())).await?.map_err(unrecorded)?;
+            until(supervisor, recorded(self.recorder, Stream::Input, piece.clone())).await??;
             self.pending = piece;
         }
         Ok(())
@@ -220,7 +221,7 @@ impl<'a> Pump<'a> {
         self.count(stream, &passing);
         let (client, recorder) = (&mut *self.client, &mut *self.recorder);
         let pass = async {
-            recorder.write(stream, passing.clone()).await.map_err(unrecorded)?;
+            recorded(recorder, stream, passing.clone()).await?;
             present(match stream {
                 Stream::Error => client.error(passing).await,
                 Stream::Input | Stream::Output => client.output(passing).await,
@@ -279,9 +280,15 @@ fn present(client_is_there: bool) -> Result<(), Outcome> {
     if client_is_there { Ok(()) } else { Err(Outcome::Ended(End::ClientGone)) }
 }
 
-fn unrecorded(RecordError { reason }: RecordError) -> Outcome {
+/// Records what passes. A recorder that is silent is one that fails.
+async fn recorded(recorder: &mut dyn Recorder, stream: Stream, data: Bytes) -> Result<(), Outcome> {
+    let reason = match tokio::time::timeout(WRITTEN_WITHIN, recorder.write(stream, data)).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(RecordError { reason })) => reason,
+        Err(_) => format!("the recorder has not answered for {} s", WRITTEN_WITHIN.as_secs()),
+    };
     tracing::error!(reason, "a command is ended: its recording cannot be written");
-    Outcome::Ended(End::Recording)
+    Err(Outcome::Ended(End::Recording))
 }
 
 #[cfg(test)]

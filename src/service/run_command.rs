@@ -22,6 +22,7 @@ use super::held::{CurrentCertificate, HeldGrant, NoCertificate, current_certific
 use super::ports::{ClientSide, Committed, RequestQuery};
 use super::requestable::Suggestion;
 use super::running::Places;
+use super::written::{self, NotWritten};
 use super::{Services, requestable, session::Session};
 
 mod execution;
@@ -226,7 +227,7 @@ impl Attempt<'_> {
         let what =
             What::CommandDenied { command: self.command.clone(), line: self.typed.clone(), reason: reason.to_owned() };
         let event = self.event(what).under(self.services.snapshot.load().digest);
-        if let Err(error) = self.services.audit.append(event).await {
+        if let Err(error) = written::append(&*self.services.audit, event).await {
             tracing::error!(%error, "a denial could not be logged");
             lines.push("this denial could not be logged; tell the operator of the bastion".to_owned());
         }
@@ -277,9 +278,17 @@ impl Attempt<'_> {
         };
         let what = if permit.observed() { What::Observed(command) } else { What::CommandAllowed(command) };
         let event = AuditEvent { grant: permit.grants().first().cloned(), ..self.event(what) }.under(allowed.policy);
-        self.services.audit.append(event).await.map_err(|error| {
+        written::append(&*self.services.audit, event).await.map_err(|error| {
             tracing::error!(%error, "a command was not run");
-            Stop::could_not_run("not run: the audit log cannot be written; tell the operator of the bastion")
+            match error {
+                NotWritten::Failed(_) => {
+                    Stop::could_not_run("not run: the audit log cannot be written; tell the operator of the bastion")
+                }
+                // Should it be written after all, the next entry says that nothing ran.
+                NotWritten::Silent => {
+                    self.failed(format!("not run: {error}; tell the operator of the bastion"), COULD_NOT_RUN)
+                }
+            }
         })
     }
 

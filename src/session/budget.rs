@@ -28,6 +28,11 @@ impl Default for InputLimits {
     }
 }
 
+/// Bytes of each command, or of each connection inside another one, that may wait whatever others have waiting: what they use
+/// up is no reason to end somebody who has little. As many channels as there may be have 64 KiB each, and a channel's own window
+/// is wider than that.
+pub(super) const OWN: u64 = 64 * 1024;
+
 /// A cap: of one user over all their commands, with the cap of all users as its parent.
 #[derive(Debug)]
 pub struct Budget {
@@ -99,7 +104,7 @@ impl Budgets {
     }
 }
 
-/// What one command has taken of its budget; given back when dropped.
+/// What waits for one command; what of it is beyond [`OWN`] counts in its budget. Given back when dropped.
 #[derive(Debug)]
 pub struct Share {
     budget: Arc<Budget>,
@@ -117,12 +122,18 @@ impl Share {
     /// Takes `bytes`; `false` when that is over a cap, and then nothing was taken.
     #[must_use]
     pub fn take(&mut self, bytes: u64) -> bool {
-        let fits = self.held.checked_add(bytes).is_some_and(|sum| sum <= self.cap);
-        let taken = fits && self.budget.take(bytes);
+        let Some(held) = self.held.checked_add(bytes).filter(|&held| held <= self.cap) else { return false };
+        let taken = self.budget.take(counted(held) - counted(self.held));
         if taken {
-            self.held += bytes;
+            self.held = held;
         }
         taken
+    }
+
+    /// How many bytes wait.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> u64 {
+        self.held
     }
 
     /// Gives everything back.
@@ -132,15 +143,20 @@ impl Share {
 
     /// Gives `bytes` back.
     pub fn give_back(&mut self, bytes: u64) {
-        let bytes = bytes.min(self.held);
-        self.held -= bytes;
-        self.budget.give_back(bytes);
+        let held = self.held.saturating_sub(bytes);
+        self.budget.give_back(counted(self.held) - counted(held));
+        self.held = held;
     }
+}
+
+/// How many of the bytes that wait for one command count in the caps that it shares with others.
+fn counted(held: u64) -> u64 {
+    held.saturating_sub(OWN)
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.give_back(self.held);
+        self.give_all_back();
     }
 }
 
@@ -152,9 +168,12 @@ mod tests {
     fn one_user_cannot_take_what_is_for_all() {
         let budgets = Budgets::new(6, 10);
         let (alice, bob) = ("alice".parse().unwrap(), "bob".parse().unwrap());
-        let mut first = Share::new(budgets.of(&alice), 100);
-        let mut second = Share::new(budgets.of(&alice), 100);
-        let mut third = Share::new(budgets.of(&bob), 100);
+        let mut first = Share::new(budgets.of(&alice), u64::MAX);
+        let mut second = Share::new(budgets.of(&alice), u64::MAX);
+        let mut third = Share::new(budgets.of(&bob), u64::MAX);
+        for share in [&mut first, &mut second, &mut third] {
+            assert!(share.take(OWN), "a little each has of its own");
+        }
         assert!(first.take(5));
         assert!(!second.take(2), "over what alice may have in all her connections");
         assert!(third.take(5), "bob has his own");
@@ -164,11 +183,32 @@ mod tests {
     }
 
     #[test]
+    fn who_has_little_waiting_has_room_whatever_others_use_up() {
+        let all = Budget::new(10, None);
+        let mut greedy = Share::new(Arc::clone(&all), u64::MAX);
+        assert!(greedy.take(OWN + 10) && !greedy.take(1), "everything is taken");
+        let mut modest = Share::new(Arc::clone(&all), u64::MAX);
+        assert!(modest.take(1) && modest.take(OWN - 1));
+        assert!(!modest.take(1), "and no more than a little");
+        modest.give_back(1);
+        assert!(modest.take(1));
+        assert_eq!(all.used(), 10);
+        greedy.give_back(4);
+        assert!(modest.take(3));
+        assert_eq!(all.used(), 9);
+        modest.give_back(OWN);
+        assert_eq!(all.used(), 6, "what is beyond goes first");
+        drop((greedy, modest));
+        assert_eq!(all.used(), 0);
+    }
+
+    #[test]
     fn a_share_counts_in_every_cap_above_it_and_is_given_back() {
         let all = Budget::new(10, None);
         let (alice, bob) = (Budget::new(8, Some(Arc::clone(&all))), Budget::new(8, Some(Arc::clone(&all))));
-        let mut first = Share::new(Arc::clone(&alice), 6);
-        let mut second = Share::new(bob, 100);
+        let mut first = Share::new(Arc::clone(&alice), OWN + 6);
+        let mut second = Share::new(bob, u64::MAX);
+        assert!(first.take(OWN) && second.take(OWN));
         assert!(first.take(6));
         assert!(!first.take(1), "over the command's own cap");
         assert!(!second.take(5), "over the cap of all");

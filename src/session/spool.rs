@@ -38,11 +38,14 @@ pub struct SpoolLimits {
 }
 
 impl SpoolLimits {
+    /// Bytes of a file in which input waits, before the next one is begun.
+    pub const SEGMENT: u64 = 16 * 1024 * 1024;
+
     /// What `limits` allow one command, with files in `folder` as long as they leave `keep_free` bytes of its disk.
     #[must_use]
     pub fn of(limits: &InputLimits, folder: PathBuf, keep_free: u64, budget: Arc<Budget>) -> Self {
         let InputLimits { memory, per_command: waiting, .. } = *limits;
-        Self { memory, waiting, segment: 16 * 1024 * 1024, folder, keep_free, budget }
+        Self { memory, waiting, segment: Self::SEGMENT, folder, keep_free, budget }
     }
 
     /// Whether more may be written. Asked before each piece: what many write at once is more than one look would see.

@@ -101,24 +101,10 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(admission: Admission) -> Self {
-        let most = admission.front.limits.channels;
-        Self {
-            front: Arc::clone(&admission.front),
-            session: admission.session.clone(),
-            peer: admission.peer,
-            room: Arc::new(Semaphore::new(most)),
-            jumps: Arc::new(Semaphore::new(most)),
-            refusals: Arc::default(),
-            entrance: Entrance::Port(admission),
-            phase: Phase::Unproven(Attempts::default()),
-            certificate_refused: None,
-            channels: HashMap::new(),
-            opened: 0,
-            probes: 0,
-            member: None,
-            preparing: None,
-            began: Instant::now(),
-        }
+        let (front, most) = (Arc::clone(&admission.front), admission.front.limits.channels);
+        let (session, peer) = (admission.session.clone(), admission.peer);
+        let rooms = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(most)));
+        Self::unproven(front, session, peer, Entrance::Port(admission), rooms, Arc::default())
     }
 
     /// A connection inside another one. They share their room for conversations and for entries about refusals. Who it is has
@@ -126,25 +112,43 @@ impl Connection {
     pub(super) fn inside(jump: Jump) -> Self {
         let outer = &jump.outer;
         let session = Arc::clone(&outer.session);
-        let mut connection = Self {
-            front: Arc::clone(&outer.front),
-            session: session.id.clone(),
-            peer: session.peer,
-            room: Arc::clone(&outer.room),
-            jumps: Arc::new(Semaphore::new(0)),
-            refusals: Arc::clone(&outer.refusals),
-            certificate_refused: outer.certificate_refused.clone(),
-            entrance: Entrance::Jump(jump),
+        let front = Arc::clone(&outer.front);
+        let rooms = (Arc::clone(&outer.room), Arc::new(Semaphore::new(0)));
+        let (refusals, certificate_refused) = (Arc::clone(&outer.refusals), outer.certificate_refused.clone());
+        let (id, peer) = (session.id.clone(), session.peer);
+        let mut connection = Self::unproven(front, id, peer, Entrance::Jump(jump), rooms, refusals);
+        connection.certificate_refused = certificate_refused;
+        connection.prepare(&session);
+        connection
+    }
+
+    /// Nobody yet, with `rooms` for conversations and for connections inside.
+    fn unproven(
+        front: Arc<FrontDoor>,
+        session: SessionId,
+        peer: SocketAddr,
+        entrance: Entrance,
+        rooms: (Arc<Semaphore>, Arc<Semaphore>),
+        refusals: Arc<Refusals>,
+    ) -> Self {
+        let (room, jumps) = rooms;
+        Self {
+            front,
+            entrance,
+            session,
+            peer,
             phase: Phase::Unproven(Attempts::default()),
+            certificate_refused: None,
             channels: HashMap::new(),
             opened: 0,
+            room,
+            jumps,
+            refusals,
             probes: 0,
             member: None,
             preparing: None,
             began: Instant::now(),
-        };
-        connection.prepare(&session);
-        connection
+        }
     }
 
     /// Where the client comes from.

@@ -112,6 +112,8 @@ impl Jump {
         let event = || {
             self.event(What::AuthenticationFailed {
                 peer: self.outer.session.peer,
+                // The entry of the connection around it, of the same session, has that.
+                via: None,
                 login: text::excerpt(&attempts.login, limits::EXCERPT),
                 key: attempts.key.as_ref().map(|key| key.fingerprint(HashAlg::Sha256).to_string()),
                 reason: format!("{} from {}: {reason}", self.asked, self.originator()),

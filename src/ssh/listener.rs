@@ -62,6 +62,8 @@ pub(super) struct Admission {
     pub(super) front: Arc<FrontDoor>,
     pub(super) session: SessionId,
     pub(super) peer: SocketAddr,
+    /// The proxy that said that the client is there.
+    pub(super) via: Option<SocketAddr>,
     /// Its place among the unproven.
     ticket: Option<Ticket>,
     /// Its place among the sessions.
@@ -164,6 +166,7 @@ async fn admit(front: Arc<FrontDoor>, arrival: Arrival, mut stream: TcpStream) {
         session: SessionId::from_bits(front.services.random.bits()),
         front: Arc::clone(&front),
         peer,
+        via: None,
         ticket: Some(ticket),
         place: None,
         advanced: false,

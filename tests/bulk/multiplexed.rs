@@ -1,44 +1,15 @@
 //! Many commands over one connection of the user's, and many connections at once.
 
 use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
-use crate::support::bastion::{Bastion, came, eventually};
+use crate::support::bastion::{Bastion, came};
+use crate::support::master::Master;
 use crate::transfer::{MIB, Noise, PATIENCE, Reader, bastion, exits, peak_memory, round_trip, scaled};
 
-/// A connection that others go through.
-struct Master {
-    child: Child,
-    /// The option that makes `ssh` use it, and fail rather than connect by itself.
-    options: [String; 2],
-}
-
-impl Master {
-    /// Opens one to `host`, with more options of `ssh`.
-    fn open(bastion: &Bastion, host: &str, options: &[&str]) -> Self {
-        let socket = bastion.home().join("master");
-        let _ = std::fs::remove_file(&socket);
-        let path = format!("ControlPath={}", socket.display());
-        let mut arguments = vec!["-o", "ControlMaster=yes", "-o", &path, "-N"];
-        arguments.extend(options);
-        arguments.push(host);
-        let child = bastion.ssh("alice", &arguments).stderr(Stdio::null()).spawn().expect("ssh");
-        eventually("the master connection", || socket.exists());
-        Self { child, options: [path, "ProxyCommand=false".to_owned()] }
-    }
-
-    /// `ssh` of alice through it.
-    fn ssh(&self, bastion: &Bastion, host: &str, line: &str) -> Command {
-        let [path, alone] = &self.options;
-        bastion.ssh("alice", &["-o", path, "-o", alone, host, line])
-    }
-}
-
-impl Drop for Master {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// `ssh` of alice through `master`.
+fn ssh(bastion: &Bastion, master: &Master, host: &str, line: &str) -> Command {
+    bastion.ssh("alice", &master.through(&[host, line]))
 }
 
 #[test]
@@ -51,11 +22,11 @@ fn a_thousand_commands_over_one_connection_each_return_their_own_exit_status() {
     let fewer = if cfg!(debug_assertions) { 5 } else { 1 };
     for (host, commands) in [("here@bastion", 1000 / fewer), ("here.jea", 200 / fewer)] {
         let before = bastion.entries("command-finished").len();
-        let master = Master::open(&bastion, host, &[]);
+        let master = Master::open(&bastion, "alice", host, &[]);
         let mut lanes: [Vec<(i32, Command)>; 4] = Default::default();
         for number in 0..commands {
             let code = i32::try_from(number % 124).expect("small");
-            lanes[number % 4].push((code, master.ssh(&bastion, host, &format!("dash {} {code}", exits()))));
+            lanes[number % 4].push((code, ssh(&bastion, &master, host, &format!("dash {} {code}", exits()))));
         }
         let lanes = lanes.map(|lane| std::thread::spawn(move || lane.into_iter().filter_map(run).collect::<Vec<_>>()));
         let wrong: Vec<_> = lanes.into_iter().flat_map(|lane| lane.join().expect("a lane")).collect();
@@ -70,8 +41,8 @@ fn a_thousand_commands_over_one_connection_each_return_their_own_exit_status() {
 fn a_command_that_reads_nothing_holds_up_no_neighbour_on_its_connection() {
     let bastion = bastion("", "");
     for host in ["web-1@bastion", "here@bastion", "web-1.jea"] {
-        let master = Master::open(&bastion, host, &[]);
-        let mut deaf = master.ssh(&bastion, host, "sleep 600").stdin(Stdio::piped()).spawn().expect("ssh");
+        let master = Master::open(&bastion, "alice", host, &[]);
+        let mut deaf = ssh(&bastion, &master, host, "sleep 600").stdin(Stdio::piped()).spawn().expect("ssh");
         let mut stdin = deaf.stdin.take().expect("stdin");
         // More than every buffer and window on the way takes, so all of it waits in the bastion.
         let sent = scaled(96 * MIB);
@@ -81,7 +52,7 @@ fn a_command_that_reads_nothing_holds_up_no_neighbour_on_its_connection() {
             (fed, stdin)
         });
         for seed in 0..3 {
-            let cat = master.ssh(&bastion, host, "cat");
+            let cat = ssh(&bastion, &master, host, "cat");
             let round = round_trip(cat, scaled(4 * MIB), seed, Reader::Fast, PATIENCE);
             round.assert_whole(scaled(4 * MIB), "beside a command that reads nothing");
         }
@@ -98,11 +69,11 @@ fn a_command_that_reads_nothing_holds_up_no_neighbour_on_its_connection() {
 #[test]
 fn uploads_on_several_channels_survive_key_exchanges() {
     let bastion = bastion("", "");
-    let master = Master::open(&bastion, "here@bastion", &["-o", "RekeyLimit=4M"]);
+    let master = Master::open(&bastion, "alice", "here@bastion", &["-o", "RekeyLimit=4M"]);
     let size = scaled(48 * MIB);
     let lanes: Vec<_> = (0..6)
         .map(|seed| {
-            let cat = master.ssh(&bastion, "here@bastion", "cat");
+            let cat = ssh(&bastion, &master, "here@bastion", "cat");
             std::thread::spawn(move || round_trip(cat, size, seed, Reader::Fast, PATIENCE))
         })
         .collect();

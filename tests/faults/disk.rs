@@ -72,6 +72,55 @@ fn a_log_whose_sync_fails_runs_nothing_takes_power_away_and_heals_by_itself() {
     bastion.verify();
 }
 
+/// What a file system does when its disk fails under it: it goes on read-only. (The kernel remounts none by hand while a file on
+/// it is open to write, so the calls fail here as they would there.)
+#[test]
+fn a_log_that_became_read_only_runs_nothing_takes_power_away_and_heals_by_itself() {
+    let bastion = Bastion::start();
+    let grant = bastion.grant("ops", "web-1", "30m");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+    // Not `write`: with that the thread could wake nobody either, which is no file system's doing.
+    let wrong = Wrong::in_thread(&bastion, "audit-log", "openat,rename,unlink,ftruncate,fdatasync:error=EROFS");
+    for _ in 0..3 {
+        let refused = bastion.run("alice", &["web-1@bastion", "id -un"]);
+        assert_eq!((refused.code, refused.out.as_str()), (125, ""), "{refused:?}");
+        assert!(refused.err.contains("not run: the audit log cannot be written"), "{refused:?}");
+    }
+    drop(wrong);
+    eventually("the log's recovery", || bastion.run("alice", &["web-1@bastion", "id -un"]).code == 0);
+    let wrong = Wrong::in_thread(&bastion, "audit-log", "openat,rename,unlink,ftruncate,fdatasync:error=EROFS");
+    assert_eq!(bastion.run("bob", &["bastion", &format!("revoke {grant} enough")]).code, 0);
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126);
+    drop(wrong);
+    bastion.eventual_entries("ended", 1);
+    let said = bastion.server_log();
+    assert!(said.contains("Read-only file system") && !said.contains("panicked"), "{said}");
+    bastion.verify();
+}
+
+#[test]
+fn a_journal_that_went_away_loses_its_lines_and_stops_nothing() {
+    let wrap = |command: Command| {
+        let mut wrapped = Command::new("bash");
+        wrapped.args(["-c", "exec \"$0\" \"$@\" 2> >(exit 0)"]).arg(command.get_program()).args(command.get_args());
+        wrapped
+    };
+    let mut bastion = Bastion::with(Setup { wrap: Box::new(wrap), ..Setup::default() });
+    bastion.grant("ops", "web-1,here", "30m");
+    for target in ["web-1@bastion", "here@bastion"] {
+        assert_eq!(bastion.run("alice", &[target, "id -un"]).code, 0, "{target}");
+    }
+    assert_eq!(bastion.run("mallory", &["bastion", "help"]).code, 255);
+    // What the audit log's own thread has to say is lost as well, and it goes on.
+    let wrong = Wrong::in_thread(&bastion, "audit-log", "fdatasync:error=EIO");
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 125);
+    drop(wrong);
+    eventually("the log's recovery", || bastion.run("alice", &["web-1@bastion", "id -un"]).code == 0);
+    bastion.eventual_entries("disconnected", 5);
+    bastion.stop();
+    bastion.verify();
+}
+
 #[test]
 fn what_was_decided_too_long_ago_because_the_disk_is_slow_does_not_run() {
     let bastion = Bastion::start();

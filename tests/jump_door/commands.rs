@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::support::bastion::{Bastion, Setup, came, eventually};
+use crate::support::bastion::{Bastion, Setup, came};
+use crate::support::master::Master;
 
 /// The words for a command of alice's through the jump door.
 fn jump<'a>(host: &'a str, line: &'a str) -> [&'a str; 4] {
@@ -65,19 +66,13 @@ fn commands_over_one_connection_keep_apart() {
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "30m");
     for (place, host) in [("outer", "bastion"), ("inner", "web-1.jea")] {
-        let socket = bastion.home().join(place);
-        let control = format!("ControlPath={}", socket.display());
-        let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", host]);
-        let mut master = master.spawn().expect("ssh");
-        eventually("the master connection", || socket.exists());
+        let master = Master::open(&bastion, "alice", host, &[]);
         bastion.caught_up();
         let before = bastion.entries("connection").len();
         // Of the outer connection the jump takes a channel; inside, the commands are channels of one connection.
-        let proxy =
-            format!("ProxyCommand=ssh -F {}/alice.conf -o {control} -W %h:%p bastion", bastion.home().display());
         let through: Vec<&str> = match place {
-            "outer" => vec!["-o", &proxy, "web-1"],
-            _ => vec!["-o", &control, "web-1.jea"],
+            "outer" => vec!["-o", master.proxy(), "web-1"],
+            _ => master.through(&["web-1.jea"]),
         };
         let running: Vec<_> = (0..8)
             .map(|number| {
@@ -93,8 +88,6 @@ fn commands_over_one_connection_keep_apart() {
         }
         bastion.caught_up();
         assert_eq!(bastion.entries("connection").len(), before, "{place}: they all go over the master's connection");
-        let _ = master.kill();
-        let _ = master.wait();
     }
     bastion.verify();
 }
@@ -104,18 +97,11 @@ fn one_connection_serves_as_many_jumps_one_after_the_other_as_come() {
     let tables = "[limits]\nmax_channels = 3\n".to_owned();
     let bastion = Bastion::with(Setup { tables, ..Setup::default() });
     bastion.grant("ops", "web-1", "30m");
-    let socket = bastion.home().join("outer");
-    let control = format!("ControlPath={}", socket.display());
-    let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "bastion"]);
-    let mut master = master.spawn().expect("ssh");
-    eventually("the master connection", || socket.exists());
-    let proxy = format!("ProxyCommand=ssh -F {}/alice.conf -o {control} -W %h:%p bastion", bastion.home().display());
+    let master = Master::open(&bastion, "alice", "bastion", &[]);
     for number in 0..9 {
-        let ran = bastion.run("alice", &["-o", &proxy, "web-1", &format!("printf {number}")]);
+        let ran = bastion.run("alice", &["-o", master.proxy(), "web-1", &format!("printf {number}")]);
         assert_eq!((ran.code, ran.out.clone()), (0, number.to_string()), "{ran:?}");
     }
-    let _ = master.kill();
-    let _ = master.wait();
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::inside::{STDIO, channel, inner};
 use crate::support::bastion::{Bastion, Setup, came, eventually};
 use crate::support::client::proven;
+use crate::support::master::Master;
 
 /// Whether `sleep seconds` runs on this machine, where the targets are.
 fn running(seconds: &str) -> bool {
@@ -38,18 +39,13 @@ fn a_lost_connection_ends_what_runs_inside_it() {
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "30m");
     let nap = seconds(2);
-    let socket = bastion.home().join("master");
-    let control = format!("ControlPath={}", socket.display());
-    let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "bastion"]);
-    let mut master = master.spawn().expect("ssh");
-    eventually("the master connection", || socket.exists());
-    let proxy = format!("ProxyCommand=ssh -F {}/alice.conf -o {control} -W %h:%p bastion", bastion.home().display());
+    let mut master = Master::open(&bastion, "alice", "bastion", &[]);
+    let proxy = master.proxy().to_owned();
     let mut ssh = bastion.ssh("alice", &["-o", &proxy, "web-1", &format!("sleep {nap}")]);
     let mut ssh = ssh.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ssh");
     eventually("the command", || running(&nap));
     // The connection outside is gone without a word.
-    master.kill().expect("killed");
-    let _ = master.wait();
+    master.kill();
     eventually("its end on the target", || !running(&nap));
     eventually("its entry", || {
         bastion.entries("command-finished").iter().any(|entry| entry["data"]["ended_by"] == "client-gone")
@@ -115,14 +111,8 @@ fn a_reload_that_takes_away_the_key_or_the_target_ends_what_runs_and_opens_nothi
         let bastion = Bastion::start();
         bastion.grant("ops", "web-1", "30m");
         let nap = seconds(if what == "key" { 4 } else { 5 });
-        let socket = bastion.home().join("master");
-        let control = format!("ControlPath={}", socket.display());
-        let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "bastion"]);
-        let mut master = master.spawn().expect("ssh");
-        eventually("the master connection", || socket.exists());
-        let proxy =
-            format!("ProxyCommand=ssh -F {}/alice.conf -o {control} -W %h:%p bastion", bastion.home().display());
-        let jump = |line: &str| bastion.ssh("alice", &["-o", &proxy, "web-1", line]);
+        let master = Master::open(&bastion, "alice", "bastion", &[]);
+        let jump = |line: &str| bastion.ssh("alice", &["-o", master.proxy(), "web-1", line]);
         let mut running_one = jump(&format!("sleep {nap}"));
         let running_one = running_one.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
         eventually("the command", || running(&nap));
@@ -145,8 +135,6 @@ fn a_reload_that_takes_away_the_key_or_the_target_ends_what_runs_and_opens_nothi
         assert_eq!((refused.code, refused.out.as_str()), (255, ""), "{what}: {refused:?}");
         let told = |entry: &serde_json::Value| entry["data"]["what"] == "direct-tcpip to web-1:22";
         eventually("its entry", || bastion.entries("refused").iter().any(told));
-        let _ = master.kill();
-        let _ = master.wait();
         bastion.verify();
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::support::bastion::{Bastion, Came, came};
+use crate::support::master::Master;
 
 /// A stock tool that works over `ssh -F alice.conf`.
 fn tool(bastion: &Bastion, name: &str, arguments: &[&str]) -> Came {
@@ -66,20 +67,14 @@ fn a_control_socket_in_other_hands_runs_nothing_but_the_role_and_is_logged_as_it
     // Whoever can open alice's ControlMaster socket is alice, as with any ssh; what they can do is what her role can do.
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "10m");
-    let socket = bastion.home().join("master");
-    let control = format!("ControlPath={}", socket.display());
-    let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "web-1@bastion"]);
-    let mut master = master.spawn().expect("ssh");
-    crate::support::bastion::eventually("the master connection", || socket.exists());
+    let master = Master::open(&bastion, "alice", "web-1@bastion", &[]);
     for line in ["sh", "cat /etc/shadow", "id -un; sh", ""] {
-        let came = bastion.run("mallory", &["-o", &control, "web-1@bastion", line]);
+        let came = bastion.run("mallory", &master.through(&["web-1@bastion", line]));
         assert!(came.out.is_empty() || line.is_empty(), "{line:?}: {came:?}");
         assert!(came.code != 0 || line.is_empty(), "{line:?}: {came:?}");
     }
-    assert_eq!(bastion.run("mallory", &["-o", &control, "web-1@bastion", "id -un"]).code, 0);
+    assert_eq!(bastion.run("mallory", &master.through(&["web-1@bastion", "id -un"])).code, 0);
     let allowed = bastion.entries("command-allowed");
     assert_eq!(allowed.len(), 1);
     assert_eq!(allowed[0]["user"], "alice");
-    let _ = master.kill();
-    let _ = master.wait();
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use crate::support::bastion::{Bastion, ROLE, Setup};
+use crate::support::master::Master;
 
 /// Runs each line as alice on web-1 and wants it denied.
 fn all_denied(bastion: &Bastion, lines: &[&str]) {
@@ -188,12 +189,8 @@ fn jea_role_merge_two_roles_do_not_add_up_to_more_than_either() {
 fn pim_conditions_are_asked_at_every_command_and_not_at_the_activation_alone() {
     let bastion = Bastion::start();
     bastion.grant("ops", "web-1", "30m");
-    let socket = bastion.home().join("master");
-    let control = format!("ControlPath={}", socket.display());
-    let mut master = bastion.ssh("alice", &["-o", "ControlMaster=yes", "-o", &control, "-N", "web-1@bastion"]);
-    let mut master = master.spawn().expect("ssh");
-    crate::support::bastion::eventually("the master connection", || socket.exists());
-    let through = |line: &str| bastion.run("alice", &["-o", &control, "web-1@bastion", line]);
+    let master = Master::open(&bastion, "alice", "web-1@bastion", &[]);
+    let through = |line: &str| bastion.run("alice", &master.through(&["web-1@bastion", line]));
     assert_eq!(through("id -un").code, 0);
     let users = bastion.dir().join("users.toml");
     let before = fs::read_to_string(&users).expect("users.toml");
@@ -201,6 +198,4 @@ fn pim_conditions_are_asked_at_every_command_and_not_at_the_activation_alone() {
     bastion.reload();
     let came = through("id -un");
     assert!(came.code != 0 && came.out.is_empty(), "the open connection comes from elsewhere now: {came:?}");
-    let _ = master.kill();
-    let _ = master.wait();
 }

@@ -105,6 +105,31 @@ fn x_crypto_cve_2024_45337_who_somebody_is_follows_from_the_key_that_signed() {
     assert!(came.code == 0 && came.out.contains("alice"), "{came:?}");
 }
 
+/// What a client can send is more than what stock clients do: theirs, and russh's, open no channel before they are through. Requests
+/// of the connection take the same way, and russh's client sends those.
+#[tokio::test(flavor = "multi_thread")]
+async fn erlang_otp_cve_2025_32433_what_is_sent_before_the_proof_runs_nothing_and_the_log_says_that_nothing_was_proved()
+{
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "10m");
+    bastion.caught_up();
+    let refused = bastion.entries("refused").len();
+    let handle = greeted(&bastion).await;
+    let moment = std::time::Duration::from_secs(2);
+    let asked = tokio::time::timeout(moment, handle.tcpip_forward("0.0.0.0", 0)).await;
+    assert!(!matches!(asked, Ok(Ok(_))), "{asked:?}");
+    let opened = tokio::time::timeout(moment, handle.channel_open_session()).await;
+    assert!(!matches!(opened, Ok(Ok(_))), "a channel before anything was proved");
+    let before = bastion.entries("authentication-failed").len();
+    drop(handle);
+    let told = bastion.eventual_entries("authentication-failed", before + 1);
+    assert_eq!(told.last().expect("it")["data"]["reason"], "nothing was proved", "{told:?}");
+    bastion.caught_up();
+    assert_eq!(bastion.entries("refused").len(), refused, "it was read by nobody");
+    assert!(bastion.entries("command-allowed").is_empty());
+    bastion.verify();
+}
+
 /// Signs with another key than it names.
 struct Impostor(Arc<PrivateKey>);
 

@@ -94,6 +94,13 @@ fn a_listed_proxy_says_where_the_client_comes_from_and_conditions_follow() {
     // One that failed before these: the harness's own look at the port.
     bastion.eventual_entries("authentication-failed", 3);
     let refused = peers(&bastion, "authentication-failed");
+    // Whose word that is stands beside it; of its own connections there is nothing to say.
+    let via = |entry: &serde_json::Value| entry["data"]["via"].as_str().map(|via| via.starts_with("127.0.0.50:"));
+    let told = |kind: &str| bastion.entries(kind).iter().map(via).collect::<Vec<_>>();
+    assert_eq!(told("connection"), [Some(true), Some(true), None, Some(true)]);
+    assert!(told("authentication-failed").ends_with(&[Some(true), None]), "{:?}", told("authentication-failed"));
+    let shown = bastion.run("carol", &["bastion", "audit search --kind connection"]);
+    assert!(shown.out.contains("from 10.1.2.3:12345 through 127.0.0.50:"), "{shown:?}");
     assert!(refused.ends_with(&["10.2.0.1".to_owned(), "127.0.0.50".to_owned()]), "{refused:?}");
     bastion.verify();
 }

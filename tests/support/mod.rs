@@ -5,5 +5,6 @@
 pub mod bastion;
 pub mod certificates;
 pub mod client;
+pub mod master;
 pub mod policy;
 pub mod sshd;

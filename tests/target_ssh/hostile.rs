@@ -86,7 +86,26 @@ enum Harm {
     KeepsOutputOpen,
     HugeStatus,
     ExitTwice,
+    OpensManyChannels,
+    EndsManyTimes,
+    TakesNothing,
+    TakesAnything,
 }
+
+impl Harm {
+    /// How much the target says that it takes at once, and in one packet.
+    fn window(self) -> (u32, u32) {
+        match self {
+            Self::TakesNothing => (0, 32 * 1024),
+            // What comes on top of it overflows any count; no packet of SSH is that long.
+            Self::TakesAnything => (u32::MAX, u32::MAX),
+            _ => (2 * 1024 * 1024, 32 * 1024),
+        }
+    }
+}
+
+/// How often a target does what it may do once.
+const MANY: usize = 100_000;
 
 struct Target(Harm);
 
@@ -135,6 +154,17 @@ impl server::Handler for Target {
             Harm::OpensChannel => {
                 session.channel_open_forwarded_tcpip("127.0.0.1", 22, "127.0.0.1", 1)?;
             }
+            Harm::OpensManyChannels => {
+                for _ in 0..MANY {
+                    session.channel_open_forwarded_tcpip("127.0.0.1", 22, "127.0.0.1", 1)?;
+                }
+            }
+            Harm::EndsManyTimes => {
+                for number in 0..MANY {
+                    session.exit_status_request(id, if number == 0 { 5 } else { 0 })?;
+                }
+                session.eof(id)?;
+            }
             Harm::HangsUp => return Err(russh::Error::Disconnect),
             Harm::FloodsForEver => {
                 let handle = session.handle();
@@ -172,7 +202,9 @@ async fn start(workshop: &Workshop, harm: Harm) -> Result<Running, TargetError> 
 async fn start_late(workshop: &Workshop, harm: Harm, late: Duration) -> Result<Running, TargetError> {
     let key = host_key();
     let public = key.public_key().to_openssh().expect("a line");
-    let config = Arc::new(server::Config { keys: vec![key], ..server::Config::default() });
+    let (window_size, maximum_packet_size) = harm.window();
+    let config = server::Config { keys: vec![key], window_size, maximum_packet_size, ..server::Config::default() };
+    let config = Arc::new(config);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
@@ -182,7 +214,9 @@ async fn start_late(workshop: &Workshop, harm: Harm, late: Duration) -> Result<R
             let _ = session.await;
         }
     });
-    workshop.start(Wish::closed("true"), port, &public).await
+    let takes_input = matches!(harm, Harm::TakesNothing | Harm::TakesAnything);
+    let wish = if takes_input { Wish::open("true") } else { Wish::closed("true") };
+    workshop.start(wish, port, &public).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,6 +259,8 @@ async fn what_it_says_is_taken_for_what_it_is() {
         (Harm::KeepsOutputOpen, "out", "Exit(9)"),
         (Harm::HugeStatus, "", "Exit(256)"),
         (Harm::ExitTwice, "", "Exit(5)"),
+        (Harm::OpensManyChannels, "", "it tried to open a channel"),
+        (Harm::EndsManyTimes, "", "Exit(5)"),
     ] {
         let workshop = Workshop::new(impatient());
         let running = start(&workshop, harm).await.unwrap_or_else(|error| panic!("{harm:?}: {error}"));
@@ -252,4 +288,33 @@ async fn a_flood_that_nobody_reads_waits_on_the_targets_side() {
     // The flooding server lives in this process too and keeps a little.
     assert!(grown < 64 * 1024, "{grown} KiB more");
     drop(running);
+}
+
+/// Input that a target has no window for waits here, and ends with the command; a window without end is no invitation to fill the
+/// memory, and what is sent into it goes out in packets of the usual size.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_of_nothing_or_without_end_holds_up_nobody() {
+    use tokio::io::AsyncWriteExt as _;
+    for harm in [Harm::TakesNothing, Harm::TakesAnything] {
+        let workshop = Workshop::new(impatient());
+        let mut running = start(&workshop, harm).await.unwrap_or_else(|error| panic!("{harm:?}: {error}"));
+        let before = memory();
+        let (piece, mut taken) = (vec![b'x'; 64 * 1024], 0);
+        let writing = async {
+            while taken < 256 * piece.len() && running.input.write_all(&piece).await.is_ok() {
+                taken += piece.len();
+            }
+        };
+        let finished = tokio::time::timeout(Duration::from_secs(3), writing).await.is_ok();
+        assert_eq!(finished, harm == Harm::TakesAnything, "{harm:?}: {taken} bytes were taken");
+        assert!(harm == Harm::TakesAnything || taken < 1024 * 1024, "{harm:?}: {taken} bytes were taken");
+        assert!(memory().saturating_sub(before) < 64 * 1024, "{harm:?}");
+        // Whoever ends the command does not wait for the target.
+        let mut output = running.output;
+        drop(running.input);
+        output.close();
+        let drained =
+            tokio::time::timeout(Duration::from_secs(30), async { while output.recv().await.is_some() {} }).await;
+        assert!(drained.is_ok(), "{harm:?}");
+    }
 }

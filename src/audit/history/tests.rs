@@ -90,6 +90,7 @@ async fn the_entries_of_a_command_come_together_and_each_is_given_once_by_its_en
     let dir = tempfile::tempdir().unwrap();
     let peer = What::Connection {
         peer: "192.0.2.7:5".parse().unwrap(),
+        via: None,
         login: "\"kind\":\"observed\"".to_owned(),
         key: String::new(),
         certificate: None,

@@ -69,9 +69,25 @@ pub(super) fn open(
         _lock: lock,
     };
     let writer = writer(set, scan).map_err(failed("the last segment cannot be opened"))?;
-    let thread = std::thread::Builder::new().name("audit-log".to_owned()).spawn(move || writer.run());
+    let end = LastWord(Arc::clone(&queue));
+    let writing = move || {
+        let _end = end;
+        writer.run();
+    };
+    let thread = std::thread::Builder::new().name("audit-log".to_owned()).spawn(writing);
     let thread = thread.map_err(failed("the writer of the audit log cannot be started"))?;
     Ok((Arc::new(Log { queue, verifier, writer: Mutex::new(Some(thread)) }), opened))
+}
+
+/// Should the writer ever panic, everybody is refused at once and from then on, instead of waiting for a thread that is gone.
+struct LastWord(Arc<Queue>);
+
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            drop(self.0.closed("its writer failed; only a restart helps"));
+        }
+    }
 }
 
 fn failed(what: &'static str) -> impl Fn(io::Error) -> OpenError {

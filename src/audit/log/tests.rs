@@ -369,3 +369,31 @@ async fn an_attacker_who_swaps_the_checkpoint_meanwhile_is_not_signed_over() {
     let refusal = log.append(said("four")).await.unwrap_err();
     assert!(refusal.to_string().contains("not the one that was written"), "{refusal}");
 }
+
+/// Ticks until it is told not to.
+struct Bomb(Ticks, std::sync::atomic::AtomicBool);
+
+impl Clock for Bomb {
+    fn now(&self) -> Timestamp {
+        assert!(!self.1.load(Ordering::SeqCst), "the writer panics");
+        self.0.now()
+    }
+}
+
+#[tokio::test]
+async fn a_writer_that_panics_refuses_everybody_at_once_and_from_then_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Arc::new(Bomb(Ticks::default(), false.into()));
+    let (log, _) = super::open(dir.path(), ORIGIN, key(), Arc::clone(&clock) as Arc<dyn Clock>, quick()).unwrap();
+    put(&log, said("first")).await;
+    clock.1.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(Duration::from_secs(20), log.append(said("never"))).await;
+        assert!(answer.expect("an answer").is_err());
+    }
+    let owed = tokio::time::timeout(Duration::from_secs(20), log.append_owed(revoked("owed"))).await;
+    assert!(owed.expect("an answer").is_err(), "the database keeps what is owed");
+    assert_eq!(log.health().condition, Condition::Closed);
+    drop(log);
+    assert_eq!(texts(dir.path()), ["first"]);
+}

@@ -84,6 +84,8 @@ impl Signer for Pen {
 #[derive(Default)]
 pub(crate) struct MemoryLog {
     pub(crate) broken: AtomicBool,
+    /// Takes what it is given and never answers.
+    pub(crate) silent: AtomicBool,
     pub(crate) diary: Diary,
     written: Mutex<Vec<AuditEvent>>,
     waiting: Mutex<Vec<AuditEvent>>,
@@ -112,6 +114,7 @@ impl MemoryLog {
 
     pub(crate) fn mend(&self) {
         self.broken.store(false, Ordering::SeqCst);
+        self.silent.store(false, Ordering::SeqCst);
         self.written.lock().unwrap().append(&mut self.waiting.lock().unwrap());
         for durable in self.owed.lock().unwrap().drain(..) {
             let _ = durable.send(());
@@ -126,6 +129,11 @@ impl AuditLog for MemoryLog {
             self.diary.note(format!("log: {} fails", event.what.kind()));
             return Err(AuditError { reason: "the disk is full".to_owned() });
         }
+        if self.silent.load(Ordering::SeqCst) {
+            self.diary.note(format!("log: {} waits", event.what.kind()));
+            self.waiting.lock().unwrap().push(event);
+            return std::future::pending().await;
+        }
         // The disk takes its time, and others run meanwhile.
         tokio::task::yield_now().await;
         self.diary.note(format!("log: {} written", event.what.kind()));
@@ -136,7 +144,11 @@ impl AuditLog for MemoryLog {
 
     fn append_later(&self, event: AuditEvent) {
         self.diary.note(format!("log: {} later", event.what.kind()));
-        let kept = if self.broken.load(Ordering::SeqCst) { &self.waiting } else { &self.written };
+        let kept = if self.broken.load(Ordering::SeqCst) || self.silent.load(Ordering::SeqCst) {
+            &self.waiting
+        } else {
+            &self.written
+        };
         kept.lock().unwrap().push(event);
     }
 

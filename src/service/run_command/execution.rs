@@ -11,6 +11,7 @@ use crate::service::ports::{AuditLog, Cleared, ClientSide, CommandIdentity, Comm
 use crate::service::pump::Pump;
 use crate::service::supervise::{Footing, supervise};
 use crate::service::told;
+use crate::service::written::{self, NotWritten, WRITTEN_WITHIN};
 
 use super::{Allowed, Attempt, LEAST_TIME, NO_TIME, Stop, say};
 
@@ -44,12 +45,18 @@ impl Attempt<'_> {
             line: self.typed.clone(),
             started: self.services.clock.now(),
         };
-        let mut recorder = match self.services.recorders.open(header).await {
-            Ok(recorder) => recorder,
-            Err(error) => {
+        let mut recorder = match tokio::time::timeout(WRITTEN_WITHIN, self.services.recorders.open(header)).await {
+            Ok(Ok(recorder)) => recorder,
+            Ok(Err(error)) => {
                 tracing::error!(%error, "a command was not run");
                 let line = "not run: the recording cannot be written; tell the operator of the bastion";
                 return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
+            }
+            Err(_) => {
+                let why = format!("the recorder has not answered for {} s", WRITTEN_WITHIN.as_secs());
+                tracing::error!(why, "a command was not run");
+                let line = format!("not run: {why}; tell the operator of the bastion");
+                return Err(self.failed(line, COULD_NOT_RUN));
             }
         };
         let began = Instant::now();
@@ -174,9 +181,12 @@ impl Attempt<'_> {
         if digest.is_none() {
             lines.push("the recording of this command is not complete; tell the operator of the bastion".to_owned());
         }
-        if let Err(error) = self.services.audit.append(event.clone()).await {
+        if let Err(error) = written::append(&*self.services.audit, event.clone()).await {
             tracing::error!(%error, "the end of a command could not be logged");
-            self.services.audit.append_later(event);
+            // A silent log has it already, and would have it twice.
+            if matches!(error, NotWritten::Failed(_)) {
+                self.services.audit.append_later(event);
+            }
             lines.push("the end of this command could not be logged; tell the operator of the bastion".to_owned());
         }
         say(client, &lines).await;
@@ -184,7 +194,7 @@ impl Attempt<'_> {
     }
 
     /// Closes a command in the log that was allowed and did not begin.
-    fn failed(&self, line: String, code: u8) -> Stop {
+    pub(super) fn failed(&self, line: String, code: u8) -> Stop {
         let what = What::CommandFailed { command: self.command.clone(), reason: line.clone() };
         self.services.audit.append_later(self.event(what));
         Stop { code, lines: vec![line] }

@@ -21,7 +21,7 @@ async fn reloaded(text: Option<&str>) -> Rehearsal {
         snapshot.roles.insert("web-look".parse().unwrap(), role("web-look", &looking(TWO)));
     });
     let filed = stage.filed("web-look").await;
-    activate(&stage.services, &filed.id).await.unwrap();
+    activate(&stage.services, &filed.id, filed.source).await.unwrap();
     let old = stage.services.snapshot.load_full();
     stage.reload(|snapshot| match text {
         Some(text) => {

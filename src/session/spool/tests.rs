@@ -35,7 +35,7 @@ async fn a_writer_never_waits_for_the_reader_and_the_order_is_kept() {
         let count = 1 + round * 37 % 3000;
         writer.push(data(sent, count)).await;
         sent += count;
-        while budget.used() > if round % 50 == 0 { 0 } else { 60_000 } {
+        while writer.shared.lock().share.held() > if round % 50 == 0 { 0 } else { 60_000 } {
             got.extend_from_slice(&reader.next().await.expect("a piece"));
         }
     }
@@ -66,6 +66,7 @@ async fn memory_stays_below_its_mark_and_read_files_are_dropped() {
 async fn over_a_cap_the_stream_ends_instead_of_having_a_hole() {
     let folder = tempfile::tempdir().expect("folder");
     let user = Budget::new(50_000, None);
+    let full = crate::session::budget::OWN + 50_000;
     for (waiting, cap) in [(20_000, "command"), (u64::MAX, "user")] {
         let (mut writer, mut reader) = spool(SpoolLimits { waiting, ..limits(folder.path(), &user) });
         while !reader.overflowed() {
@@ -74,6 +75,8 @@ async fn over_a_cap_the_stream_ends_instead_of_having_a_hole() {
         writer.push(data(0, 1)).await;
         assert_eq!(reader.next().await, None, "{cap}");
         assert!(reader.overflow().is_some_and(|why| why.contains("more input")), "{cap}");
+        let held = writer.shared.lock().share.held();
+        assert!(held <= waiting.min(full) && held + 1000 > waiting.min(full), "{cap}: {held}");
         drop((writer, reader));
         assert_eq!(user.used(), 0, "{cap}");
     }
@@ -139,10 +142,10 @@ async fn nothing_waits_for_a_reader_that_takes_no_more() {
     let budget = Budget::new(1_000_000, None);
     for drops in [false, true] {
         let (mut writer, mut reader) = spool(limits(folder.path(), &budget));
-        for step in 0..30 {
+        for step in 0..100 {
             writer.push(data(step * 1000, 1000)).await;
         }
-        assert_eq!(budget.used(), 30_000);
+        assert_eq!(budget.used(), 100_000 - crate::session::budget::OWN);
         let kept = if drops {
             drop(reader);
             None
@@ -152,8 +155,33 @@ async fn nothing_waits_for_a_reader_that_takes_no_more() {
             Some(reader)
         };
         assert_eq!(budget.used(), 0, "its room is free for others");
-        writer.push(data(0, 1000)).await;
+        writer.push(data(0, 100_000)).await;
         assert_eq!((budget.used(), writer.shared.lock().pieces.len()), (0, 0));
         assert!(kept.is_none_or(|reader| !reader.overflowed()));
     }
+}
+
+#[tokio::test]
+async fn what_others_have_waiting_ends_nobody_who_has_little() {
+    let folder = tempfile::tempdir().expect("folder");
+    let all = Budget::new(50_000, None);
+    let (mut greedy, greedy_end) = spool(SpoolLimits { waiting: u64::MAX, ..limits(folder.path(), &all) });
+    for _ in 0..115 {
+        greedy.push(data(0, 1000)).await;
+    }
+    assert!(!greedy_end.overflowed() && all.used() > 49_000, "{}", all.used());
+    // Commands and connections inside connections, one after the other, for as long as they like.
+    let (mut modest, mut modest_end) = spool(SpoolLimits { waiting: u64::MAX, ..limits(folder.path(), &all) });
+    for round in 0..100 {
+        modest.push(data(round, 32_000)).await;
+        modest.push(data(round, 32_000)).await;
+        for _ in 0..2 {
+            let mut got = 0;
+            while got < 32_000 {
+                got += modest_end.next().await.expect("a piece").len();
+            }
+        }
+    }
+    modest.finish();
+    assert_eq!((modest_end.next().await, modest_end.overflow()), (None, None));
 }

@@ -37,6 +37,10 @@ impl Connection {
         };
         let event = session.event(What::Connection {
             peer: session.peer,
+            via: match &self.entrance {
+                Entrance::Port(admission) => admission.via,
+                Entrance::Jump(_) => None,
+            },
             login: text::excerpt(&session.login, limits::EXCERPT),
             key: session.user.fingerprint.to_string(),
             certificate,
@@ -63,6 +67,7 @@ pub(in crate::ssh) fn log_failure(admission: &Admission, login: &str, key: Optio
     };
     let what = What::AuthenticationFailed {
         peer: admission.peer,
+        via: admission.via,
         login: text::excerpt(login, limits::EXCERPT),
         key: key.map(|key| key.fingerprint(HashAlg::Sha256).to_string()),
         reason: format!("{reason}{more}"),

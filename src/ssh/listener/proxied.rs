@@ -30,7 +30,7 @@ pub(super) async fn find_client(admission: &mut Admission, stream: &mut TcpStrea
         Ok(Ok(origin)) => {
             if let Origin::Client(client) = origin {
                 debug!(proxy = %admission.peer, peer = %client, "a proxy's connection");
-                admission.peer = client;
+                admission.via = Some(std::mem::replace(&mut admission.peer, client));
             }
             let party = Party::Source(source_of(admission.peer.ip()));
             if admission.ticket.as_mut().is_some_and(|ticket| ticket.is_of(party)) {

@@ -2,6 +2,7 @@
 //!
 //! `--json` has everything. All text here came from outside at some time, so it is escaped and cut.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::audit::event::{AllowedCommand, AuditEvent, FinishedCommand, What};
@@ -53,13 +54,13 @@ fn sentence(what: &What) -> Vec<String> {
         What::LogRepaired { moved_to, bytes } => {
             vec![format!("{bytes} bytes that no checkpoint covered were moved to {moved_to}")]
         }
-        What::Connection { peer, login, key, certificate, client } => {
+        What::Connection { peer, via, login, key, certificate, client } => {
             let proof = certificate.as_ref().map_or_else(|| "key".to_owned(), |id| format!("certificate {id} and key"));
-            vec![format!("from {peer} as {}, {proof} {key}", word(login)), word(client)]
+            vec![format!("from {} as {}, {proof} {key}", place(peer, via.as_ref()), word(login)), word(client)]
         }
-        What::AuthenticationFailed { peer, login, key, reason } => {
+        What::AuthenticationFailed { peer, via, login, key, reason } => {
             let key = key.as_ref().map_or_else(|| "no key".to_owned(), |key| format!("key {key}"));
-            vec![format!("from {peer} as {}, {key}", word(login)), reason.clone()]
+            vec![format!("from {} as {}, {key}", place(peer, via.as_ref()), word(login)), reason.clone()]
         }
         What::Disconnected { dropped_env, refusals_left_out } => [
             (dropped_env, "environment variables were not taken"),
@@ -140,6 +141,11 @@ fn command_finished(finished: &FinishedCommand) -> Vec<String> {
     ]
 }
 
+/// Where somebody came from, and whose word that is.
+fn place(peer: &SocketAddr, via: Option<&SocketAddr>) -> String {
+    via.map_or_else(|| peer.to_string(), |via| format!("{peer} through {via}"))
+}
+
 fn word(text: &str) -> String {
     excerpt(text, WORD)
 }
@@ -197,7 +203,7 @@ mod tests {
             "\n    c-00000007 exit 124 after 5m 2s, ended by expired\n    0 bytes in, 12 out, 3 error output; recording why (in part)\n",
             "command-denied  alice  web-1  g-7K2Q4M\n    id\n    because why\n",
             "\n    r-000009: web-restart for 30m on web-1 as ops\n    ticket why; reason: why\n",
-            "\n    from 192.0.2.7:50000 as why, certificate k-00000003 and key SHA256:abc\n    why\n",
+            "\n    from 192.0.2.7:50000 through 192.0.2.7:50000 as why, certificate k-00000003 and key SHA256:abc\n    why\n",
         ] {
             assert!(found.contains(part), "{part} in\n{found}");
         }

@@ -28,17 +28,12 @@ impl World {
 
     /// The decision alone.
     async fn decided(&self) -> Result<Allowed, String> {
-        let ask = hello();
+        let ask = ask("echo hello");
         let words = Words::split(&ask.line).unwrap();
         self.attempt(&ask).decide(&words, &self.held).await.map_err(|stop| {
             assert_eq!(stop.code, 126);
             stop.lines.join("\n")
         })
-    }
-
-    fn attempt<'a>(&'a self, ask: &'a CommandAsk) -> Attempt<'a> {
-        let (services, session, command) = (&self.stage.services, &self.session, CommandId::from_bits(1));
-        Attempt { services, session, ask, command, typed: String::new() }
     }
 
     /// Runs `echo hello` while `acting` acts, until both are over.
@@ -48,10 +43,6 @@ impl World {
         let code = tokio::time::timeout(Duration::from_secs(8), both).await.expect("it ends");
         (code, client.said())
     }
-}
-
-fn hello() -> CommandAsk {
-    CommandAsk { target: "web-1".parse().unwrap(), choice: Choice::Any, line: b"echo hello".to_vec() }
 }
 
 #[tokio::test]
@@ -167,7 +158,7 @@ async fn what_lapses_between_decision_and_start_starts_nothing_even_where_it_cou
     for more in ["", "\non_lapse = \"finish\""] {
         let world = World::always(&format!("hours = \"Sat 08:00-14:01 UTC\"{more}"));
         world.stage.clock.pass(Duration::from_secs(58));
-        let ask = hello();
+        let ask = ask("echo hello");
         let attempt = world.attempt(&ask);
         let allowed = world.decided().await.unwrap();
         let Ok(written) = attempt.log(&allowed, &world.certificate).await else { panic!("not logged") };
