@@ -18,6 +18,8 @@ use proptest::prelude::*;
 
 #[path = "role_policy/hostile.rs"]
 mod hostile;
+#[path = "role_policy/properties.rs"]
+mod properties;
 
 fn role(name: &str, rules: &str) -> Role {
     let text = format!("targets = [\"*\"]\nrun_as = \"ops\"\n{rules}");

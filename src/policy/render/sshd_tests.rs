@@ -253,7 +253,7 @@ fn any_vector_arrives_exactly_through_sshd_or_is_refused() {
         let came: Vec<&str> = text.strip_suffix('\0').unwrap().split('\0').collect();
         assert_eq!(came, words);
     };
-    let config = ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() };
     let vectors = (prop::collection::vec(word, 1..8), control);
     let came = TestRunner::new(config).run(&vectors, |(mut words, control)| {
         arrives(&words);
