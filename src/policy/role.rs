@@ -288,6 +288,21 @@ impl Role {
         self.rules.iter().any(|rule| rule.is_for(target) && rule.read(words.as_slice()).is_ok())
     }
 
+    /// Whether it would let these words run on `target`, by a rule or because it observes; as [`Self::allows`].
+    #[must_use]
+    pub fn takes_on(&self, target: &TargetName, words: &Words) -> bool {
+        !self.readings_on(target, words).is_empty()
+    }
+
+    /// How long the longest of its commands may run; `None` if it has none.
+    #[must_use]
+    pub fn longest(&self) -> Option<Duration> {
+        match &self.observe {
+            Some(observe) => Some(observe.terms().timeout),
+            None => self.rules.iter().map(|rule| rule.timeout).max(),
+        }
+    }
+
     /// Every rule that allows these words, whatever the target; for a role that observes what they stand for themselves.
     pub(super) fn readings(&self, words: &Words) -> Vec<Reading<'_>> {
         if let Some(observe) = &self.observe {
