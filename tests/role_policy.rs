@@ -16,6 +16,9 @@ use doorward::grant::{AccessRequest, ActiveGrant, Scope, State};
 use doorward::policy::{Choice, CommandRequest, Decision, Denial, HeldRole, Permit, Role, Words, decide};
 use proptest::prelude::*;
 
+#[path = "role_policy/hostile.rs"]
+mod hostile;
+
 fn role(name: &str, rules: &str) -> Role {
     let text = format!("targets = [\"*\"]\nrun_as = \"ops\"\n{rules}");
     Role::parse(name.parse().unwrap(), "roles/x.toml", &text).unwrap_or_else(|found| panic!("{}", found[0])).0

@@ -20,6 +20,7 @@ use clap::Parser;
 
 mod bulk;
 mod commands;
+mod decisions;
 mod entries;
 mod machine;
 mod memory;
@@ -72,10 +73,11 @@ const MEASUREMENTS: &[Measurement] = &[
     (&["h"], signing::certificates),
     (&["i"], entries::committed),
     (&["l"], policy::loaded),
+    (&["m"], decisions::decided),
 ];
 
 fn letters() -> clap::builder::PossibleValuesParser {
-    clap::builder::PossibleValuesParser::new(["a", "b", "c", "d", "e", "f", "g", "h", "i", "l"])
+    clap::builder::PossibleValuesParser::new(["a", "b", "c", "d", "e", "f", "g", "h", "i", "l", "m"])
 }
 
 fn main() -> ExitCode {

@@ -32,6 +32,8 @@ pub struct Plan {
     pub lasting: Duration,
     /// Roles of the large policy.
     pub roles: usize,
+    /// Rules of the policies that decisions are made under.
+    pub rules: &'static [usize],
 }
 
 impl Plan {
@@ -55,6 +57,7 @@ impl Plan {
             keygens: 40,
             lasting: Duration::from_secs(2),
             roles: 10_000,
+            rules: &[10, 1_000, 10_000, 100_000],
         }
     }
 
@@ -75,6 +78,7 @@ impl Plan {
             keygens: 2,
             lasting: Duration::from_millis(50),
             roles: 200,
+            rules: &[10, 400],
         }
     }
 }

@@ -130,8 +130,21 @@ pub struct Version<'a> {
 #[must_use]
 pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     // Neither `text` nor `digest` says anything that the parts do not.
-    let Role { name, text: _, digest: _, description, targets, run_as, request, rules, when, files, forwards, observe } =
-        new.role;
+    let Role {
+        name,
+        text: _,
+        digest: _,
+        description,
+        targets,
+        run_as,
+        request,
+        rules,
+        when,
+        files,
+        forwards,
+        observe,
+        index: _,
+    } = new.role;
     let was = old.role;
     let mut out = Changes::of(format!("role {name}"));
     if description != &was.description {

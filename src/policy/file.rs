@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::{AccountName, Diagnostic, Digest, RoleName, Severity, limits};
 
+use super::index::Index;
 use super::observe::Observe;
 use super::role::{Role, Rule};
 use super::selector::TargetSelector;
@@ -129,6 +130,7 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
         None => super::when::Conditions::default(),
     };
     let observe = if observe { Some(Observe::new()?) } else { None };
+    let rules = rules?;
     let mut role = Role {
         name,
         text,
@@ -138,7 +140,8 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
         run_as: run_as?,
         request,
         when,
-        rules: rules?,
+        index: Index::of(&rules),
+        rules,
         files: files?,
         forwards: forwards?,
         observe,

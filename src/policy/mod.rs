@@ -9,6 +9,7 @@ pub mod decide;
 pub mod denial;
 pub mod explain;
 pub mod file;
+mod index;
 pub mod learn;
 pub mod lint;
 pub mod observe;

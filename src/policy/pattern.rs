@@ -87,6 +87,16 @@ impl Pattern {
         }
     }
 
+    /// What the first word of a line may be; `None` if it may be a value. A program by its path and by its base name.
+    pub(super) fn first_words(&self) -> Option<Vec<&str>> {
+        let first = self.after(None).iter().filter_map(|step| self.steps.get(*step));
+        let words = first.map(|step| match &step.element {
+            Element::Literal(word) => Some([word.as_str(), matching::base_name(word)]),
+            Element::Parameter(_) => None,
+        });
+        words.collect::<Option<Vec<_>>>().map(|words| words.concat())
+    }
+
     pub(super) fn steps(&self) -> &[Step] {
         &self.steps
     }

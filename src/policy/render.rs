@@ -184,16 +184,26 @@ fn whole_seconds(span: Duration) -> u64 {
 /// # Errors
 /// [`RenderError`].
 pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
-    let mut line = "exec".to_owned();
+    let quoted: usize = argv.iter().map(|word| word.len() + " ''".len()).sum();
+    let mut line = String::with_capacity("exec".len() + quoted);
+    line.push_str("exec");
     for word in argv {
-        if word.chars().any(char::is_control) {
+        if holds_control(word) {
             return Err(RenderError::Control);
         }
         line.push_str(" '");
-        line.push_str(&word.replace('\'', r"'\''"));
+        for (at, part) in word.split('\'').enumerate() {
+            line.push_str(if at > 0 { r"'\''" } else { "" });
+            line.push_str(part);
+        }
         line.push('\'');
     }
     if line.len() > LONGEST_LINE { Err(RenderError::TooLong) } else { Ok(line) }
+}
+
+/// Nearly every word is ASCII, where a look at the bytes is enough.
+fn holds_control(word: &str) -> bool {
+    if word.is_ascii() { word.bytes().any(|byte| byte.is_ascii_control()) } else { word.chars().any(char::is_control) }
 }
 
 #[cfg(test)]

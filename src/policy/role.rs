@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::domain::{AccountName, Digest, RoleName, Subject, TargetName};
 
+use super::index::Index;
 use super::observe::Observe;
 use super::parameter::Parameter;
 use super::pattern::{Miss, Pattern, Wanted};
@@ -29,6 +30,8 @@ pub struct Role {
     pub(super) rules: Vec<Rule>,
     pub(super) files: Vec<FileRule>,
     pub(super) forwards: Vec<ForwardRule>,
+    /// Which of the rules a line may be for.
+    pub(super) index: Index,
     /// Set for a role that observes; it has no rules then.
     pub(super) observe: Option<Observe>,
 }
@@ -167,24 +170,49 @@ impl Rule {
         &self.env
     }
 
-    /// The vector that `words` stand for: the line itself, the alias, each also after a `sudo` where the rule has it.
-    pub(super) fn read(&self, words: &[Word]) -> Result<Vec<String>, Box<Miss>> {
+    /// The vector that `words` stand for: the line itself, the alias, each also after a `sudo` where the rule has it. `None` if
+    /// the rule does not allow them.
+    pub(super) fn vector(&self, words: &[Word]) -> Option<Vec<String>> {
         let (typed_sudo, rest) = after_sudo(words);
-        let skipped = words.len() - rest.len();
-        let by_run = self.run.matches(&self.parameters, rest).map(|_| self.vector_of(rest));
-        let result = by_run.or_else(|miss| match self.read_alias(rest) {
-            Some(Ok(vector)) => Ok(vector),
-            Some(Err(other)) if other.word > miss.word => Err(other),
-            _ => Err(miss),
-        });
-        match (result, words.first()) {
-            (Ok(_), Some(first)) if typed_sudo && !self.sudo => {
-                let found = Some(first.text().to_owned());
-                Err(Box::new(Miss { word: 0, column: first.column(), found, wanted: vec![Wanted::NoSudo] }))
-            }
-            (Err(miss), _) => Err(Box::new(Miss { word: miss.word + skipped, ..*miss })),
-            (Ok(vector), _) => Ok(vector),
+        if typed_sudo && !self.sudo { None } else { self.vector_without_sudo(rest) }
+    }
+
+    fn vector_without_sudo(&self, words: &[Word]) -> Option<Vec<String>> {
+        if self.run.allows(&self.parameters, words) {
+            return Some(self.vector_of(words));
         }
+        self.read_alias(words)?.ok()
+    }
+
+    /// [`Self::vector`], or how `words` missed it.
+    pub(super) fn read(&self, words: &[Word]) -> Result<Vec<String>, Box<Miss>> {
+        self.vector(words).map_or_else(|| Err(self.miss(words)), Ok)
+    }
+
+    /// How `words`, which the rule does not allow, missed it.
+    fn miss(&self, words: &[Word]) -> Box<Miss> {
+        let (typed_sudo, rest) = after_sudo(words);
+        if let Some(first) = words.first().filter(|_| typed_sudo && self.vector_without_sudo(rest).is_some()) {
+            let found = Some(first.text().to_owned());
+            return Box::new(Miss { word: 0, column: first.column(), found, wanted: vec![Wanted::NoSudo] });
+        }
+        let by_run = self.run.matches(&self.parameters, rest).err();
+        let by_alias = self.read_alias(rest).and_then(Result::err);
+        let miss = match (by_run, by_alias) {
+            (Some(run), Some(alias)) if alias.word > run.word => alias,
+            (Some(run), _) => run,
+            (None, alias) => alias.unwrap_or_else(|| Box::new(Miss { word: 0, column: 1, found: None, wanted: Vec::new() })),
+        };
+        Box::new(Miss { word: miss.word + words.len() - rest.len(), ..*miss })
+    }
+
+    /// What a line for it may begin with, after a `sudo`; `None` if with anything.
+    pub(super) fn first_words(&self) -> Option<Vec<&str>> {
+        let mut words = self.run.first_words()?;
+        if let Some(alias) = &self.alias {
+            words.extend(alias.pattern.first_words()?);
+        }
+        Some(words)
     }
 
     fn vector_of(&self, words: &[Word]) -> Vec<String> {
@@ -279,13 +307,13 @@ impl Role {
     /// Whether one rule allows exactly these words; for "you could ask for this role", never for running.
     #[must_use]
     pub fn allows(&self, words: &Words) -> bool {
-        self.rules.iter().any(|rule| rule.read(words.as_slice()).is_ok())
+        self.rules_for(words).any(|(_, rule)| rule.vector(words.as_slice()).is_some())
     }
 
     /// Whether one rule that holds on `target` allows exactly these words; as [`Self::allows`].
     #[must_use]
     pub fn allows_on(&self, target: &TargetName, words: &Words) -> bool {
-        self.rules.iter().any(|rule| rule.is_for(target) && rule.read(words.as_slice()).is_ok())
+        self.rules_for(words).any(|(_, rule)| rule.is_for(target) && rule.vector(words.as_slice()).is_some())
     }
 
     /// Whether it would let these words run on `target`, by a rule or because it observes; as [`Self::allows`].
@@ -308,11 +336,8 @@ impl Role {
         if let Some(observe) = &self.observe {
             return observe.read(words).into_iter().collect();
         }
-        let numbered = self.rules.iter().zip(1..);
-        numbered
-            .filter_map(|(rule, number)| {
-                rule.read(words.as_slice()).ok().map(|vector| Reading { number, rule, vector })
-            })
+        self.rules_for(words)
+            .filter_map(|(number, rule)| rule.vector(words.as_slice()).map(|vector| Reading { number, rule, vector }))
             .collect()
     }
 
@@ -323,16 +348,25 @@ impl Role {
         readings
     }
 
+    /// The rules that may allow `words`, each with its number, in file order.
+    pub(super) fn rules_for(&self, words: &Words) -> impl Iterator<Item = (usize, &Rule)> {
+        let numbers = self.index.numbers(words.as_slice(), self.rules.len());
+        numbers.filter_map(|number| Some((number, self.rules.get(number.checked_sub(1)?)?)))
+    }
+
     /// The rule that came nearest to allowing `words`, from 1 in file order, and how they missed it; `None` when a rule allows
     /// them or there is none. With a target only the rules that hold there count.
     #[must_use]
     pub fn nearest(&self, target: Option<&TargetName>, words: &Words) -> Option<(usize, &Rule, Miss)> {
+        let holds = |(_, rule): &(usize, &Rule)| target.is_none_or(|target| rule.is_for(target));
+        // Of the rules for other programs, which all miss the first word, the first would be named.
+        let first = (1..).zip(&self.rules).find(holds)?;
+        let others = self.rules_for(words).filter(holds).filter(|(number, _)| *number != first.0);
         let mut best: Option<(usize, &Rule, Miss)> = None;
-        let holds = |rule: &&Rule| target.is_none_or(|target| rule.is_for(target));
-        for (at, rule) in self.rules.iter().enumerate().filter(|(_, rule)| holds(rule)) {
+        for (number, rule) in std::iter::once(first).chain(others) {
             let miss = *rule.read(words.as_slice()).err()?;
             if best.as_ref().is_none_or(|(_, _, known)| miss.reach() > known.reach()) {
-                best = Some((at + 1, rule, miss));
+                best = Some((number, rule, miss));
             }
         }
         best

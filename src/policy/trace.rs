@@ -45,8 +45,8 @@ impl Role {
         if self.observes() {
             return self.takes_on(target, words).then_some(NO_RULE);
         }
-        let allows = |rule: &Rule| rule.is_for(target) && rule.read(words.as_slice()).is_ok();
-        self.rules.iter().position(allows).map(|at| at + 1)
+        let allows = |(_, rule): &(usize, &Rule)| rule.is_for(target) && rule.vector(words.as_slice()).is_some();
+        self.rules_for(words).find(allows).map(|(number, _)| number)
     }
 
     /// The bytes of [`Self::text`] in which each rule's `run` stands, in file order: what to point an operator to.
@@ -71,7 +71,7 @@ impl Role {
 impl Rule {
     /// As `Rule::read`, for people.
     fn trace(&self, words: &[Word]) -> Option<Trace> {
-        self.read(words).ok()?;
+        self.vector(words)?;
         let (_, rest) = after_sudo(words);
         let by_run = self.run.trace(&self.parameters, rest);
         let (parts, alias) = match by_run {

@@ -98,11 +98,13 @@ fn entry<'a>(visible: &'a mut BTreeMap<TargetName, VisibleTarget>, name: &Target
 /// needs the fewest approvals.
 #[must_use]
 pub fn role_allowing(snapshot: &Snapshot, person: &Person, target: &TargetName, words: &Words) -> Option<Suggestion> {
-    let allowing = roles_for(snapshot, person)
-        .into_iter()
-        .filter(|found| found.targets.contains_key(target) && found.role.allows_on(target, words));
-    let found = allowing.min_by_key(|found| found.role.request().map(|terms| terms.approvals))?;
-    Some(Suggestion { role: found.role.name().clone(), line: line_to_ask(snapshot, &found.role, target)? })
+    let place = snapshot.inventory.target(target)?;
+    // What sorts out most comes first: every denial asks all roles, and who may ask for one and what it reaches is more to look at.
+    let allowing = snapshot.roles.values().filter(|role| {
+        role.allows_on(target, words) && snapshot.may_ask(person, role) && snapshot.account_on(role, place).is_some()
+    });
+    let found = allowing.min_by_key(|role| role.request().map(|terms| terms.approvals))?;
+    Some(Suggestion { role: found.name().clone(), line: line_to_ask(snapshot, found, target)? })
 }
 
 /// The request to type for `role` on `target`; `None` if nobody may ask for it.

@@ -49,6 +49,24 @@ pub enum Wanted {
     NoSudo,
 }
 
+/// The way through a pattern so far.
+#[derive(Default)]
+struct Trail {
+    reached: Vec<Reached>,
+    /// Where those begin that the last word reached; `None` before the first word.
+    front: Option<usize>,
+    /// How often a word was held against a step: what a line costs.
+    asked: usize,
+}
+
+impl Trail {
+    /// What the last word reached, as places of `reached`; one `None` before the first word.
+    fn front(&self) -> impl Iterator<Item = Option<usize>> + use<> {
+        let reached = self.front.map_or(0..0, |begins| begins..self.reached.len());
+        self.front.is_none().then_some(None).into_iter().chain(reached.map(Some))
+    }
+}
+
 /// A step that was reached, and how.
 #[derive(Clone, Copy)]
 struct Reached {
@@ -71,43 +89,56 @@ impl Pattern {
         self.walk(parameters, words).map(|taken| self.bindings(&taken, words))
     }
 
+    /// Whether it allows `words`: [`Self::matches`] for those who need no more.
+    pub(in crate::policy) fn allows(&self, parameters: &[Parameter], words: &[Word]) -> bool {
+        self.advance(parameters, words, &mut Trail::default()).is_ok()
+    }
+
     /// As [`Self::matches`]: the step that each word took.
     pub(super) fn walk(&self, parameters: &[Parameter], words: &[Word]) -> Result<Vec<usize>, Box<Miss>> {
-        let mut trail: Vec<Reached> = Vec::new();
-        let mut front: Vec<Option<usize>> = vec![None];
+        let mut trail = Trail::default();
+        let stopped = match self.advance(parameters, words, &mut trail) {
+            Ok(last) => return Ok(taken(last, &trail.reached)),
+            Err(stopped) => stopped,
+        };
+        let word = words.get(stopped);
+        let end = || words.last().map_or(1, |word| word.column() + word.text().chars().count() + 1);
+        Err(Box::new(Miss {
+            word: stopped,
+            column: word.map_or_else(end, Word::column),
+            found: word.map(|word| word.text().to_owned()),
+            wanted: self.wanted(&trail, parameters, word.map(Word::text)),
+        }))
+    }
+
+    /// Reads word by word. The step that the last word took, `None` for no words; or which word had no step, their number if
+    /// more were wanted: then `trail` ends with what was reached before it.
+    fn advance(&self, parameters: &[Parameter], words: &[Word], trail: &mut Trail) -> Result<Option<usize>, usize> {
+        trail.reached.reserve(words.len().min(super::MOST_STEPS));
         for (index, word) in words.iter().enumerate() {
-            let mut reached: Vec<Option<usize>> = Vec::new();
-            let mut fitting: Vec<Option<bool>> = vec![None; self.steps().len()];
-            for &before in &front {
-                for next in self.reachable(before, &trail, parameters) {
-                    let Some(known) = fitting.get_mut(next.step) else { continue };
-                    if known.is_none() {
-                        let fits = self.refuses(next.step, index == 0, parameters, word.text()).is_none();
-                        *known = Some(fits);
-                        if fits {
-                            trail.push(next);
-                            reached.push(Some(trail.len() - 1));
+            let begins = trail.reached.len();
+            // A bit for each step that was asked about this word; `MOST_STEPS` has room in it.
+            let mut asked = 0_u64;
+            for before in trail.front() {
+                for next in self.reachable(before, &trail.reached, parameters) {
+                    let bit = u32::try_from(next.step).ok().and_then(|step| 1_u64.checked_shl(step)).unwrap_or(0);
+                    if next.step < self.end() && asked & bit == 0 && bit != 0 {
+                        asked |= bit;
+                        trail.asked += 1;
+                        if self.refuses(next.step, index == 0, parameters, word.text()).is_none() {
+                            trail.reached.push(next);
                         }
                     }
                 }
             }
-            if reached.is_empty() {
-                let wanted = self.wanted(&front, &trail, parameters, Some(word.text()));
-                let found = Some(word.text().to_owned());
-                return Err(Box::new(Miss { word: index, column: word.column(), found, wanted }));
+            if trail.reached.len() == begins {
+                return Err(index);
             }
-            front = reached;
+            trail.front = Some(begins);
         }
-        let step_of = |at: &Option<usize>| at.and_then(|at| trail.get(at)).map(|at| at.step);
-        let whole = front.iter().find(|at| self.after(step_of(at)).contains(&self.end()));
-        match whole {
-            Some(last) => Ok(taken(*last, &trail)),
-            None => {
-                let column = words.last().map_or(1, |word| word.column() + word.text().chars().count() + 1);
-                let wanted = self.wanted(&front, &trail, parameters, None);
-                Err(Box::new(Miss { word: words.len(), column, found: None, wanted }))
-            }
-        }
+        let step_of = |at: Option<usize>| at.and_then(|at| trail.reached.get(at)).map(|at| at.step);
+        let whole = trail.front().find(|at| self.after(step_of(*at)).contains(&self.end()));
+        whole.ok_or(words.len())
     }
 
     /// The steps that may come after `before`: no group twice, no more values than are allowed. The end is among them.
@@ -171,14 +202,8 @@ impl Pattern {
         values
     }
 
-    fn wanted(
-        &self,
-        front: &[Option<usize>],
-        trail: &[Reached],
-        parameters: &[Parameter],
-        found: Option<&str>,
-    ) -> Vec<Wanted> {
-        let steps = front.iter().flat_map(|at| self.reachable(*at, trail, parameters)).map(|next| next.step);
+    fn wanted(&self, trail: &Trail, parameters: &[Parameter], found: Option<&str>) -> Vec<Wanted> {
+        let steps = trail.front().flat_map(|at| self.reachable(at, &trail.reached, parameters)).map(|next| next.step);
         let mut wanted = Vec::new();
         for step in steps {
             let one = match self.steps().get(step).map(|step| &step.element) {
@@ -215,6 +240,14 @@ fn taken(last: Option<usize>, trail: &[Reached]) -> Vec<usize> {
     }
     taken.reverse();
     taken
+}
+
+/// How often a word of `words` is held against a step of `pattern`.
+#[cfg(test)]
+pub(super) fn cost(pattern: &Pattern, parameters: &[Parameter], words: &[Word]) -> usize {
+    let mut trail = Trail::default();
+    let _ = pattern.advance(parameters, words, &mut trail);
+    trail.asked
 }
 
 /// The last name of a path; a word without `/` is its own.

@@ -200,3 +200,35 @@ fn the_worst_line_costs_little() {
 }
 
 mod reference;
+
+/// Whatever the line: each of its words is held against a step once at most, and nothing is tried twice.
+#[test]
+fn the_worst_line_costs_its_words_times_the_steps_at_most() {
+    let groups: String = (0..12).map(|at| format!(" [-{at} {{a{at}...}} {{b{at}}}]")).collect();
+    let kinds: Vec<Parameter> = (0..24)
+        .map(|at| {
+            let expression = if at % 2 == 0 { "(a|aa|a?){1,40}b?" } else { "z[a-z]*" };
+            let kind = Kind::Pattern(ValuePattern::new(expression, false).unwrap());
+            Parameter::new(kind, false, false).at_most(if at % 2 == 0 { 256 } else { 1 })
+        })
+        .collect();
+    let pattern = Pattern::parse(&format!("/bin/x{groups}")).unwrap();
+    assert_eq!(pattern.ambiguity(&kinds), None);
+    let of_group = |at: usize| format!(" -{at}{} zz", " a".repeat(256));
+    let longest: String = (0..12).rev().map(of_group).collect();
+    let too_many = " a".repeat(30_000);
+    for (line, allowed) in [
+        (format!("x{longest}"), true),
+        (format!("x{longest} -1"), false),
+        (format!("x -3{too_many}"), false),
+        (format!("x{}", " -1 a zz -2 a zz".repeat(4_000)), false),
+        ("x ".repeat(32_000), false),
+    ] {
+        let words = Words::split(line.as_bytes()).unwrap();
+        assert_eq!(pattern.matches(&kinds, words.as_slice()).is_ok(), allowed);
+        let (cost, most) = (matching::cost(&pattern, &kinds, words.as_slice()), words.as_slice().len() * MOST_STEPS);
+        assert!(cost <= most, "{cost} for {} words", words.as_slice().len());
+        // In fact far less: at most the end of a repetition and the begin of every other group can follow.
+        assert!(cost <= words.as_slice().len() * 14, "{cost} for {} words", words.as_slice().len());
+    }
+}

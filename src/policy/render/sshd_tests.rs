@@ -7,7 +7,10 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Execution, render};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::{Execution, RenderError, render};
 
 /// An `sshd` on a free port of loopback, for the user who runs the test; ends with the value.
 struct Sshd {
@@ -35,9 +38,6 @@ impl Sshd {
         let path = |name: &str| home.path().join(name);
         key(&path("host"));
         key(&path("user"));
-        let public = fs::read_to_string(path("user.pub")).unwrap();
-        // authorized_keys reads `\"` in an option as a quote and leaves every other backslash alone.
-        fs::write(path("keys"), format!("restrict,command=\"{}\" {public}", line.replace('"', "\\\""))).unwrap();
         // As root, sshd insists on its directory for privilege separation; a user needs none.
         let _ = fs::create_dir_all("/run/sshd");
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
@@ -52,12 +52,21 @@ impl Sshd {
         let server =
             Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f"]).arg(path("config")).stderr(log).spawn().unwrap();
         let sshd = Self { server, port, home };
+        sshd.force(line);
         let started = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             assert!(started.elapsed() < Duration::from_secs(10), "sshd does not answer");
             std::thread::sleep(Duration::from_millis(20));
         }
         sshd
+    }
+
+    /// Forces another line from the next login on.
+    fn force(&self, line: &str) {
+        let path = |name: &str| self.home.path().join(name);
+        let public = fs::read_to_string(path("user.pub")).unwrap();
+        // authorized_keys reads `\"` in an option as a quote and leaves every other backslash alone.
+        fs::write(path("keys"), format!("restrict,command=\"{}\" {public}", line.replace('"', "\\\""))).unwrap();
     }
 
     fn client(&self) -> Child {
@@ -214,4 +223,46 @@ fn with_its_input_open_the_deadline_ends_it_on_the_target() {
     assert_eq!(output.status.code(), Some(124), "{output:?}");
     assert!(took < Duration::from_secs(6), "{took:?}");
     gone_within(&mark, Duration::from_secs(3));
+}
+
+/// The line that prints `words`, a NUL behind each.
+fn printing(words: &[String]) -> Result<String, RenderError> {
+    let vector: Vec<String> =
+        ["/usr/bin/printf", "%s\\0"].iter().map(|word| (*word).to_owned()).chain(words.to_vec()).collect();
+    let longest = Duration::from_secs(60);
+    render(&Execution { vector: &vector, sudo: false, environment: &[], stdin: false, longest })
+        .map(|rendered| rendered.line)
+}
+
+/// Random vectors and three long ones, each through a login of its own: what the program gets is what was decided.
+#[test]
+fn any_vector_arrives_exactly_through_sshd_or_is_refused() {
+    let word = prop_oneof![
+        1 => Just(String::new()),
+        3 => "['\"\\\\$`!*?\\[\\]{}();&|<>~#=^%@+, -]{1,12}",
+        2 => "\\PC{1,8}",
+        1 => "[ -~]{1,40}",
+    ];
+    let control = prop::sample::select(vec!["\n", "a\nb", "\0", "\r", "\u{9b}"]);
+    let sshd = Sshd::forcing("true");
+    let arrives = |words: &[String]| {
+        sshd.force(&printing(words).unwrap());
+        let (output, _) = sshd.run();
+        assert!(output.status.success() && output.stderr.is_empty(), "{words:?}: {output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let came: Vec<&str> = text.strip_suffix('\0').unwrap().split('\0').collect();
+        assert_eq!(came, words);
+    };
+    let config = ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() };
+    let vectors = (prop::collection::vec(word, 1..8), control);
+    let came = TestRunner::new(config).run(&vectors, |(mut words, control)| {
+        arrives(&words);
+        words.push(control.to_owned());
+        prop_assert_eq!(printing(&words), Err(RenderError::Control));
+        Ok(())
+    });
+    came.unwrap();
+    for words in [vec!["'".repeat(7_000)], vec!["é".repeat(14_000)], vec![String::new(); 9_000]] {
+        arrives(&words);
+    }
 }

@@ -1,0 +1,164 @@
+//! Which rules of a role a line may be for, by its first word: so that a decision costs what the rules for that program cost,
+//! and not what the role does. Knows nothing of what else a rule asks for, and never says that one allows a line.
+
+use super::role::{Rule, after_sudo};
+use super::words::Word;
+
+/// Made once, when a role is read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    /// What a line may begin with, after a `sudo`, and a rule it may be for, from 1 in file order. Sorted, each once.
+    first: Vec<(Box<str>, usize)>,
+    /// Rules for lines that may begin with any word, in file order. A role that loads has none.
+    any: Vec<usize>,
+}
+
+impl Index {
+    pub(super) fn of(rules: &[Rule]) -> Self {
+        let mut index = Self::default();
+        for (rule, number) in rules.iter().zip(1..) {
+            match rule.first_words() {
+                Some(words) => index.first.extend(words.into_iter().map(|word| (Box::from(word), number))),
+                None => index.any.push(number),
+            }
+        }
+        index.first.sort_unstable();
+        index.first.dedup();
+        index.first.shrink_to_fit();
+        index
+    }
+
+    /// The rules, of `count`, that may allow `words`, from 1 in file order. Allocates nothing.
+    pub(super) fn numbers(&self, words: &[Word], count: usize) -> impl Iterator<Item = usize> {
+        let (_, rest) = after_sudo(words);
+        // Without a word there is nothing to look up: all of them, and nothing twice.
+        let (named, any, all) = match rest.first() {
+            Some(word) => (self.named(word.text()), self.any.as_slice(), 0),
+            None => (&[][..], &[][..], count),
+        };
+        let mut named = named.iter().map(|(_, number)| *number).peekable();
+        let mut any = any.iter().copied().peekable();
+        let in_order = std::iter::from_fn(move || match (named.peek(), any.peek()) {
+            (Some(one), Some(other)) if other < one => any.next(),
+            (Some(_), _) => named.next(),
+            (None, _) => any.next(),
+        });
+        in_order.chain(1..=all)
+    }
+
+    fn named(&self, word: &str) -> &[(Box<str>, usize)] {
+        let begins = self.first.partition_point(|(known, _)| **known < *word);
+        let ends = begins + self.first.get(begins..).unwrap_or_default().partition_point(|(known, _)| **known == *word);
+        self.first.get(begins..ends).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::role::{Reading, Role};
+    use super::super::words::Words;
+    use crate::domain::TargetName;
+
+    /// Rules that begin alike, by program, base name and alias.
+    const RULES: [&str; 10] = [
+        "run = \"/bin/a {x}\"\nwhere.x = { one_of = [\"a\", \"b\"] }\n",
+        "run = \"/bin/a [-b] {x}\"\nwhere.x = { pattern = '[a-c]' }\ntargets = [\"web-1\"]\n",
+        "run = \"/bin/a {x...}\"\nwhere.x = { int = [1, 9] }\nsudo = true\n",
+        "run = \"/opt/a {x}\"\nwhere.x = { one_of = [\"b\"] }\n",
+        "run = \"/bin/a a\"\nstdin = true\ntargets = [\"db-1\"]\n",
+        "run = \"/bin/b\"\nalias = \"a b\"\n",
+        "run = \"/bin/b {x}\"\nalias = \"/bin/a {x} b\"\nwhere.x = { one_of = [\"c\"] }\nsudo = true\n",
+        "run = \"/bin/a\"\nenv.X = \"1\"\n",
+        "run = \"/bin/b [a] [-b]\"\n",
+        "run = \"/opt/sudo-a a\"\nsudo = true\nalias = \"/opt/x/b\"\n",
+    ];
+
+    fn role(picks: &[usize]) -> Role {
+        let rules: String = picks.iter().map(|pick| format!("[[command]]\n{}", RULES[*pick])).collect();
+        let text = format!("targets = [\"*\"]\nrun_as = \"ops\"\n{rules}");
+        Role::parse("x".parse().unwrap(), "roles/x.toml", &text).unwrap_or_else(|found| panic!("{}", found[0])).0
+    }
+
+    fn line() -> impl Strategy<Value = String> {
+        let word = prop::sample::select(vec![
+            "a",
+            "b",
+            "c",
+            "-b",
+            "/bin/a",
+            "/opt/a",
+            "/bin/b",
+            "/usr/bin/sudo",
+            "/opt/x/b",
+            "1",
+            "",
+        ]);
+        let sudo = prop::sample::select(vec!["", "", "sudo ", "sudo -n "]);
+        (sudo, prop::collection::vec(word, 0..5)).prop_map(|(sudo, words)| {
+            let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+            format!("{sudo}{}", words.join(" "))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_found_by_the_index_is_what_reading_every_rule_finds(
+            picks in prop::collection::vec(0..RULES.len(), 1..6), line in line(),
+        ) {
+            let Ok(words) = Words::split(line.as_bytes()) else { return Ok(()) };
+            let role = role(&picks);
+            let reads = |number: usize| role.rules[number - 1].read(words.as_slice());
+            let every: Vec<(usize, Vec<String>)> =
+                (1..=role.rules.len()).filter_map(|number| reads(number).ok().map(|vector| (number, vector))).collect();
+            let found = |reading: Reading<'_>| (reading.number, reading.vector);
+            prop_assert_eq!(&role.readings(&words).into_iter().map(found).collect::<Vec<_>>(), &every, "{}", line);
+            prop_assert_eq!(role.allows(&words), !every.is_empty());
+            for target in ["web-1", "db-1"] {
+                let target: TargetName = target.parse().unwrap();
+                let here = |number: &usize| role.rules[number - 1].is_for(&target);
+                let first = every.iter().map(|(number, _)| *number).find(here);
+                prop_assert_eq!(role.first_allowing(&target, &words), first);
+                prop_assert_eq!(role.allows_on(&target, &words), first.is_some());
+                let mut nearest = None;
+                for number in (1..=role.rules.len()).filter(here).filter(|_| first.is_none()) {
+                    let miss = *reads(number).unwrap_err();
+                    let further = |(_, known): &(usize, super::super::pattern::Miss)| miss.reach() > known.reach();
+                    if nearest.as_ref().is_none_or(further) {
+                        nearest = Some((number, miss));
+                    }
+                }
+                let by_index = role.nearest(Some(&target), &words).map(|(number, _, miss)| (number, miss));
+                prop_assert_eq!(by_index, nearest, "{} of {:?}", line, picks);
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_is_held_against_the_rules_for_its_program_alone() {
+        let others: String = (0..199)
+            .map(|at| format!("[[command]]\nrun = \"/opt/bin/other-{at} {{x}}\"\nwhere.x = {{ int = [1, 9] }}\n"))
+            .collect();
+        let text =
+            format!("targets = [\"*\"]\nrun_as = \"ops\"\n{others}[[command]]\nrun = \"/bin/a\"\nalias = \"b c\"\n");
+        let (role, _) = Role::parse("x".parse().unwrap(), "roles/x.toml", &text).unwrap();
+        let asked = |line: &str| {
+            let words = Words::split(line.as_bytes()).unwrap();
+            role.rules_for(&words).map(|(number, _)| number).collect::<Vec<_>>()
+        };
+        for (line, numbers) in [
+            ("a", &[200][..]),
+            ("/bin/a x", &[200]),
+            ("sudo -n b c", &[200]),
+            ("other-7 1", &[8]),
+            ("/bin/other-7 1", &[]),
+            ("c", &[]),
+        ] {
+            assert_eq!(asked(line), numbers, "{line}");
+        }
+        assert_eq!(asked("sudo").len(), 200, "nothing to look up");
+    }
+}
