@@ -183,9 +183,8 @@ async fn exit_codes_of_diff_and_what_if_tell_same_different_and_trouble_apart() 
         assert!(said.contains(part), "{line}: {part:?} is not in\n{said}");
     }
     // A log that was changed is not asked.
-    let segment = fs::read_dir(root.path().join("b/state/audit")).unwrap().map(|entry| entry.unwrap().path());
-    let segment =
-        segment.filter(|path| fs::read_to_string(path).is_ok_and(|text| text.contains("php-fpm"))).next().unwrap();
+    let mut segments = fs::read_dir(root.path().join("b/state/audit")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segments.find(|path| fs::read_to_string(path).is_ok_and(|text| text.contains("php-fpm"))).unwrap();
     edit(&segment, &[("restart php-fpm", "restart php-fmp")]);
     let (code, said) = sh(root.path(), "doorward what-if b new");
     assert_eq!(code, 2, "{said}");

@@ -120,6 +120,32 @@ fn init_leaves_a_set_that_check_finds_clean_and_says_what_comes_next() {
 }
 
 #[test]
+fn init_writes_the_roles_of_the_cookbook_that_with_names() {
+    let host = Host::new();
+    let init = ["init", "b", "--name", "x.example.com", "--user", "alice=alice.pub", "--reviewer", "carol=carol.pub"];
+    // Two approvers, because one of the roles takes two.
+    let approvers = ["--approver", "bob=bob.pub", "--approver", "carol=carol.pub"];
+    let misspelt = host.run(&[&init[..], &approvers, &["--with", "bakup"]].concat());
+    assert!(misspelt.code == 2 && misspelt.err.contains("'backup'"), "{misspelt:?}");
+    let all: Vec<&str> = doorward::config::shipped::COOKBOOK.iter().map(|(name, _)| *name).collect();
+    // One by one or with commas, and twice is once.
+    let (first, rest) = (all[0], all.join(","));
+    let made = host.run(&[&init[..], &approvers, &["--with", first, "--with", &rest]].concat());
+    assert_eq!((made.code, made.err.as_str()), (0, ""), "{made:?}");
+    for (name, text) in doorward::config::shipped::COOKBOOK {
+        assert_eq!(host.read(&format!("b/roles/{name}.toml")), *text);
+    }
+    let check = host.run(&["check", "b", "--deny-warnings"]);
+    let begins = format!("0 errors, 0 warnings: 3 users, 0 targets, {} roles", all.len() + 5);
+    assert!(check.code == 0 && check.out.starts_with(&begins), "{check:?}");
+    // Together they still say what each was meant to say.
+    let scenarios = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shipped_roles/scenarios.toml");
+    let test = host.run(&["test", "b", scenarios]);
+    assert!(test.code == 0 && test.out.contains("24 scenarios of 1 file came out as they should"), "{test:?}");
+    assert_eq!(host.run(&["test", "b"]).code, 0, "and what init writes passes");
+}
+
+#[test]
 fn the_keys_of_init_are_what_openssh_reads() {
     let host = Host::with_set();
     for name in ["session_ca", "target_ca", "host_ca", "host_key", "log_key"] {

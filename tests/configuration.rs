@@ -241,7 +241,7 @@ fn each_mistake_in_a_file_is_an_error_at_its_place_with_what_to_write() {
         ("targets.toml", "ops = \"ops\" }", "ops = \"o p\" }", "targets.toml:5:18", &["account name"]),
         // the rest
         ("roles/host-status.toml", "run_as", "run_az", "roles/host-status.toml:4:1", &["run_az", "run_as"]),
-        ("roles/host-status.toml", "[request]", "[[file]]\n[request]", "roles/host-status.toml:6:3", &["file"]),
+        ("roles/host-status.toml", "[request]", "[[fil]]\n[request]", "roles/host-status.toml:6:3", &["`fil`", "file"]),
         (
             "roles/host-status.toml",
             "[request]",

@@ -81,7 +81,13 @@ fn paths(text: &str) -> BTreeSet<String> {
         |word: &String| folders.iter().any(|folder| word.starts_with(folder)) || top(word) || word == "deny.toml";
     // A bastion's public keys are in its own DIR; this repository ships certificate profiles only.
     let of_a_bastion = |word: &String| word.starts_with("certs/") && word.ends_with(".pub");
-    words.filter(named).map(solid).filter(|word| !word.is_empty() && !of_a_bastion(word)).collect()
+    // Its scenarios are too: this repository's tests are programs.
+    let scenarios = |word: &String| {
+        let file = word.strip_prefix("tests/").and_then(|rest| rest.split_once(".toml")).map(|(stem, _)| stem);
+        file.is_some_and(|stem| !stem.contains('/'))
+    };
+    let ours = |word: &String| !word.is_empty() && !of_a_bastion(word) && !scenarios(word);
+    words.filter(named).map(solid).filter(ours).collect()
 }
 
 /// `doorward WORD…` in code: the words in lower case that follow, at most two.

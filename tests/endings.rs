@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -279,6 +280,103 @@ fn a_role_is_used_under_its_conditions_alone_and_what_runs_when_they_lapse_ends(
     assert_eq!(finished["data"]["ended_by"], "lapsed-not-after", "{finished}");
     let after = bastion.run("alice", &["web-1@bastion", "id -un"]);
     assert!(after.code == 126 && after.err.contains(&said), "{after:?}");
+    bastion.verify();
+}
+
+#[test]
+fn a_running_command_is_told_what_its_user_lost_by_a_reload_and_runs_on() {
+    let bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    // Long enough for the slowest machine, and an end for a test that waits in vain.
+    let seconds = 40 + std::process::id() % 17;
+    let mut child = sleeping(&bastion, "web-1", seconds);
+    bastion.reload_with_role("ops", &support::bastion::ROLE.replace("[[command]]\nrun = \"/usr/bin/id -un\"\n", ""));
+    let mut lines = BufReader::new(child.stderr.take().expect("its error")).lines().map_while(Result::ok);
+    let told = lines.find(|line| line.contains("of ops gives less")).expect("a line about it");
+    assert!(told.starts_with("doorward: since ") && told.contains("`id -un`, is gone"), "{told}");
+    assert!(is_running(seconds), "what it runs is still allowed");
+    let next = bastion.run("alice", &["web-1@bastion", "printf x"]);
+    assert!(next.code == 0 && next.err.contains("`id -un`, is gone"), "the next command says it as well: {next:?}");
+    let after = bastion.run("alice", &["web-1@bastion", "printf x"]);
+    assert!(after.code == 0 && after.err.is_empty(), "once: {after:?}");
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+    gone(seconds, PATIENCE);
+    bastion.verify();
+}
+
+/// Has each of `who` sign the set as it is, in the place of those who signed before.
+fn sign(bastion: &Bastion, who: &[&str]) {
+    let (home, signatures) = (bastion.home(), bastion.dir().join("signatures"));
+    let _ = std::fs::remove_dir_all(&signatures);
+    std::fs::create_dir(&signatures).expect("a directory");
+    let text = Command::new(support::bastion::DOORWARD).arg("to-sign").arg(bastion.dir()).output().expect("doorward");
+    assert!(text.status.success(), "{text:?}");
+    for name in who {
+        let file = home.join("policy.txt");
+        std::fs::write(&file, &text.stdout).expect("a file");
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-Y", "sign", "-n", "doorward-policy", "-f"]).arg(home.join(name)).arg(&file);
+        assert!(keygen.stdin(Stdio::null()).status().expect("ssh-keygen").success());
+        std::fs::rename(home.join("policy.txt.sig"), signatures.join(format!("{name}.sig"))).expect("a signature");
+    }
+}
+
+#[test]
+fn a_reload_takes_over_a_set_with_the_signatures_of_those_in_force_and_no_other() {
+    let mut bastion = Bastion::start();
+    bastion.grant("ops", "web-1", "30m");
+    let settings = bastion.dir().join("doorward.toml");
+    let plain = read(&settings);
+    let key = |who: &str| read(&bastion.home().join(format!("{who}.pub"))).trim().to_owned();
+    let (bob, carol, mallory) = (key("bob"), key("carol"), key("mallory"));
+    let with = |keys: &[&str], needed: usize, serial: u32| {
+        format!("{plain}\n[policy]\nsigners = {keys:?}\nneeded = {needed}\nserial = {serial}\n")
+    };
+    let role = support::bastion::ROLE;
+    let narrow = role.replace("[[command]]\nrun = \"/usr/bin/id -un\"\n", "");
+    let mut in_force = bastion.entries("start").pop().expect("the entry")["data"]["policy"].clone();
+    // Who signs, what [policy] says, the role, and why it is refused.
+    let first = with(&[&bob, &carol], 2, 1);
+    let next = with(&[&bob, &carol], 2, 2);
+    let other = with(&[&mallory], 1, 2);
+    let rows: [(&[&str], &str, &str, Option<&str>); 8] = [
+        (&[], &first, role, Some("needs the signatures of 2")),
+        (&["bob", "mallory"], &first, role, Some("has 1")),
+        (&["bob", "carol"], &first, role, None),
+        (&["bob", "carol"], &first, &narrow, Some("another set with serial 1")),
+        (&["bob"], &next, &narrow, Some("has 1")),
+        (&["mallory"], &other, &narrow, Some("the signers in force until now")),
+        (&[], &plain, &narrow, Some("[policy] is gone")),
+        (&["carol", "bob"], &next, &narrow, None),
+    ];
+    for (who, settings_text, role, refused) in rows {
+        std::fs::write(&settings, settings_text).expect("settings");
+        std::fs::write(bastion.dir().join("roles/ops.toml"), role).expect("the role");
+        if settings_text.contains("[policy]") {
+            sign(&bastion, who);
+        }
+        // Who runs knows who signs; the file is for the next start.
+        let _ = std::fs::remove_file(bastion.dir().join("state/policy.json"));
+        bastion.reload_with_role("ops", role);
+        let entry = bastion.entries("reload").pop().expect("the entry");
+        match refused {
+            Some(why) => {
+                assert!(entry["data"]["refused"].as_str().is_some_and(|said| said.contains(why)), "{why}: {entry}");
+                assert_eq!(entry["data"]["policy"], in_force, "{why}: the last good set stays");
+                assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0, "{why}");
+            }
+            None => {
+                assert!(entry["data"]["refused"].is_null() && entry["data"]["policy"] != in_force, "{entry}");
+                in_force = entry["data"]["policy"].clone();
+            }
+        }
+    }
+    assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 126, "the narrower role is in force");
+    // A restart does not shake the signers off.
+    std::fs::write(&settings, &plain).expect("settings");
+    bastion.stop();
+    assert!(bastion.serve_refused().contains("[policy] is gone"));
     bastion.verify();
 }
 

@@ -76,7 +76,7 @@ fn plain(text: &str, bastion: &Bastion) -> String {
         (r"127\.0\.0\.1:\d+", "ADDRESS"),
         (r"\b([rgsck])-[0-9A-HJKMNP-TV-Z]{6,}\b", "$1-ID"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "TIME"),
-        (r"\b\d\d:\d\d(:\d\d)?\b", "TIME"),
+        (r"\b\d\d:\d\d(:\d\dZ?)?\b", "TIME"),
         (r"\b(\d+h ?)?(\d+m ?)?\d+s\b|\b\d+m\b", "SPAN"),
         (r"SHA256:[A-Za-z0-9+/]{43}", "FINGERPRINT"),
         (r"AAAA[A-Za-z0-9+/=]+", "KEY"),

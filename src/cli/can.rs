@@ -11,6 +11,7 @@ use crate::domain::text::{escape, excerpt};
 use crate::domain::time::for_people;
 use crate::domain::{TargetName, UserName};
 use crate::inventory::Target;
+use crate::policy::observe::{self, NO_RULE};
 use crate::policy::{RequestTerms, Role, Rule, Words, explain};
 use crate::service::Snapshot;
 use crate::service::asking::{Way, who_can};
@@ -101,12 +102,16 @@ fn ways_in_words(words: &Words, ways: &[Way]) -> String {
     let mut table = Table::new(&["WHO", "ROLE", "RULE", "AS", "APPROVAL", "WHEN"]);
     for Way { user, candidate } in ways {
         let Some(number) = candidate.rule(words) else { continue };
-        let sudo = candidate.role.rules().get(number.saturating_sub(1)).is_some_and(Rule::sudo);
+        let sudo = match number {
+            NO_RULE => words.iter().next() == Some("sudo"),
+            _ => candidate.role.rules().get(number.saturating_sub(1)).is_some_and(Rule::sudo),
+        };
+        let rule = if number == NO_RULE { "none, it observes".to_owned() } else { number.to_string() };
         let account = candidate.account.as_ref().map(ToString::to_string).unwrap_or_default();
         table.row([
             user.to_string(),
             candidate.role.name().to_string(),
-            asking::rule_place(&candidate.role, number).unwrap_or_else(|| number.to_string()),
+            asking::rule_place(&candidate.role, number).unwrap_or(rule),
             format!("{account}{}", if sudo { ", root by sudo" } else { "" }),
             candidate.quorum.as_ref().map(ToString::to_string).unwrap_or_default(),
             candidate.role.conditions().in_words().join("; "),
@@ -150,6 +155,9 @@ fn in_words(capability: &Capability) -> String {
     let conditions = role.conditions().in_words();
     if !conditions.is_empty() {
         field("when", &escape(&conditions.join("; ")));
+    }
+    if role.observes() {
+        out.push_str(&format!("  {}\n", observe::IN_WORDS));
     }
     for (number, rule) in (1..).zip(role.rules()).filter(|(_, rule)| holds(capability, rule)) {
         out.push_str(&rule_in_words(number, rule));
@@ -228,6 +236,7 @@ fn capability_json(capability: &Capability) -> Value {
         "reason_required": terms.map(|terms| terms.reason_required),
         "ticket": terms.and_then(|terms| terms.ticket.as_ref()).map(regex::Regex::as_str),
         "conditions": role.conditions().in_words(),
+        "observe": role.observes(),
         "commands": commands_json(capability),
         "files": role.files().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "forwards": role.forwards().iter().map(ToString::to_string).collect::<Vec<_>>(),

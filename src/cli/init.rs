@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use russh::keys::PublicKey;
 
 use crate::ca::signer::generate_key_file;
@@ -50,6 +51,14 @@ pub(super) struct Init {
     /// Somebody who may read the log and the recordings
     #[arg(long, value_name = "NAME=FILE", value_parser = files::member)]
     reviewer: Vec<Member>,
+    /// More roles to begin with, besides those for everybody; docs/roles-cookbook.md tells of each
+    #[arg(long, value_name = "ROLE,…", value_delimiter = ',', value_parser = cookbook())]
+    with: Vec<String>,
+}
+
+/// The names that `--with` takes: `--help` lists them, and a misspelt one is refused with the nearest.
+fn cookbook() -> PossibleValuesParser {
+    PossibleValuesParser::new(shipped::COOKBOOK.iter().map(|(name, _)| *name))
 }
 
 impl Init {
@@ -105,6 +114,9 @@ impl Init {
         write(&paths.dir().join(".gitignore"), files::GITIGNORE, 0o644)?;
         for (name, text) in shipped::FILES.iter().chain([&shipped::SCENARIOS]) {
             write(&paths.dir().join(name), text, 0o644)?;
+        }
+        for (name, text) in shipped::COOKBOOK.iter().filter(|(name, _)| self.with.iter().any(|one| one == name)) {
+            write(&paths.roles().join(format!("{name}.toml")), text, 0o644)?;
         }
         KEYS.iter().try_for_each(|name| self.write_key(paths, name))
     }

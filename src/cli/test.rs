@@ -12,6 +12,7 @@ use crate::control::asking::{against, rule_place};
 use crate::control::console::json_line;
 use crate::domain::Diagnostic;
 use crate::domain::text::escape;
+use crate::policy::observe::NO_RULE;
 use crate::policy::{Denial, Role, Words, WordsError, explain};
 use crate::service::Snapshot;
 use crate::service::asking::{Outcome, Question, Supposed, suppose};
@@ -131,7 +132,7 @@ fn timeless(snapshot: &Snapshot, question: &Question<'_>, scenario: &Scenario) -
         None => snapshot.may_ask(question.person, role),
     };
     let asks =
-        |role: &&Arc<Role>| role.conditions().asks_for_time() && role.allows_on(&question.target.name, question.words);
+        |role: &&Arc<Role>| role.conditions().asks_for_time() && role.takes_on(&question.target.name, question.words);
     let here = |role: &&Arc<Role>| snapshot.account_on(role, question.target).is_some();
     let role = snapshot.roles.values().filter(counts).filter(here).find(asks).filter(|_| scenario.at.is_none())?;
     let message = format!("{} allows this at some times only, and the scenario does not say when", role.name());
@@ -206,6 +207,9 @@ fn failure(snapshot: &Snapshot, scenario: &Scenario, came: &Came) -> Option<Diag
 /// `rule 1 of web-restart (roles/web-restart.toml:14), systemctl restart {unit}`.
 fn rule(snapshot: &Snapshot, outcome: &Outcome) -> String {
     let role = snapshot.roles.get(&outcome.role);
+    if outcome.rule == NO_RULE {
+        return format!("{}, which observes", outcome.role);
+    }
     let place = role.and_then(|role| rule_place(role, outcome.rule)).unwrap_or_default();
     let usage = role.and_then(|role| role.rules().get(outcome.rule.saturating_sub(1))).map_or("", |rule| rule.usage());
     format!("rule {} of {} ({place}), `{}`", outcome.rule, outcome.role, escape(usage))

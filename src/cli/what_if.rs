@@ -29,7 +29,7 @@ const SHOWN: usize = 300;
 /// What every answer here rests on, in the order in which it matters.
 const ASSUMED: [&str; 4] = [
     "a line that was allowed is asked again under the role of its entry, as NEW has it, freshly approved for that user and target",
-    "a line that was denied counts if no role that the user may ask for in DIR allows it now, and one in NEW would",
+    "a line that was denied counts if no role that the user may ask for in DIR allows it now, and one in NEW would; roles that observe are left out",
     "time and source are those of the entry; whether somebody would have asked or approved is not known",
     "only what was typed is asked: a line that nobody typed is in no log, and `doorward diff` speaks of those",
 ];

@@ -65,7 +65,8 @@ mod tests {
         let wide = |text: &str, big: bool| -> Vec<u8> {
             text.encode_utf16().flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() }).collect()
         };
-        let rows: [(Vec<u8>, &str, Option<Range<usize>>); 8] = [
+        type Row = (Vec<u8>, &'static str, Option<Range<usize>>);
+        let rows: [Row; 8] = [
             (b"a = 1\n\xff".to_vec(), "0xff", Some(6..9)),
             (b"a = \"\xc3\x28\"".to_vec(), "0xc3", Some(5..8)),
             (b"\xed\xa0\x80".to_vec(), "0xed", Some(0..3)),

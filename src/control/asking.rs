@@ -4,6 +4,7 @@
 
 use crate::domain::limits::EXCERPT;
 use crate::domain::text::{escape, excerpt};
+use crate::policy::observe::NO_RULE;
 use crate::policy::pattern::{Miss, Part, Wanted};
 use crate::policy::when::ConditionState;
 use crate::policy::{Denial, Nearest, Role, Rule, Words, WordsError, explain};
@@ -35,6 +36,9 @@ impl Line<'_> {
     /// `rule 2 of web-restart (roles/web-restart.toml:14)`.
     #[must_use]
     pub fn rule_name(&self, role: &Role, number: usize) -> String {
+        if number == NO_RULE {
+            return format!("{}, which observes", role.name());
+        }
         let place = self.place(role, number).map(|place| format!(" ({place})")).unwrap_or_default();
         format!("rule {number} of {}{place}", role.name())
     }
@@ -46,7 +50,10 @@ impl Line<'_> {
     /// The rule that allows the line, and what each word is in it.
     #[must_use]
     pub fn allowing(&self, role: &Role, number: usize) -> Vec<String> {
-        let usage = rule(role, number).map_or("", Rule::usage);
+        let usage = match number {
+            NO_RULE => "every command line that the account can run",
+            _ => rule(role, number).map_or("", Rule::usage),
+        };
         let mut lines = vec![format!("{}: {}", self.rule_name(role, number), excerpt(usage, EXCERPT))];
         let Some(trace) = role.trace(number, self.words) else { return lines };
         let mut table = Table::new(&["COLUMN", "WORD", "IS"]);
@@ -126,12 +133,21 @@ pub fn conditions(states: &[ConditionState]) -> Vec<String> {
 #[must_use]
 pub fn verdict(candidate: &Candidate, words: &Words) -> String {
     match &candidate.answer {
-        Supposed::Allowed(outcome) => format!("allows it by rule {}", outcome.rule),
-        Supposed::Denied(Denial::NoGrant) if candidate.role.allows_on(&candidate.target, words) => {
+        Supposed::Allowed(outcome) => allows_by(outcome.rule),
+        Supposed::Denied(Denial::NoGrant) if candidate.role.takes_on(&candidate.target, words) => {
             "no: it allows the line, but does not reach the target".to_owned()
         }
         Supposed::Denied(Denial::NoGrant) => "no: it neither allows the line nor reaches the target".to_owned(),
         Supposed::Denied(denial) => format!("no: {}", against(denial)),
+    }
+}
+
+/// `allows it by rule 2`.
+#[must_use]
+pub fn allows_by(number: usize) -> String {
+    match number {
+        NO_RULE => "allows it, because it observes".to_owned(),
+        _ => format!("allows it by rule {number}"),
     }
 }
 

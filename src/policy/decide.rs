@@ -1,11 +1,13 @@
 //! The decision. The file an auditor reads first.
 
+use std::time::Duration;
+
 use crate::domain::{AccountName, Digest, GrantId, RoleName, TargetName, Timestamp};
 use crate::grant::ActiveGrant;
 
 use super::denial::{Denial, Nearest, most_telling};
 use super::permit::{Permit, Terms};
-use super::render::{Execution, Rendered, render};
+use super::render::{Executed, Execution, Rendered, executed, render};
 use super::role::{Reading, Role};
 use super::when::{OnLapse, Surroundings, sooner};
 use super::words::Words;
@@ -95,6 +97,11 @@ impl Candidate<'_> {
     fn runs_the_same(&self, other: &Candidate<'_>) -> bool {
         self.account == other.account && self.reading.runs_the_same(&other.reading)
     }
+
+    fn execution(&self, terms: Terms, longest: Duration) -> Execution<'_> {
+        let rule = self.reading.rule;
+        Execution { vector: &self.reading.vector, sudo: rule.sudo, environment: &rule.env, stdin: terms.stdin, longest }
+    }
 }
 
 /// Decides whether `request` may run in these surroundings under what the user holds. Default deny; roles never merge.
@@ -157,13 +164,23 @@ pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], surroundings:
     permit(request, &candidates, now).map_or(Decision::Deny(Denial::TooLong), Decision::Allow)
 }
 
-/// Whether `request`, that was allowed and runs, would be allowed still, its conditions aside: what becomes of those is the
-/// role's to say ([`super::when::Conditions::lapsed`]).
+/// Whether `request`, that was allowed and runs as `running`, would be allowed still and be the same to run, its conditions
+/// aside: what becomes of those is the role's to say ([`super::when::Conditions::lapsed`]).
 ///
 /// # Errors
-/// Why not.
-pub fn still_allows(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestamp) -> Result<(), Denial> {
-    candidates(request, held, now, |_| Ok(None)).map(drop)
+/// Why not. `None`: the line stands for something else by now.
+pub fn still_allows(
+    request: &CommandRequest<'_>,
+    held: &[HeldRole<'_>],
+    now: Timestamp,
+    running: &Executed,
+) -> Result<(), Option<Denial>> {
+    let candidates = candidates(request, held, now, |_| Ok(None)).map_err(Some)?;
+    let the_same = |one: &Candidate<'_>| {
+        let rendered = render(&one.execution(one.terms, one.terms.timeout));
+        rendered.is_ok_and(|rendered| executed(&rendered.argv).as_ref() == Some(running))
+    };
+    if candidates.iter().all(the_same) { Ok(()) } else { Err(None) }
 }
 
 /// Everything that the held roles allow for this line, at least one thing, and all of it the same; or why not.
@@ -271,15 +288,7 @@ fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Times
             grants.push(candidate.held.grant.id().clone());
         }
     }
-    let rule = first.reading.rule;
-    let execution = Execution {
-        vector: &first.reading.vector,
-        sudo: rule.sudo,
-        environment: &rule.env,
-        stdin: terms.stdin,
-        longest: now.until(deadline),
-    };
-    let Rendered { command, argv, line } = render(&execution).ok()?;
+    let Rendered { command, argv, line } = render(&first.execution(terms, now.until(deadline))).ok()?;
     Some(Permit {
         target: request.target.clone(),
         account: first.account.clone(),

@@ -7,6 +7,7 @@
 use super::file::command::{DEFAULT_OUTPUT, DEFAULT_TIMEOUT};
 use super::pattern::Pattern;
 use super::pattern::matching::base_name;
+use super::permit::Terms;
 use super::role::{Reading, Rule, after_sudo};
 use super::words::Words;
 
@@ -43,6 +44,11 @@ impl Observe {
             accept_escape: None,
         };
         Some(Self { sudo: Rule { sudo: true, ..plain.clone() }, plain })
+    }
+
+    /// The terms of every line of it.
+    pub(super) fn terms(&self) -> Terms {
+        self.plain.terms()
     }
 
     /// What `words` stand for: themselves, under `sudo -n` if they begin with `sudo`.

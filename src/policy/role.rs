@@ -313,7 +313,22 @@ impl Role {
     /// Whether one rule that holds on `target` allows exactly these words; as [`Self::allows`].
     #[must_use]
     pub fn allows_on(&self, target: &TargetName, words: &Words) -> bool {
-        self.first_allowing(target, words).is_some()
+        self.rules_for(words).any(|(_, rule)| rule.is_for(target) && rule.vector(words.as_slice()).is_some())
+    }
+
+    /// Whether it would let these words run on `target`, by a rule or because it observes; as [`Self::allows`].
+    #[must_use]
+    pub fn takes_on(&self, target: &TargetName, words: &Words) -> bool {
+        !self.readings_on(target, words).is_empty()
+    }
+
+    /// How long the longest of its commands may run; `None` if it has none.
+    #[must_use]
+    pub fn longest(&self) -> Option<Duration> {
+        match &self.observe {
+            Some(observe) => Some(observe.terms().timeout),
+            None => self.rules.iter().map(|rule| rule.timeout).max(),
+        }
     }
 
     /// Every rule that allows these words, whatever the target; for a role that observes what they stand for themselves.

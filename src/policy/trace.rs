@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::domain::TargetName;
 
+use super::observe::NO_RULE;
 use super::pattern::Part;
 use super::role::{Role, Rule, after_sudo};
 use super::words::{Word, Words};
@@ -37,9 +38,13 @@ impl Role {
         self.rules.get(number.checked_sub(1)?)?.trace(words.as_slice())
     }
 
-    /// The first rule that holds on `target` and allows `words`, from 1 in file order; `None` if none does.
+    /// The first rule that holds on `target` and allows `words`, from 1 in file order; [`NO_RULE`] if it observes them, `None` if
+    /// none does.
     #[must_use]
     pub fn first_allowing(&self, target: &TargetName, words: &Words) -> Option<usize> {
+        if self.observes() {
+            return self.takes_on(target, words).then_some(NO_RULE);
+        }
         let allows = |(_, rule): &(usize, &Rule)| rule.is_for(target) && rule.vector(words.as_slice()).is_some();
         self.rules_for(words).find(allows).map(|(number, _)| number)
     }

@@ -71,7 +71,7 @@ pub async fn activate(services: &Services, id: &RequestId, source: IpAddr) -> Re
         if have < usize::from(needed) {
             return Err(ActivateError::MoreNeeded { id: request.id.clone(), needed, have });
         }
-        if let Some(what) = unmet(services, &services.snapshot.load(), request, source, now) {
+        if let Some(what) = unmet(services, &snapshot, request, source, now) {
             let (id, role) = (request.id.clone(), request.role.clone());
             return Err(ActivateError::Unmet { id, role, what: Box::new(what) });
         }

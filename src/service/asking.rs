@@ -48,7 +48,7 @@ pub enum Supposed {
 pub struct Outcome {
     /// The role that allows it; of several, the first.
     pub role: RoleName,
-    /// The rule of that role, from 1 in file order.
+    /// The rule of that role, from 1 in file order; 0 if it observes.
     pub rule: usize,
     /// As which account of the target.
     pub account: AccountName,
@@ -76,7 +76,7 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The rule that allows `words` on the target, whether or not the conditions hold; from 1, the first of several.
+    /// The rule that allows `words` on the target, whether or not the conditions hold; from 1, the first of several; 0 if it observes.
     #[must_use]
     pub fn rule(&self, words: &Words) -> Option<usize> {
         match &self.answer {
@@ -130,7 +130,7 @@ fn supposed_grant(snapshot: &Snapshot, question: &Question<'_>, role: &Role, num
     let account = snapshot.account_on(role, question.target)?;
     let now = question.around.now;
     // A grant lives as long as its longest command may run, so that the terms shown are the role's own.
-    let duration = role.rules().iter().map(|rule| rule.terms().timeout).max()?;
+    let duration = role.longest()?;
     let request = AccessRequest {
         id: RequestId::from_bits(number),
         user: question.person.name.clone(),
@@ -163,7 +163,7 @@ pub fn candidates(snapshot: &Snapshot, question: &Question<'_>) -> Vec<Candidate
 #[must_use]
 pub fn not_theirs(snapshot: &Snapshot, question: &Question<'_>) -> Vec<Candidate> {
     let others = snapshot.roles.values().filter(|role| !snapshot.may_ask(question.person, role));
-    let allowing = others.filter(|role| role.allows_on(&question.target.name, question.words));
+    let allowing = others.filter(|role| role.takes_on(&question.target.name, question.words));
     allowing.map(|role| candidate(snapshot, &[], question, role)).collect()
 }
 
@@ -206,7 +206,7 @@ pub fn who_can(snapshot: &Snapshot, target: &Target, words: &Words, around: &Sur
     let people = people(snapshot);
     let reaching = snapshot.roles.values().filter(|role| snapshot.account_on(role, target).is_some());
     let mut ways = Vec::new();
-    for role in reaching.filter(|role| role.allows_on(&target.name, words)) {
+    for role in reaching.filter(|role| role.takes_on(&target.name, words)) {
         for person in people.iter().filter(|person| snapshot.may_ask(person, role)) {
             let question = Question { person, target, words, around, asked_from: around.source };
             let candidate = candidate(snapshot, &people, &question, role);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::{AccountName, RequestId, RoleName, TargetName, Timestamp, UserName, Window};
 use crate::grant::{AccessRequest, Scope, State};
 use crate::policy::render::{Executed, executed};
-use crate::policy::{Choice, CommandRequest, Decision, HeldRole, Role, Terms, Words, decide, explain};
+use crate::policy::{Choice, CommandRequest, Decision, HeldRole, Role, Surroundings, Terms, Words, decide, explain};
 
 use super::Snapshot;
 
@@ -25,7 +25,7 @@ pub struct Question<'a> {
     pub line: &'a str,
     /// When.
     pub at: Timestamp,
-    /// From where; a network is not judged if unknown.
+    /// From where. If unknown, the networks of the user are not judged, and no condition on networks holds.
     pub source: Option<IpAddr>,
 }
 
@@ -110,7 +110,9 @@ fn decided(snapshot: &Snapshot, role: &Role, account: &AccountName, words: &Word
     let Some(grant) = request.active_grant(question.at) else { return Reply::No("no grant could be".to_owned()) };
     let held = [HeldRole { grant: &grant, approved: role, loaded: Some(role), account: Some(account), eligible: true }];
     let request = CommandRequest { target: question.target, words, choice: &Choice::Any };
-    match decide(&request, &held, question.at) {
+    // Nothing else of theirs is in the question, so nothing else runs.
+    let around = Surroundings { now: question.at, source: question.source, running: Some(BTreeMap::new()) };
+    match decide(&request, &held, around) {
         Decision::Allow(permit) => Reply::Yes(Yes {
             role: permit.role().clone(),
             rule: permit.rule(),
@@ -129,4 +131,36 @@ fn decided(snapshot: &Snapshot, role: &Role, account: &AccountName, words: &Word
 fn usage(role: &Role, number: usize) -> String {
     let rule = number.checked_sub(1).and_then(|at| role.rules().get(at));
     rule.map(|rule| rule.usage().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::rehearsal::{HERE, NOW, PEOPLE, ROLES, Rehearsal, name, role};
+
+    /// Time and source are those of the command, and nothing else ran: else a set with conditions would seem to allow nothing.
+    #[test]
+    fn conditions_are_judged_by_the_time_and_the_source_of_the_command() {
+        let rows = [
+            ("networks = [\"192.0.2.0/24\"]", Some(HERE), true),
+            ("networks = [\"10.0.0.0/8\"]", Some(HERE), false),
+            ("networks = [\"192.0.2.0/24\"]", None, false),
+            ("max_sessions = 1", Some(HERE), true),
+            ("same_source = true", Some(HERE), true),
+            ("same_source = true", None, false),
+            ("hours = \"Sat 08:00-20:00 UTC\"", None, true),
+            ("hours = \"Sun 08:00-20:00 UTC\"", None, false),
+        ];
+        let stage = Rehearsal::with(&PEOPLE, &ROLES);
+        let (user, target) = (name("alice"), "web-1".parse().unwrap());
+        for (when, source, yes) in rows {
+            let text = ROLES[2].1.replace("[request]", &format!("[when]\n{when}\n[request]"));
+            stage.reload(|snapshot| drop(snapshot.roles.insert("web-look".parse().unwrap(), role("web-look", &text))));
+            let question = Question { user: &user, target: &target, line: "uptime", at: NOW, source };
+            let snapshot = stage.services.snapshot.load();
+            let reply = under_role(&snapshot, &"web-look".parse().unwrap(), &question);
+            assert_eq!(matches!(reply, Reply::Yes(_)), yes, "{when} from {source:?}: {reply:?}");
+            assert_eq!(under_any(&snapshot, &question).is_some(), yes, "{when} from {source:?}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::domain::{AccountName, Digest, GrantId, RequestId, TargetName, Timesta
 use crate::grant::{AccessRequest, ActiveGrant, EndReason, State};
 use crate::identity::VerifiedUser;
 use crate::policy::decide::still_allows;
+use crate::policy::render::{Executed, executed};
 use crate::policy::when::{Circumstances, Conditions, Unmet};
 use crate::policy::{Choice, CommandRequest, Permit, Words};
 
@@ -45,6 +46,8 @@ pub(super) struct Footing {
     words: Words,
     choice: Choice,
     policy: Digest,
+    /// What runs: the same line may come to mean another thing.
+    running: Option<Executed>,
 }
 
 impl Footing {
@@ -56,6 +59,7 @@ impl Footing {
             choice: choice.clone(),
             words,
             policy,
+            running: executed(permit.argv()),
             grants: permit.grants().to_vec(),
             target: permit.target().clone(),
             account: permit.account().clone(),
@@ -149,7 +153,8 @@ impl Footing {
     fn still_allowed(&self, snapshot: &Snapshot, held: &[HeldGrant], now: Timestamp) -> Result<(), End> {
         let roles: Vec<_> = held.iter().map(|held| held.as_configured(&self.target, snapshot)).collect();
         let request = CommandRequest { target: &self.target, words: &self.words, choice: &self.choice };
-        still_allows(&request, &roles, now).map_err(|_| End::Narrowed)
+        let running = self.running.as_ref().ok_or(End::Narrowed)?;
+        still_allows(&request, &roles, now, running).map_err(|_| End::Narrowed)
     }
 
     /// How much time is left at `now`.

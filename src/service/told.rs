@@ -165,12 +165,16 @@ fn lost(
     changes: &[Change],
     (old, new): (&Snapshot, &Snapshot),
 ) -> Vec<String> {
+    // What somebody may not ask for gave them nothing, and what becomes of it is not theirs to know.
+    if !old.user_may_ask(&request.user, &request.role) {
+        return Vec::new();
+    }
     let role = new.roles.get(&request.role);
     let approved = approved_role(services, request).ok();
     if role.is_none() {
-        return if old.roles.contains_key(&request.role) { vec!["the role is gone".to_owned()] } else { Vec::new() };
+        return vec!["the role is gone".to_owned()];
     }
-    if old.user_may_ask(&request.user, &request.role) && !new.user_may_ask(&request.user, &request.role) {
+    if !new.user_may_ask(&request.user, &request.role) {
         return vec!["you may no longer ask for it, so it gives nothing".to_owned()];
     }
     let mut lines = Vec::new();

@@ -41,6 +41,7 @@ max_duration = "1h"
 [[command]]
 run   = "/bin/sh -c {script}"
 stdin = STDIN
+accept_escape = "the shell is where a test says what is to happen"
 timeout = "TIMEOUT"
 where.script = { text = 2000 }
 "#;

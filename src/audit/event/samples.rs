@@ -65,10 +65,10 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
         What::Activated { ends: time },
         What::Ended { why: "revoked".to_owned(), text: said() },
         What::CertificateIssued {
-            certificate: certificate.clone(),
+            certificate,
             serial: Serial::new(1).unwrap(),
             key: key(),
-            grants: grants.clone(),
+            grants,
             valid_before: time,
         },
         What::TargetConnectionUnused { reason: said() },

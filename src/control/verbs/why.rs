@@ -184,7 +184,7 @@ impl Asked<'_> {
         let (word, answer, rule, nearest) = match &decision {
             Decision::Allow(permit) => {
                 let rule = asking::rule_json(&self.line, &held.role, permit.rule());
-                ("allowed", format!("allows it by rule {}", permit.rule()), Some(rule), None)
+                ("allowed", asking::allows_by(permit.rule()), Some(rule), None)
             }
             Decision::Deny(denial) => {
                 let nearest = denial.nearest().map(|nearest| asking::nearest_json(&self.line, nearest, None));

@@ -64,6 +64,10 @@ fn step_in(pattern: &Pattern, wanted: usize) -> Option<Range<usize>> {
         };
         let start = from + written.get(from..)?.find(&needle)?;
         from = start + needle.len();
+        if matches!(step.element, Element::Parameter(_)) {
+            // `}`, or `...}` of a repeated one.
+            from += written.get(from..)?.find('}')? + 1;
+        }
         if at == wanted {
             return Some(start..from);
         }

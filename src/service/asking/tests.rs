@@ -1,5 +1,6 @@
 use super::super::rehearsal::{NOW, Rehearsal, name, role};
 use super::*;
+use crate::domain::Timestamp;
 
 /// (role, its answer in a word, whether it leads there) of each role that `who` may ask for.
 fn answers(snapshot: &Snapshot, who: &str, target: &str, line: &str) -> Vec<(String, String, bool)> {
@@ -93,4 +94,37 @@ async fn what_is_supposed_to_be_held_together_is_decided_together() {
     };
     assert_eq!(roles.len(), 2);
     assert_eq!(suppose(&snapshot, &question, &[]), Supposed::Denied(Denial::NoGrant));
+}
+
+/// Else who asks what a set gives away would not hear of the widest of its roles.
+#[tokio::test]
+async fn a_role_that_observes_answers_for_every_line_like_the_decision() {
+    let stage = Rehearsal::new();
+    let text = "targets = [\"web-1\"]\nrun_as = \"ops\"\nobserve = true\n[when]\nnot_before = 2020-01-01\n[request]\n\
+                eligible = [\"group:web-admins\"]\napprovers = [\"group:leads\"]\napprovals = 2\n";
+    stage.reload(|snapshot| drop(snapshot.roles.insert("web-watch".parse().unwrap(), role("web-watch", text))));
+    let snapshot = stage.services.snapshot.load();
+    let watch = |line: &str| {
+        let found = answers(&snapshot, "alice", "web-1", line);
+        found.into_iter().find(|(role, ..)| role == "web-watch").map(|(_, answer, leads)| (answer, leads))
+    };
+    assert_eq!(watch("sudo rm -r /srv"), Some(("rule 0".to_owned(), true)));
+    assert_eq!(watch("sudo -u bob id"), Some(("not-observed".to_owned(), false)));
+    assert_eq!(
+        answers(&snapshot, "alice", "web-2", "rm /srv/x").first(),
+        answers(&snapshot, "alice", "web-2", "id").first()
+    );
+
+    let words = Words::split(b"rm -r /srv").unwrap();
+    let web = snapshot.inventory.target(&"web-1".parse().unwrap()).unwrap();
+    let who = |target: &Target, at: Timestamp| -> Vec<String> {
+        let ways = who_can(&snapshot, target, &words, &at.into());
+        ways.iter().map(|way| format!("{} {:?}", way.user, way.candidate.rule(&words))).collect()
+    };
+    assert_eq!(who(web, NOW), ["alice Some(0)", "ann Some(0)"]);
+    assert_eq!(who(web, Timestamp::from_secs(0)), ["alice Some(0)", "ann Some(0)"], "the condition is shown");
+    assert!(who(snapshot.inventory.target(&"web-2".parse().unwrap()).unwrap(), NOW).is_empty());
+    let person = snapshot.person(&name("dora")).unwrap();
+    let question = Question { person: &person, target: web, words: &words, around: &NOW.into(), asked_from: None };
+    assert_eq!(not_theirs(&snapshot, &question).len(), 1);
 }

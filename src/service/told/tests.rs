@@ -82,6 +82,24 @@ async fn a_rule_that_was_never_approved_is_not_said_to_be_lost() {
     assert!(stage.services.told.take(&name("alice"), now(&stage)).is_empty());
 }
 
+/// Its rules come and go without them, and so does the role.
+#[tokio::test]
+async fn who_may_no_longer_ask_for_a_role_is_told_nothing_more_of_it() {
+    let others = |rules: &str| looking(rules).replace("web-admins", "db-admins");
+    let stage = reloaded(Some(&others(&format!("{TWO}[[command]]\nrun = \"/usr/bin/id carol\"\n")))).await;
+    let (alice, told) = (name("alice"), &stage.services.told);
+    assert_eq!(told.take(&alice, now(&stage)).len(), 1);
+    for text in [Some(others(ONE)), None] {
+        let old = stage.services.snapshot.load_full();
+        stage.reload(|snapshot| {
+            snapshot.roles.remove(&"web-look".parse().unwrap());
+            snapshot.roles.extend(text.map(|text| ("web-look".parse().unwrap(), role("web-look", &text))));
+        });
+        note_what_shrank(&stage.services, &old, &stage.services.snapshot.load_full()).await.unwrap();
+        assert_eq!(told.take(&alice, now(&stage)), [""; 0]);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_running_command_is_told_of_what_comes_after_it_began() {
     let stage = Rehearsal::new();

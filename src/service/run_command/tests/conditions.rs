@@ -10,7 +10,7 @@ fn with(when: &str) -> String {
 impl World {
     /// Alice holds the role that was approved as one text and is loaded as another. It is Saturday, 14:00 UTC; she comes
     /// from 192.0.2.7, and asked from 127.0.0.1.
-    fn under(approved: &str, loaded: &str) -> Self {
+    pub(super) fn under(approved: &str, loaded: &str) -> Self {
         let mut world = Self::new(WHOLE);
         world.role_becomes(loaded);
         let (role, _) = Role::parse("talk".parse().unwrap(), "talk.toml", approved).unwrap();

@@ -182,3 +182,26 @@ async fn a_store_that_is_away_for_a_moment_ends_nothing_and_one_that_stays_away_
         assert_eq!(code, expected, "hangs: {hangs}, away for {away} s");
     }
 }
+
+/// A role may have one line for two things, of which one is loaded: to ask for it means that one.
+#[tokio::test]
+async fn a_command_ends_when_its_line_comes_to_mean_another_thing() {
+    let alias = |program: &str| format!("[[command]]\nrun = \"/usr/bin/{program} hello\"\nalias = \"hi\"\n");
+    let with = |rules: &[&str]| format!("{ROLE}{}", rules.iter().map(|one| alias(one)).collect::<String>());
+    let approved = with(&["printf", "logger"]);
+    for (then, ends) in [(&["printf"][..], false), (&["logger"][..], true)] {
+        let world = World::under(&approved, &with(&["printf"]));
+        let (mut client, _typist) = FakeClient::new(world.diary());
+        let changing = async {
+            let program = world.program().await;
+            world.configured(&with(then).replace("Says things", "Says more"));
+            world.stage.services.changed.notify_waiters();
+            let closed = tokio::time::timeout(Duration::from_secs(4), program.closed()).await.is_ok();
+            let _ = program.send(Output::Exit(0)).await;
+            closed
+        };
+        let (code, closed) = tokio::join!(world.run("hi", &mut client), changing);
+        assert_eq!((code, closed), if ends { (124, true) } else { (0, false) }, "{}", client.said());
+        assert_eq!(world.finished().as_deref(), Some(if ends { "narrowed" } else { "" }));
+    }
+}
