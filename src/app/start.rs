@@ -97,6 +97,10 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let before = InForce::read(&paths).map_err(|finding| StartError::Configuration(vec![*finding]))?;
     let loaded = config::load_under(dir, &before).map_err(StartError::Configuration)?;
     let lock = DirLock::take(&paths)?;
+    // Another bastion may have ended meanwhile and left a later set in force.
+    if !InForce::read(&paths).is_ok_and(|now| now == before) {
+        return Err(StartError::Other("state/policy.json changed while this started; start again".to_owned()));
+    }
     let clock = Arc::new(WallClock::default());
     let had_database = paths.database().exists();
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);

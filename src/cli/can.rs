@@ -9,6 +9,7 @@ use crate::control::asking::{self, Line};
 use crate::control::console::{Table, json_line};
 use crate::domain::text::{escape, excerpt};
 use crate::domain::time::for_people;
+use crate::domain::wording::plural;
 use crate::domain::{TargetName, UserName};
 use crate::inventory::Target;
 use crate::policy::observe::{self, NO_RULE};
@@ -72,7 +73,7 @@ impl Can {
             screen.say(format_args!("{user} may ask for nothing{there}"));
             return Ok(());
         }
-        screen.say(format_args!("{user} may ask for {}{there}:", super::error::plural(found.len(), "role")));
+        screen.say(format_args!("{user} may ask for {}{there}:", plural(found.len(), "role")));
         for capability in &found {
             screen.say("");
             screen.say(in_words(capability).trim_end());
@@ -104,7 +105,7 @@ fn ways_in_words(words: &Words, ways: &[Way]) -> String {
         let Some(number) = candidate.rule(words) else { continue };
         let sudo = match number {
             NO_RULE => words.iter().next() == Some("sudo"),
-            _ => candidate.role.rules().get(number.saturating_sub(1)).is_some_and(Rule::sudo),
+            _ => asking::rule(&candidate.role, number).is_some_and(Rule::sudo),
         };
         let rule = if number == NO_RULE { "none, it observes".to_owned() } else { number.to_string() };
         let account = candidate.account.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -218,18 +219,13 @@ fn rule_in_words(number: usize, rule: &Rule) -> String {
 
 fn capability_json(capability: &Capability) -> Value {
     let role = &capability.role;
-    let targets: Vec<Value> = capability
-        .targets
-        .iter()
-        .map(|(target, account)| json!({"target": target.as_str(), "account": account.as_str()}))
-        .collect();
     let terms = role.request();
     json!({
         "role": role.name().as_str(),
         "file": format!("roles/{}.toml", role.name()),
         "description": role.description(),
         "standing": "may-ask",
-        "targets": targets,
+        "targets": asking::targets_json(&capability.targets),
         "approval": asking::quorum_json(&capability.quorum),
         "max_seconds": terms.map(|terms| terms.max_duration.as_secs()),
         "default_seconds": terms.map(|terms| terms.default_duration.as_secs()),
@@ -247,8 +243,6 @@ fn commands_json(capability: &Capability) -> Vec<Value> {
     let lines = capability.role.rule_lines();
     let numbered = (1..).zip(capability.role.rules()).filter(|(_, rule)| holds(capability, rule));
     let command = |(number, rule): (usize, &Rule)| {
-        let parameters: Vec<Value> =
-            rule.parameters().into_iter().map(|(name, meaning)| json!({"name": name, "is": meaning})).collect();
         let environment: Vec<Value> =
             rule.environment().iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
         json!({
@@ -258,7 +252,7 @@ fn commands_json(capability: &Capability) -> Vec<Value> {
             "run": rule.run(),
             "alias": rule.alias(),
             "help": rule.help(),
-            "parameters": parameters,
+            "parameters": asking::parameters_json(rule),
             "sudo": rule.sudo(),
             "targets": rule.targets().map(ToString::to_string),
             "terms": asking::terms_json(&rule.terms()),

@@ -6,9 +6,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::config::{Survey, survey, survey_copy, survey_roles};
+use crate::domain::wording::plural;
 use crate::domain::{Diagnostic, Severity};
 
-use super::error::{counted, plural};
+use super::error::counted;
 use super::{CliError, Screen};
 
 #[derive(Debug, Args)]

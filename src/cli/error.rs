@@ -1,6 +1,7 @@
 //! Why a verb did not do what it was asked, and the exit code that says so.
 
 use crate::config::edit::EditError;
+use crate::domain::wording::plural;
 use crate::domain::{Diagnostic, Severity};
 
 use super::screen::Screen;
@@ -62,9 +63,4 @@ pub(super) fn counted(findings: &[Diagnostic]) -> String {
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = findings.iter().filter(|finding| finding.severity == Severity::Warning).count();
     format!("{}, {}", plural(errors, "error"), plural(warnings, "warning"))
-}
-
-/// `1 user`, `2 users`.
-pub(super) fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -2,9 +2,6 @@
 //!
 //! Reads DIR and its log, and writes to nothing but its own output: a role becomes wider when somebody puts the text there.
 
-use std::time::SystemTime;
-
-use chrono::DateTime;
 use clap::Args;
 
 use crate::audit::history::{HistoryQuery, past_commands};
@@ -74,7 +71,7 @@ struct Learned<'a> {
 impl Learn {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
         let loaded = load(&self.dir.dir).map_err(CliError::Findings)?;
-        let now = Timestamp::from(DateTime::from(SystemTime::now()));
+        let now = Timestamp::from(chrono::Utc::now());
         let at = |when: When| match when {
             When::At(time) => time,
             When::Ago(span) => now.before(span),

@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use crate::config::load;
 use crate::config::scenarios::{Expect, NOT_WORDS, Scenario, default_files, scenarios};
-use crate::control::asking::{against, rule_place};
+use crate::control::asking::{self, against, rule_place};
 use crate::control::console::json_line;
 use crate::domain::Diagnostic;
 use crate::domain::text::escape;
+use crate::domain::wording::plural;
 use crate::policy::observe::NO_RULE;
 use crate::policy::{Denial, Role, Words, WordsError, explain};
 use crate::service::Snapshot;
 use crate::service::asking::{Outcome, Question, Supposed, suppose};
 
 use super::check::finding_json;
-use super::error::plural;
 use super::why::supposed;
 use super::{CliError, Dir, Screen};
 
@@ -211,7 +211,7 @@ fn rule(snapshot: &Snapshot, outcome: &Outcome) -> String {
         return format!("{}, which observes", outcome.role);
     }
     let place = role.and_then(|role| rule_place(role, outcome.rule)).unwrap_or_default();
-    let usage = role.and_then(|role| role.rules().get(outcome.rule.saturating_sub(1))).map_or("", |rule| rule.usage());
+    let usage = role.and_then(|role| asking::rule(role, outcome.rule)).map_or("", |rule| rule.usage());
     format!("rule {} of {} ({place}), `{}`", outcome.rule, outcome.role, escape(usage))
 }
 

@@ -1,8 +1,9 @@
 //! DIR: reads every file of it into one [`Snapshot`], or says everything that is wrong with it.
 //!
 //! All or nothing: there is no half-read configuration. Findings carry file, line and column; [`load`] does not stop at the
-//! first, and [`survey`] has all of them. Refuses to know what the settings are for. Only [`edit`] changes a file of the set.
-//! [`enroll`] is the other direction: what a target is to hold, as text.
+//! first, and [`survey()`] has all of them. [`signing`] says whose signatures a set needs, [`scenarios`] reads what a set is tested
+//! against. Refuses to know what the settings are for. Only [`edit`] changes a file of the set. [`enroll`] and [`shipped`] are the
+//! other direction: what a target is to hold, and what `init` writes, as text.
 
 use std::path::PathBuf;
 

@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::domain::Diagnostic;
 use crate::domain::text::excerpt;
+use crate::domain::wording::distance;
 use crate::policy::file::{MOST_FINDINGS, syntax_problems};
 
 use super::source::Source;
@@ -260,30 +261,15 @@ fn listed(known: &[&str]) -> String {
     known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The known word that `word` was most likely meant to be.
+/// The known word that `word` was most likely meant to be, case aside; a word beyond 64 bytes is near nothing.
 pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    if word.len() > 64 {
+        return None;
+    }
     let most = (word.chars().count() / 3).clamp(1, 3);
-    let near = known.iter().map(|key| (distance(word, key), *key)).min()?;
+    let lower = word.to_ascii_lowercase();
+    let near = known.iter().map(|key| (distance(&lower, &key.to_ascii_lowercase()), *key)).min()?;
     (near.0 <= most).then_some(near.1)
-}
-
-/// Levenshtein's distance, case aside. Words are short here: a word beyond 64 characters is near nothing.
-fn distance(left: &str, right: &str) -> usize {
-    let (left, right) = (left.to_ascii_lowercase(), right.to_ascii_lowercase());
-    if left.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
-    for (at, a) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(row.first_mut().unwrap_or(&mut 0), at + 1);
-        let mut before = at + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(right.chars()) {
-            let here = (diagonal + usize::from(a != b)).min(before + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, here);
-            before = here;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

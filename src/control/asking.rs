@@ -16,7 +16,10 @@ mod caret;
 mod json;
 
 pub use caret::caret;
-pub use json::{candidate_json, conditions_json, nearest_json, problem_json, quorum_json, rule_json, terms_json};
+pub use json::{
+    candidate_json, conditions_json, nearest_json, parameters_json, problem_json, quorum_json, rule_json, targets_json,
+    terms_json,
+};
 
 /// So many words of a line are shown with what they are; nobody reads more.
 const WORDS_SHOWN: usize = 60;
@@ -96,8 +99,9 @@ impl Line<'_> {
     }
 }
 
-/// The rule of that number, from 1.
-fn rule(role: &Role, number: usize) -> Option<&Rule> {
+/// The rule of that number, from 1; none for [`NO_RULE`].
+#[must_use]
+pub fn rule(role: &Role, number: usize) -> Option<&Rule> {
     role.rules().get(number.checked_sub(1)?)
 }
 

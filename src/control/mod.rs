@@ -1,8 +1,8 @@
 //! The control door: the verbs that `ssh bastion VERB …` runs.
 //!
 //! [`mod@line`] cuts the line, [`verb`] holds the one table of verbs, [`arguments`] reads a line by it, `verbs/` does each through
-//! the use cases of `service`, [`console`] is the screen. Decides nothing: who may do what is `service`'s and the core's; here
-//! it is put into words. Refuses to know SSH, SQL and files.
+//! the use cases of `service`, [`mod@asking`] shows what allows a line and what does not, [`console`] is the screen. Decides nothing:
+//! who may do what is `service`'s and the core's; here it is put into words. Refuses to know SSH, SQL and files.
 
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Which known word was probably meant.
 
+use crate::domain::wording::distance;
+
 /// The word of `known` nearest to `typed`, if it is near enough to be worth saying: one slip in a short word, two in a longer.
 pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let length = typed.chars().count();
@@ -8,24 +10,6 @@ pub(super) fn nearest<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> 
     }
     let allowed = if length < 5 { 1 } else { 2 };
     known.map(|word| (distance(typed, word), word)).filter(|&(far, _)| far <= allowed).min().map(|(_, word)| word)
-}
-
-/// How many insertions, deletions and replacements turn one into the other (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.chars().count()).collect();
-    for (line, a) in from.chars().enumerate() {
-        let mut diagonal = line;
-        let mut left = line + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, b) in row.iter_mut().skip(1).zip(to.chars()) {
-            let best = (diagonal + usize::from(a != b)).min(left + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, best);
-            left = best;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

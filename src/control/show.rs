@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::control::asking::targets_json;
 use crate::domain::text::{escape, excerpt};
+use crate::domain::wording::series;
 use crate::domain::{TargetName, Timestamp, UserName};
 use crate::grant::{AccessRequest, EndReason, State};
 use crate::policy::{Circumstances, Role, observe};
@@ -33,14 +35,7 @@ pub(super) fn names<'a>(targets: impl IntoIterator<Item = &'a TargetName>) -> St
 
 /// `bob and dan`.
 pub(super) fn all_of(people: &[UserName]) -> String {
-    match people.split_last() {
-        None => "nobody".to_owned(),
-        Some((only, [])) => only.to_string(),
-        Some((last, rest)) => {
-            let rest: Vec<&str> = rest.iter().map(UserName::as_str).collect();
-            format!("{} and {last}", rest.join(", "))
-        }
-    }
+    if people.is_empty() { "nobody".to_owned() } else { series(people, "and") }
 }
 
 /// Who said yes, in order.
@@ -125,12 +120,6 @@ pub(super) fn field(label: &str, text: &str) -> String {
 
 /// The whole of a request for `--json`; the shape is in `docs/control-verbs.md`.
 pub(super) fn request_json(request: &AccessRequest) -> Value {
-    let targets: Vec<Value> = request
-        .scope
-        .targets
-        .iter()
-        .map(|(name, account)| json!({"target": name.as_str(), "account": account.as_str()}))
-        .collect();
     let approvals: Vec<Value> = request
         .approvals
         .iter()
@@ -141,7 +130,7 @@ pub(super) fn request_json(request: &AccessRequest) -> Value {
         "grant": request.grant_id().to_string(),
         "user": request.user.as_str(),
         "role": request.role.as_str(),
-        "targets": targets,
+        "targets": targets_json(&request.scope.targets),
         "seconds": request.scope.duration.as_secs(),
         "reason": request.reason,
         "ticket": request.ticket,

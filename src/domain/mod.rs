@@ -1,4 +1,4 @@
-//! Words that every room shares: names, identifiers, time, digests, limits, messages about files.
+//! Words that every room shares: names, identifiers, time, digests, limits, messages about files, wording.
 //!
 //! Owns the narrow alphabets. Refuses to know files, clocks, networks, randomness and SSH: whoever needs those passes the
 //! values in.
@@ -11,6 +11,7 @@ pub mod names;
 pub mod subject;
 pub mod text;
 pub mod time;
+pub mod wording;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use digest::Digest;

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::domain::time::for_people;
+use crate::domain::wording::series;
 use crate::domain::{Person, RequestId, Subject, TargetName, Timestamp, UserName};
 
 use super::activation::WrongState;
@@ -129,11 +130,7 @@ pub fn any_of(names: &[UserName]) -> String {
     if names.len() > MOST {
         words.push(format!("{} others", names.len().saturating_sub(MOST)));
     }
-    match words.split_last() {
-        None => "nobody".to_owned(),
-        Some((only, [])) => only.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-    }
+    if words.is_empty() { "nobody".to_owned() } else { series(words, "or") }
 }
 
 fn who_can(others: &[UserName]) -> String {

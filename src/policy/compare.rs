@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::domain::text::excerpt;
 use crate::domain::time::for_people;
+use crate::domain::wording::series;
 use crate::domain::{AccountName, Person, Subject, TargetName, UserName};
 
 use super::role::{RequestTerms, Role, Rule};
@@ -325,14 +326,10 @@ fn eligible(terms: &RequestTerms, world: Option<&World>) -> Vec<String> {
     }
 }
 
-/// `a, b and c`, or `nobody or nothing`.
+/// `a, b and c`, or `nothing and nobody`.
 pub(crate) fn names<T: ToString>(names: impl IntoIterator<Item = T>) -> String {
-    let mut names: Vec<String> = names.into_iter().map(|name| name.to_string()).collect();
-    match (names.pop(), names.is_empty()) {
-        (None, _) => "nothing and nobody".to_owned(),
-        (Some(only), true) => only,
-        (Some(last), false) => format!("{} and {last}", names.join(", ")),
-    }
+    let names: Vec<T> = names.into_iter().collect();
+    if names.is_empty() { "nothing and nobody".to_owned() } else { series(names, "and") }
 }
 
 /// Whether every line that `role` allows, `other` allows as well, as the same thing to run and on no stricter terms; `false`

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::domain::wording::series;
 use crate::domain::{RoleName, Timestamp};
 use crate::grant::ActiveGrant;
 
@@ -139,9 +140,9 @@ impl fmt::Display for Condition<'_> {
         match self {
             Self::NotAfter(moment) => write!(f, "until {moment}"),
             Self::NotBefore(moment) => write!(f, "from {moment} on"),
-            Self::Networks(networks) => write!(f, "from {}", any_of(networks)),
+            Self::Networks(networks) => write!(f, "from {}", series(*networks, "or")),
             Self::SameSource => f.write_str("from the address that asked for it"),
-            Self::Hours(hours) => f.write_str(&any_of(hours)),
+            Self::Hours(hours) => f.write_str(&series(*hours, "or")),
             Self::MaxSessions(1) => f.write_str("for 1 command at a time"),
             Self::MaxSessions(most) => write!(f, "for {most} commands at a time"),
         }
@@ -354,15 +355,6 @@ pub(super) fn sooner(one: Option<Timestamp>, other: Option<Timestamp>) -> Option
 fn within(networks: &[IpNet], source: IpAddr) -> bool {
     let source = source.to_canonical();
     networks.iter().any(|network| network.contains(&source))
-}
-
-/// `a, b or c`.
-fn any_of<T: fmt::Display>(list: &[T]) -> String {
-    let words: Vec<String> = list.iter().map(ToString::to_string).collect();
-    match words.split_last() {
-        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
-        _ => words.concat(),
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::domain::text::{escape, excerpt};
+use crate::domain::wording::plural;
 use crate::domain::{Diagnostic, Severity};
 use crate::policy::learn::unused::{Unused, UnusedPart};
-use crate::policy::learn::write::times;
 use crate::policy::learn::{Left, Sample, line_of};
 
 use super::Learned;
@@ -56,9 +56,9 @@ fn summary(learned: &Learned<'_>) -> Vec<String> {
         lines.push(format!(
             "covers {} of {}, {} of {}",
             proposal.covered.len(),
-            times(gathered.lines.len() as u64, "line"),
+            plural(gathered.lines.len(), "line"),
             runs(&proposal.covered),
-            times(all, "run")
+            plural(all, "run")
         ));
         lines.push(match learned.asked.exact {
             true => "allows nothing but these lines".to_owned(),
@@ -79,7 +79,7 @@ fn summary(learned: &Learned<'_>) -> Vec<String> {
         others
             .iter()
             .filter(|(count, ..)| *count > 0)
-            .map(|(count, what, why)| format!("{}: {why}", times(*count, what))),
+            .map(|(count, what, why)| format!("{}: {why}", plural(*count, what))),
     );
     if proposal.count > 0 {
         let file = format!("roles/{}.toml", learned.name);
@@ -101,8 +101,8 @@ fn left_out(learned: &Learned<'_>) -> Vec<String> {
     }
     let mut lines = Vec::new();
     for (why, samples) in reasons {
-        let count = samples.iter().map(|sample| sample.runs).sum();
-        lines.push(format!("left out: {}, {}: {why}", times(samples.len() as u64, "line"), times(count, "run")));
+        let count: u64 = samples.iter().map(|sample| sample.runs).sum();
+        lines.push(format!("left out: {}, {}: {why}", plural(samples.len(), "line"), plural(count, "run")));
         lines.extend(samples.iter().take(SHOWN).map(|sample| format!("    {}", shown(sample, why))));
         if samples.len() > SHOWN {
             lines.push(format!("    and {} more", samples.len() - SHOWN));
@@ -141,7 +141,7 @@ fn unused_lines(learned: &Learned<'_>) -> Vec<String> {
         lines.push(format!("every rule, listed value and group of {} was used", learned.name));
     }
     if used.unmatched > 0 {
-        let count = times(used.unmatched as u64, "line");
+        let count = plural(used.unmatched, "line");
         lines.push(format!(
             "{count} that it allowed once fit no rule of today; rules of the same programs are taken for used"
         ));

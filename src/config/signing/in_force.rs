@@ -16,7 +16,7 @@ use crate::config::source::{self, Source, Trust};
 use crate::domain::{Diagnostic, Digest};
 
 /// The signers of the set that is in force. The default: nobody ever had to sign.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct InForce {
     pub(super) signers: Vec<PublicKey>,
     pub(super) needed: usize,

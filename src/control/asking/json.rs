@@ -1,10 +1,13 @@
 //! The same as JSON; `docs/asking.md` has the shapes.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
+use crate::domain::{AccountName, TargetName};
 use crate::policy::pattern::{Miss, Part, Wanted};
 use crate::policy::when::ConditionState;
-use crate::policy::{Nearest, Role, Terms, TracedWord, WordsError, explain};
+use crate::policy::{Nearest, Role, Rule, Terms, TracedWord, WordsError, explain};
 use crate::service::asking::{Candidate, Supposed};
 use crate::service::quorum::Quorum;
 
@@ -40,6 +43,19 @@ fn word_json(word: &TracedWord) -> Value {
         _ => None,
     };
     json!({"word": word.text, "column": word.column, "is": is, "name": name, "value": value, "allowed": allowed})
+}
+
+/// Targets, each with the account there.
+#[must_use]
+pub fn targets_json(targets: &BTreeMap<TargetName, AccountName>) -> Vec<Value> {
+    let each = targets.iter();
+    each.map(|(target, account)| json!({"target": target.as_str(), "account": account.as_str()})).collect()
+}
+
+/// The parameters of a rule, each with what it may be, in words.
+#[must_use]
+pub fn parameters_json(rule: &Rule) -> Vec<Value> {
+    rule.parameters().into_iter().map(|(name, meaning)| json!({"name": name, "is": meaning})).collect()
 }
 
 /// The terms of a rule.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::control::arguments::Arguments;
+use crate::control::asking::{parameters_json, targets_json};
 use crate::control::console::{Table, json_line};
 use crate::control::outcome::{Answer, Exit, Failure};
 use crate::control::{Caller, show};
@@ -107,23 +108,16 @@ fn role_json(requestable: &RequestableRole) -> Value {
         .rules()
         .iter()
         .map(|rule| {
-            let parameters: Vec<Value> =
-                rule.parameters().into_iter().map(|(name, meaning)| json!({"name": name, "is": meaning})).collect();
             let on = rule.targets().map(ToString::to_string);
-            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters, "only_on": on,
+            json!({"usage": rule.usage(), "help": rule.help(), "parameters": parameters_json(rule), "only_on": on,
                 "accept_escape": rule.accepts_escape()})
         })
-        .collect();
-    let targets: Vec<Value> = requestable
-        .targets
-        .iter()
-        .map(|(name, account)| json!({"target": name.as_str(), "account": account.as_str()}))
         .collect();
     let terms = role.request();
     json!({
         "role": role.name().as_str(),
         "description": role.description(),
-        "targets": targets,
+        "targets": targets_json(&requestable.targets),
         "commands": commands,
         "conditions": role.conditions().in_words(),
         "observe": role.observes(),

@@ -78,10 +78,6 @@ fn in_short(rule: &Rule) -> String {
     if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 
-fn lines(rule: &Rule) -> Lines<'_> {
-    Lines { pattern: &rule.run, parameters: &rule.parameters }
-}
-
 fn alias_lines(alias: &Alias) -> Lines<'_> {
     Lines { pattern: &alias.pattern, parameters: &alias.parameters }
 }
@@ -91,11 +87,11 @@ fn same_text(old: &Rule, new: &Rule) -> bool {
 }
 
 fn same_shape(old: &Rule, new: &Rule) -> bool {
-    lines(old).same_shape(&lines(new))
+    Lines::of(old).same_shape(&Lines::of(new))
 }
 
 fn related(old: &Rule, new: &Rule) -> bool {
-    lines(old).within(&lines(new)) || lines(new).within(&lines(old))
+    Lines::of(old).within(&Lines::of(new)) || Lines::of(new).within(&Lines::of(old))
 }
 
 /// Whether both aliases stand for the same lines, as far as parameters do not say otherwise.
@@ -107,7 +103,7 @@ fn same_alias(old: &Rule, new: &Rule) -> bool {
 /// Whether `rule` certainly allows nothing that `wider` does not allow, as the same thing to run and on terms as wide.
 pub(super) fn gives_no_more(rule: &Rule, wider: &Rule) -> bool {
     let alias = rule.alias.is_none() || same_alias(wider, rule);
-    alias && lines(rule).within(&lines(wider)) && runs_alike(wider, rule) && terms_within(rule, wider)
+    alias && Lines::of(rule).within(&Lines::of(wider)) && runs_alike(wider, rule) && terms_within(rule, wider)
 }
 
 fn gives_the_same(old: &Rule, new: &Rule) -> bool {
@@ -170,7 +166,7 @@ fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
     } else {
         let texts =
             format!("`{}` now, was `{}`", excerpt(run.as_written(), SHOWN), excerpt(old.run.as_written(), SHOWN));
-        match (lines(new).within(&lines(old)), lines(old).within(&lines(new))) {
+        match (Lines::of(new).within(&Lines::of(old)), Lines::of(old).within(&Lines::of(new))) {
             (true, true) => found.other(format!("{texts}, which means the same")),
             (true, false) => found.narrowed(texts),
             (false, true) => found.widened(texts),
@@ -272,7 +268,7 @@ fn unshadowed(old: &[Rule], new: &[Rule], said: &[(usize, usize)], out: &mut Cha
 /// Whether a line may exist that both allow, and that `rule` runs as something else or on wider terms than `was`.
 fn frees(was: &Rule, rule: &Rule) -> bool {
     let alike = runs_alike(was, rule) && terms_within(rule, was);
-    if !alike && lines(was).may_share(&lines(rule)) {
+    if !alike && Lines::of(was).may_share(&Lines::of(rule)) {
         return true;
     }
     // What an alias stands for is not what was typed, so beside another rule it runs something else.
@@ -280,6 +276,6 @@ fn frees(was: &Rule, rule: &Rule) -> bool {
         return false;
     }
     let (mine, theirs) = (was.alias.as_ref().map(alias_lines), rule.alias.as_ref().map(alias_lines));
-    mine.is_some_and(|mine| mine.may_share(&lines(rule)) || theirs.is_some_and(|theirs| mine.may_share(&theirs)))
-        || theirs.is_some_and(|theirs| lines(was).may_share(&theirs))
+    mine.is_some_and(|mine| mine.may_share(&Lines::of(rule)) || theirs.is_some_and(|theirs| mine.may_share(&theirs)))
+        || theirs.is_some_and(|theirs| Lines::of(was).may_share(&theirs))
 }

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::domain::text::{excerpt, is_printable};
 use crate::domain::time::for_people;
+use crate::domain::wording::distance;
 use crate::domain::{Diagnostic, limits};
 
 use super::{MOST_ENTRIES, MOST_EXPRESSIONS, Patterns, SyntaxProblem};
@@ -276,20 +277,4 @@ pub(super) fn nearest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     }
     let near = known.iter().map(|key| (distance(found, key), *key)).min()?;
     (near.0 <= near.1.len().div_ceil(3)).then_some(near.1)
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (y, pair) in b.chars().zip(row.windows(2)) {
-            let (corner, above) = (pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0));
-            left = (corner + usize::from(x != y)).min(above + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::RoleName;
+use crate::domain::wording::plural;
 use crate::policy::parameter::{Kind, Parameter, PathPattern};
 use crate::policy::pattern::matching::base_name;
 
@@ -59,8 +60,7 @@ pub(super) fn rule(product: &Product) -> String {
         }
         before = first;
     }
-    let mut text =
-        format!("[[command]]\n# {} of {}\n", times(product.runs, "run"), times(product.lines as u64, "line"));
+    let mut text = format!("[[command]]\n# {} of {}\n", plural(product.runs, "run"), plural(product.lines, "line"));
     if product.guessed {
         let name = base_name(&product.program);
         text.push_str(&format!("# typed as `{name}`: check that this is its path there (`command -v {name}`)\n"));
@@ -70,12 +70,6 @@ pub(super) fn rule(product: &Product) -> String {
         text.push_str("sudo = true\n");
     }
     text + &wheres
-}
-
-/// `1 run`, `3 runs`.
-#[must_use]
-pub fn times(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A word as a pattern has it.

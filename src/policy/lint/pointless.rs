@@ -41,11 +41,7 @@ fn is_included(one: &Rule, other: &Rule) -> bool {
     let same = one.sudo == other.sudo && one.env == other.env && one.alias.is_none();
     let place = other.targets.is_none() || other.targets == one.targets;
     let no_stricter = one.terms().strictest(other.terms()) == other.terms();
-    same && place && no_stricter && lines(one).within(&lines(other))
-}
-
-fn lines(rule: &Rule) -> Lines<'_> {
-    Lines { pattern: &rule.run, parameters: &rule.parameters }
+    same && place && no_stricter && Lines::of(one).within(&Lines::of(other))
 }
 
 fn finding(rule: usize, other: usize, wider: &Rule) -> Finding {

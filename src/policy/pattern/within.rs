@@ -5,6 +5,7 @@
 use super::matching::base_name;
 use super::{Element, Pattern, Slot, Step};
 use crate::policy::parameter::Parameter;
+use crate::policy::role::Rule;
 
 /// A pattern with what its parameters may be.
 #[derive(Clone, Copy)]
@@ -20,6 +21,11 @@ struct Chunk<'a> {
 }
 
 impl<'a> Lines<'a> {
+    /// What a rule runs.
+    pub(in crate::policy) fn of(rule: &'a Rule) -> Self {
+        Self { pattern: &rule.run, parameters: &rule.parameters }
+    }
+
     fn parameter(&self, slot: &Slot) -> Option<&'a Parameter> {
         self.parameters.get(slot.index)
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::domain::wording::series;
 use crate::domain::{GrantId, RequestId, RoleName, Subject, Timestamp, UserName};
 use crate::grant::{AccessRequest, EndReason, State};
 use crate::policy::Unmet;
@@ -189,12 +190,11 @@ fn approvers(snapshot: &Snapshot, request: &AccessRequest) -> Vec<UserName> {
 
 /// `a, b or c`, or the first few of many.
 fn listed<T: fmt::Display>(names: &[T]) -> String {
-    let shown: Vec<String> = names.iter().take(LISTED).map(T::to_string).collect();
-    match shown.split_last() {
-        Some((_, before)) if names.len() > LISTED => format!("{}, …", before.join(", ")),
-        Some((last, before)) if !before.is_empty() => format!("{} or {last}", before.join(", ")),
-        _ => shown.concat(),
+    if names.len() <= LISTED {
+        return series(names, "or");
     }
+    let shown: Vec<String> = names.iter().take(LISTED - 1).map(T::to_string).collect();
+    format!("{}, …", shown.join(", "))
 }
 
 /// What is so, and what to type: one line.
