@@ -97,6 +97,10 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     let before = InForce::read(&paths).map_err(|finding| StartError::Configuration(vec![*finding]))?;
     let loaded = config::load_under(dir, &before).map_err(StartError::Configuration)?;
     let lock = DirLock::take(&paths)?;
+    if !paths.digest_key().exists() {
+        let made = config::digest_key::make(&paths.digest_key());
+        made.map_err(|error| StartError::Other(format!("keys/digest_key cannot be made: {error}")))?;
+    }
     let clock = Arc::new(WallClock::default());
     let had_database = paths.database().exists();
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);
@@ -261,6 +265,8 @@ fn services(
         approved_roles: ApprovedRoles::default(),
         running: Running::default(),
         told: Told::default(),
+        secrets: config::digest_key::read(&paths.digest_key())
+            .map_err(|finding| StartError::Configuration(vec![*finding]))?,
         stopping: CancellationToken::new(),
         owing: TaskTracker::new(),
     })

@@ -179,20 +179,26 @@ fn whole_seconds(span: Duration) -> u64 {
     span.as_secs().saturating_add(up).max(1)
 }
 
+/// The line of [`shell_line`], whatever its words are: for its digest alone, never for a shell.
+pub(super) fn joined(argv: &[String]) -> String {
+    let mut line = "exec".to_owned();
+    for word in argv {
+        line.push_str(" '");
+        line.push_str(&word.replace('\'', r"'\''"));
+        line.push('\'');
+    }
+    line
+}
+
 /// `exec`, then every word in single quotes: a POSIX shell that reads this executes exactly these words.
 ///
 /// # Errors
 /// [`RenderError`].
 pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
-    let mut line = "exec".to_owned();
-    for word in argv {
-        if word.chars().any(char::is_control) {
-            return Err(RenderError::Control);
-        }
-        line.push_str(" '");
-        line.push_str(&word.replace('\'', r"'\''"));
-        line.push('\'');
+    if argv.iter().any(|word| word.chars().any(char::is_control)) {
+        return Err(RenderError::Control);
     }
+    let line = joined(argv);
     if line.len() > LONGEST_LINE { Err(RenderError::TooLong) } else { Ok(line) }
 }
 

@@ -115,7 +115,8 @@ impl Rule {
     #[must_use]
     pub fn parameters(&self) -> Vec<(String, String)> {
         let names = self.run.names().iter().map(|(name, _)| name.clone());
-        names.zip(self.parameters.iter().map(ToString::to_string)).collect()
+        let secret = |one: &Parameter| if one.is_secret() { ", kept out of the log" } else { "" };
+        names.zip(self.parameters.iter().map(|one| format!("{one}{}", secret(one)))).collect()
     }
 
     /// On which of the role's targets it holds, if it says so.

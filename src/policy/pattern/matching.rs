@@ -72,7 +72,7 @@ impl Pattern {
     }
 
     /// As [`Self::matches`]: the step that each word took.
-    pub(super) fn walk(&self, parameters: &[Parameter], words: &[Word]) -> Result<Vec<usize>, Box<Miss>> {
+    pub(in crate::policy) fn walk(&self, parameters: &[Parameter], words: &[Word]) -> Result<Vec<usize>, Box<Miss>> {
         let mut trail: Vec<Reached> = Vec::new();
         let mut front: Vec<Option<usize>> = vec![None];
         for (index, word) in words.iter().enumerate() {
