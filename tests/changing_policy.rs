@@ -97,8 +97,14 @@ async fn world(root: &Path) {
                 digest: Digest::of(b"line"),
                 policy: Digest::of(b"policy"),
                 deadline: Timestamp::from_secs(0),
+                withheld: Vec::new(),
             }),
-            false => What::CommandDenied { command, line: line.to_owned(), reason: "no role allows it".to_owned() },
+            false => What::CommandDenied {
+                command,
+                line: line.to_owned(),
+                reason: "no role allows it".to_owned(),
+                withheld: false,
+            },
         };
         let event = AuditEvent {
             user: Some("alice".parse().unwrap()),

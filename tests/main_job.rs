@@ -3,6 +3,8 @@
 
 #[path = "main_job/observing.rs"]
 mod observing;
+#[path = "main_job/secrets.rs"]
+mod secrets;
 mod support;
 
 use std::io::Write as _;

@@ -149,15 +149,11 @@ fn what_the_documentation_says_is_refused_by_name_is() {
     let head = "targets = [\"a\"]\nrun_as = \"ops\"\n";
     let rule = "[[command]]\nrun = \"/bin/x {p}\"\n";
     let plain = "where.p = { text = 9 }\n";
-    let (request, kind) = ("[request]\neligible = [\"user:a\"]\napprovals = 0\n", |kind: &str| {
-        format!("{head}{rule}where.p = {{ {kind} = 1 }}\n")
-    });
+    let request = "[request]\neligible = [\"user:a\"]\napprovals = 0\n";
     let mut rows: Vec<(&str, String)> = Vec::new();
     rows.extend(["mfa", "approval"].map(|key| (key, format!("{head}{request}{key} = 1\n{rule}{plain}"))));
     let of_rule = ["tty", "approve", "when"];
     rows.extend(of_rule.map(|key| (key, format!("{head}{rule}{plain}{key} = true\n"))));
-    let of_parameter = ["secret"];
-    rows.extend(of_parameter.map(|key| (key, kind(key))));
     let page =
         include_str!("../docs/roles.md").split_once("**Refused by name.**").unwrap().1.split_once("\n\n").unwrap().0;
     for (key, text) in rows {

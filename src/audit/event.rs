@@ -237,10 +237,13 @@ pub enum What {
     CommandDenied {
         /// The command.
         command: CommandId,
-        /// The line as typed.
+        /// The line as typed; with placeholders if `withheld`.
         line: String,
         /// Why.
         reason: String,
+        /// Whether words of the line are placeholders, because a secret may be among them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        withheld: bool,
     },
     /// A command was allowed and then could not run.
     CommandFailed {
@@ -359,16 +362,19 @@ pub struct AllowedCommand {
     pub presented: bool,
     /// The account on the target.
     pub account: AccountName,
-    /// The line as typed.
+    /// The line as typed; with placeholders if words are `withheld`.
     pub typed: String,
-    /// The argument vector.
+    /// The argument vector, with placeholders for what is `withheld`.
     pub argv: Vec<String>,
-    /// Digest of the rendered line, the value of `force-command`.
+    /// Digest of the rendered line, the value of `force-command`; if words are `withheld`, of the line that `argv` makes.
     pub digest: Digest,
     /// Digest of the configuration in force.
     pub policy: Digest,
     /// When it is over at the latest.
     pub deadline: Timestamp,
+    /// Which words of `argv`, from 0, are placeholders for secrets (or end in one).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<usize>,
 }
 
 /// A command that ended.

@@ -76,6 +76,8 @@ pub struct PastCommand {
     pub source: Option<IpAddr>,
     /// The line as typed; of a line that is no text, or too long to keep, an escaped excerpt.
     pub line: String,
+    /// Whether words of it are placeholders for secrets: then neither the line nor what ran is known whole.
+    pub withheld: bool,
     /// The answer.
     pub answer: Answer,
 }
@@ -226,8 +228,9 @@ impl PastCommands {
             && self.query.user.as_ref().is_none_or(|wanted| user.as_ref() == Some(wanted))
             && self.query.target.as_ref().is_none_or(|wanted| target.as_ref() == Some(wanted));
         let (source, connection) = (self.sources.of(session.as_ref()), session.clone());
-        let decided = |command, line, answer| {
-            Some(PastCommand { sequence, time, command, user: user?, target: target?, session, source, line, answer })
+        let decided = |command, line, withheld, answer| {
+            let (user, target) = (user?, target?);
+            Some(PastCommand { sequence, time, command, user, target, session, source, line, withheld, answer })
         };
         let observed = matches!(what, What::Observed(_));
         match what {
@@ -235,11 +238,12 @@ impl PastCommands {
             What::Connection { peer, .. } => self.sources.connected(connection, peer.ip()),
             What::CommandAllowed(allowed) | What::Observed(allowed) if wanted => {
                 let (command, line) = (allowed.command.clone(), allowed.typed.clone());
-                let command = decided(command, line, ran(allowed, observed));
+                let withheld = !allowed.withheld.is_empty();
+                let command = decided(command, line, withheld, ran(allowed, observed));
                 command.into_iter().for_each(|command| self.ready.extend(self.open.begin(command)));
             }
-            What::CommandDenied { command, line, reason } if wanted => {
-                self.ready.extend(decided(command, line, Answer::Denied { reason }));
+            What::CommandDenied { command, line, reason, withheld } if wanted => {
+                self.ready.extend(decided(command, line, withheld, Answer::Denied { reason }));
             }
             What::CommandFinished(finished) => {
                 let outcome = Outcome::Finished { exit: finished.exit, ended_by: finished.ended_by };

@@ -115,6 +115,7 @@ impl Init {
         for (name, text) in shipped::FILES.iter().chain([&shipped::SCENARIOS]) {
             write(&paths.dir().join(name), text, 0o644)?;
         }
+        crate::config::digest_key::make(&paths.digest_key())?;
         for (name, text) in shipped::COOKBOOK.iter().filter(|(name, _)| self.with.iter().any(|one| one == name)) {
             write(&paths.roles().join(format!("{name}.toml")), text, 0o644)?;
         }

@@ -94,6 +94,8 @@ struct Found {
     asked: u64,
     differ: u64,
     unkept: u64,
+    /// Lines with a placeholder for a secret: what NEW would answer cannot be told.
+    withheld: u64,
     differences: BTreeMap<Difference, (u64, u64)>,
 }
 
@@ -128,6 +130,10 @@ impl WhatIf {
         let mut found = Found::default();
         for command in past_commands(&dir, &key, query).map_err(|error| broken(error.to_string()))? {
             let command = command.map_err(|error| broken(error.to_string()))?;
+            if command.withheld {
+                found.withheld += 1;
+                continue;
+            }
             found.asked += 1;
             if let Some((turn, role, why)) = compared(&old, &new, &command) {
                 found.note(turn, &command, role, &why);
@@ -251,6 +257,12 @@ fn show(found: &Found, screen: &mut Screen) {
     if found.unkept > 0 {
         screen.say(format_args!("  {} more are counted above in the first number only", found.unkept));
     }
+    if found.withheld > 0 {
+        screen.say(format_args!(
+            "  {} lines hold secrets, which the log has not: of these it cannot be told",
+            found.withheld
+        ));
+    }
     screen.say("assumed:");
     ASSUMED.iter().for_each(|line| screen.say(format_args!("  {line}")));
 }
@@ -281,6 +293,7 @@ fn as_json(found: &Found, verified: bool) -> serde_json::Value {
         "asked": found.asked,
         "change": found.differ,
         "not_listed": found.unkept,
+        "cannot_be_told": found.withheld,
         "verified": verified,
         "by": { "user": users, "role": roles, "target": targets },
         "changes": each.collect::<Vec<_>>(),

@@ -13,6 +13,7 @@ use crate::service::Snapshot;
 mod address;
 mod certs;
 mod consistency;
+pub mod digest_key;
 pub mod edit;
 mod encoding;
 pub mod enroll;

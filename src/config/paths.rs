@@ -61,6 +61,8 @@ impl Paths {
         host_key = "keys/host_key";
         /// Signs the audit log's checkpoints.
         log_key = "keys/log_key";
+        /// Makes the placeholders for secrets.
+        digest_key = "keys/digest_key";
         /// Everything that changes while the bastion runs.
         state = "state";
         /// Requests, grants, certificates, the index.

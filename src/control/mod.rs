@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::audit::event::What;
 use crate::domain::{Person, TargetName, limits};
 use crate::service::ports::AuditReader;
-use crate::service::{Services, Session, Snapshot, requestable};
+use crate::service::{Services, Session, Snapshot, requestable, unspoken};
 
 pub mod arguments;
 pub mod asking;
@@ -101,6 +101,7 @@ pub async fn run(
     } as u8;
     let kept = line.get(..limits::LINE).unwrap_or(line);
     let line = String::from_utf8_lossy(kept).into_owned();
+    let line = unspoken::control_line(services, &session.user.name, line, verb::is_known_word).await;
     services.audit.append_later(session.event(What::Control { line, exit }));
     exit
 }

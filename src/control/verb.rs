@@ -210,6 +210,14 @@ pub fn find(word: &str, rights: Rights) -> Option<&'static Verb> {
     VERBS.iter().find(|verb| verb.word == word && verb.exists_for(rights))
 }
 
+/// Whether `word` is a word of the table's own: of a verb, or an option with its dashes.
+pub(super) fn is_known_word(word: &str) -> bool {
+    let option = word.strip_prefix("--");
+    VERBS.iter().any(|verb| {
+        verb.word.split(' ').any(|known| known == word) || verb.options.iter().any(|known| Some(known.name) == option)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,8 @@ use crate::grant::ActiveGrant;
 use super::denial::{Denial, Nearest, most_telling};
 use super::permit::{Permit, Terms};
 use super::render::{Executed, Execution, Rendered, executed, render};
-use super::role::{Reading, Role};
+use super::role::{Reading, Role, Rule};
+use super::secret::Hidden;
 use super::when::{OnLapse, Surroundings, sooner};
 use super::words::Words;
 
@@ -302,7 +303,24 @@ fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Times
         line,
         terms,
         deadline,
+        hidden: Box::new(hidden(request, candidates)),
     })
+}
+
+/// Which words are secrets by any rule that allows the line, as approved or as loaded.
+fn hidden(request: &CommandRequest<'_>, candidates: &[Candidate<'_>]) -> Hidden {
+    let mut hidden = Hidden::default();
+    for candidate in candidates {
+        let words = request.words.as_slice();
+        hidden = hidden.or(candidate.reading.rule.hidden(words));
+        let loaded = candidate.held.loaded.filter(|role| role.rules().iter().any(Rule::has_secret));
+        for other in loaded.iter().flat_map(|role| role.readings_on(request.target, request.words)) {
+            if other.runs_the_same(&candidate.reading) {
+                hidden = hidden.or(other.rule.hidden(words));
+            }
+        }
+    }
+    hidden
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ pub fn command(words: &[String]) -> String {
 }
 
 /// For people: quotes where a word would not stand alone.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain =
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
     if plain { word.to_owned() } else { format!("'{word}'") }

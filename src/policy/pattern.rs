@@ -36,7 +36,7 @@ pub struct Pattern {
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Step {
+pub(in crate::policy) struct Step {
     pub(super) element: Element,
     /// Which optional group it belongs to, counted from 0.
     pub(super) group: Option<usize>,
@@ -44,11 +44,11 @@ pub(super) struct Step {
 
 /// Where a parameter stands in a pattern.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Slot {
+pub(in crate::policy) struct Slot {
     /// Which of [`Pattern::names`].
-    pub(super) index: usize,
+    pub(in crate::policy) index: usize,
     /// What stands before its value in the same word; empty for a value that is the whole word.
-    pub(super) prefix: String,
+    pub(in crate::policy) prefix: String,
     /// Whether it stands for one value or more.
     pub(super) repeated: bool,
 }
@@ -97,7 +97,7 @@ impl Pattern {
         words.collect::<Option<Vec<_>>>().map(|words| words.concat())
     }
 
-    pub(super) fn steps(&self) -> &[Step] {
+    pub(in crate::policy) fn steps(&self) -> &[Step] {
         &self.steps
     }
 
@@ -158,8 +158,16 @@ impl fmt::Display for Pattern {
 }
 
 impl Step {
+    /// The literal word that stands here, if one does.
+    pub(in crate::policy) fn literal(&self) -> Option<&str> {
+        match &self.element {
+            Element::Literal(word) => Some(word),
+            Element::Parameter(_) => None,
+        }
+    }
+
     /// The parameter that stands here, if one does.
-    pub(super) fn slot(&self) -> Option<&Slot> {
+    pub(in crate::policy) fn slot(&self) -> Option<&Slot> {
         match &self.element {
             Element::Literal(_) => None,
             Element::Parameter(slot) => Some(slot),

@@ -1,8 +1,13 @@
 //! The yes, as a value: exactly what runs, where, as whom, until when. Only [`super::decide()`] makes one.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::domain::{AccountName, Digest, GrantId, RoleName, TargetName, Timestamp};
+
+use super::render::joined;
+use super::secret::{Guard, Hidden, SecretKey, line_of, veiled};
+use super::words::Words;
 
 /// The terms under which a command runs: of several that allow it, the strictest of each.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,7 +36,6 @@ impl Terms {
 
 /// Proof that [`decide`](super::decide()) allowed exactly this command. What the log says, what `force-command` carries and what runs are
 /// this one value. Fields of this room, one constructor, not `Clone`: it cannot run anything else, or run twice.
-#[derive(Debug)]
 pub struct Permit {
     pub(super) target: TargetName,
     pub(super) account: AccountName,
@@ -45,9 +49,57 @@ pub struct Permit {
     pub(super) digest: Digest,
     pub(super) terms: Terms,
     pub(super) deadline: Timestamp,
+    pub(super) hidden: Box<Hidden>,
+}
+
+/// A [`Permit`] as it may be written down. Where nothing is secret it is the permit's own value, word for word.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Written {
+    /// The line as typed, if a word of it is withheld: the words as they would be typed, each in quotes where it needs them.
+    pub typed: Option<String>,
+    /// [`Permit::argv`], with placeholders.
+    pub argv: Vec<String>,
+    /// Digest of the line for a shell that `argv` makes: [`Permit::digest`] if nothing is withheld.
+    pub digest: Digest,
+    /// Which words of `argv`, from 0, hold a placeholder.
+    pub withheld: Vec<usize>,
+}
+
+/// Without what runs: it may hold a secret.
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Permit");
+        shown.field("target", &self.target).field("account", &self.account).field("grants", &self.grants);
+        shown.field("role", &self.role).field("rule", &self.rule).field("observed", &self.observed);
+        shown.field("terms", &self.terms).field("deadline", &self.deadline).finish_non_exhaustive()
+    }
 }
 
 impl Permit {
+    /// As it may be written down, with `words` as typed. Of an observed line that `guard` recognises only literal words of
+    /// the rules stay.
+    #[must_use]
+    pub fn written(&self, words: &Words, guard: &Guard, key: &SecretKey) -> Written {
+        let typed = line_of(&words.iter().map(str::to_owned).collect::<Vec<_>>());
+        if self.observed && guard.touches(&typed) {
+            let kept = self.argv.len().saturating_sub(self.command.len());
+            let veil = |(at, word): (usize, &String)| if at < kept { word.clone() } else { guard.veil_own(word, key) };
+            let argv: Vec<String> = self.argv.iter().enumerate().map(veil).collect();
+            return self.written_as(guard.veil(&typed, key, |_| false), argv);
+        }
+        let own = self.argv.len().saturating_sub(self.hidden.vector.len());
+        let mask = std::iter::repeat_n(None, own).chain(self.hidden.vector.iter().copied()).collect();
+        let argv = veiled(self.argv.iter().map(String::as_str), &mask, key);
+        let secret = self.hidden.typed.iter().any(Option::is_some);
+        self.written_as(secret.then(|| line_of(&veiled(words.iter(), &self.hidden.typed, key))), argv)
+    }
+
+    fn written_as(&self, typed: Option<String>, argv: Vec<String>) -> Written {
+        let differs = argv.iter().zip(&self.argv).enumerate().filter(|(_, (shown, word))| shown != word);
+        let withheld = differs.map(|(at, _)| at).collect();
+        Written { typed, digest: Digest::of(joined(&argv).as_bytes()), argv, withheld }
+    }
+
     /// Where it runs.
     #[must_use]
     pub fn target(&self) -> &TargetName {

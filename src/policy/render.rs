@@ -179,18 +179,12 @@ fn whole_seconds(span: Duration) -> u64 {
     span.as_secs().saturating_add(up).max(1)
 }
 
-/// `exec`, then every word in single quotes: a POSIX shell that reads this executes exactly these words.
-///
-/// # Errors
-/// [`RenderError`].
-pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
+/// The line of [`shell_line`], whatever its words are: for its digest alone, never for a shell.
+pub(super) fn joined(argv: &[String]) -> String {
     let quoted: usize = argv.iter().map(|word| word.len() + " ''".len()).sum();
     let mut line = String::with_capacity("exec".len() + quoted);
     line.push_str("exec");
     for word in argv {
-        if holds_control(word) {
-            return Err(RenderError::Control);
-        }
         line.push_str(" '");
         for (at, part) in word.split('\'').enumerate() {
             line.push_str(if at > 0 { r"'\''" } else { "" });
@@ -198,6 +192,18 @@ pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
         }
         line.push('\'');
     }
+    line
+}
+
+/// `exec`, then every word in single quotes: a POSIX shell that reads this executes exactly these words.
+///
+/// # Errors
+/// [`RenderError`].
+pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
+    if argv.iter().any(|word| holds_control(word)) {
+        return Err(RenderError::Control);
+    }
+    let line = joined(argv);
     if line.len() > LONGEST_LINE { Err(RenderError::TooLong) } else { Ok(line) }
 }
 

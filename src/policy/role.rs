@@ -118,7 +118,8 @@ impl Rule {
     #[must_use]
     pub fn parameters(&self) -> Vec<(String, String)> {
         let names = self.run.names().iter().map(|(name, _)| name.clone());
-        names.zip(self.parameters.iter().map(ToString::to_string)).collect()
+        let secret = |one: &Parameter| if one.is_secret() { ", kept out of the log" } else { "" };
+        names.zip(self.parameters.iter().map(|one| format!("{one}{}", secret(one)))).collect()
     }
 
     /// On which of the role's targets it holds, if it says so.
@@ -201,7 +202,9 @@ impl Rule {
         let miss = match (by_run, by_alias) {
             (Some(run), Some(alias)) if alias.word > run.word => alias,
             (Some(run), _) => run,
-            (None, alias) => alias.unwrap_or_else(|| Box::new(Miss { word: 0, column: 1, found: None, wanted: Vec::new() })),
+            (None, alias) => {
+                alias.unwrap_or_else(|| Box::new(Miss { word: 0, column: 1, found: None, wanted: Vec::new() }))
+            }
         };
         Box::new(Miss { word: miss.word + words.len() - rest.len(), ..*miss })
     }

@@ -11,11 +11,17 @@ use crate::domain::text::{excerpt, is_printable};
 /// What a shell would act on, outside quotes. A newline is a control character and refused as one.
 const SHELL: &str = ";&|<>()$`*?[]{}~#!";
 
-/// One word and where it began.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// One word and where it began. Its `Debug` does not show it: it may be a secret.
+#[derive(Clone, Eq, PartialEq)]
 pub struct Word {
     text: String,
     column: usize,
+}
+
+impl fmt::Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Word(at {})", self.column)
+    }
 }
 
 impl Word {

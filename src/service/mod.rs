@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::Clock;
+use crate::policy::SecretKey;
 
 pub mod activate_grant;
 pub mod approved_roles;
@@ -42,6 +43,7 @@ pub mod settings;
 pub mod snapshot;
 mod supervise;
 pub mod told;
+pub mod unspoken;
 mod written;
 
 #[cfg(test)]
@@ -87,6 +89,8 @@ pub struct Services {
     pub approved_roles: ApprovedRoles,
     /// How many commands run, by user and role. Starts empty (`Running::default()`).
     pub running: Running,
+    /// Makes the placeholders for secrets in what is written down.
+    pub secrets: SecretKey,
     /// Cancelled when the bastion stops: from then on no command begins, and those that run are ended after
     /// [`Settings::drain`].
     pub stopping: CancellationToken,

@@ -149,6 +149,7 @@ impl Rehearsal {
             approved_roles: ApprovedRoles::default(),
             running: super::Running::default(),
             told: super::Told::default(),
+            secrets: crate::policy::SecretKey::from_bytes([7; 32]),
             stopping: tokio_util::sync::CancellationToken::new(),
             owing: tokio_util::task::TaskTracker::new(),
         };

@@ -13,7 +13,8 @@ use crate::domain::limits::{EXCERPT, LINE};
 use crate::domain::text::{escape, excerpt_bytes};
 use crate::domain::{CommandId, Digest, RoleName, TargetName, Timestamp};
 use crate::grant::State;
-use crate::policy::{Choice, CommandRequest, Decision, HeldRole, Permit, Words, decide, explain};
+use crate::policy::permit::Written;
+use crate::policy::{Choice, CommandRequest, Decision, Denial, Guard, HeldRole, Permit, Words, decide, explain};
 
 use super::approved_roles::approved_role;
 use super::conditions::{surroundings, unmet};
@@ -23,7 +24,7 @@ use super::ports::{ClientSide, Committed, RequestQuery};
 use super::requestable::Suggestion;
 use super::running::Places;
 use super::written::{self, NotWritten};
-use super::{Services, requestable, session::Session};
+use super::{Services, requestable, session::Session, unspoken};
 
 mod execution;
 
@@ -36,7 +37,6 @@ const TRIES: usize = 16;
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What was asked.
-#[derive(Debug)]
 pub struct CommandAsk {
     /// Where. The front door has already found it among the targets this user may see.
     pub target: TargetName,
@@ -83,6 +83,8 @@ impl Stop {
 struct Allowed {
     permit: Permit,
     words: Words,
+    /// What of it is written down.
+    written: Written,
     /// Digest of the configuration it was decided under.
     policy: Digest,
     /// The time it was decided at. The command's own end on the target counts from here.
@@ -114,7 +116,8 @@ impl Attempt<'_> {
                 if let Some(first) = lines.first_mut() {
                     first.insert_str(0, "denied: ");
                 }
-                return Err(self.deny(&error.to_string(), lines).await);
+                let quiet = |_: &Guard| "the line is not plain words".to_owned();
+                return Err(self.deny(&error.to_string(), quiet, lines).await);
             }
         };
         let certificate = self.certificate(&words).await?;
@@ -142,7 +145,9 @@ impl Attempt<'_> {
             Err(none) if none.is_outage() => Err(Stop::could_not_run(format!("not run: {none}"))),
             Err(none) => {
                 let lines = self.without_certificate(&none, words);
-                Err(self.deny(&none.to_string(), lines).await)
+                // Says nothing of the line.
+                let reason = none.to_string();
+                Err(self.deny(&reason, |_| reason.clone(), lines).await)
             }
         }
     }
@@ -184,22 +189,30 @@ impl Attempt<'_> {
                 break;
             }
             if let Some(places) = self.places(&permit, &roles) {
-                return Ok(Allowed { permit, words: words.clone(), policy: snapshot.digest, at, places });
+                let guard = if permit.observed() { self.guard().await } else { Guard::default() };
+                let written = permit.written(words, &guard, &self.services.secrets);
+                return Ok(Allowed { permit, words: words.clone(), written, policy: snapshot.digest, at, places });
             }
             // Another command took the last place since they were counted.
             now = around();
             decision = decide(&request, &roles, &now);
         }
-        let mut lines = match decision {
+        let because = |denial: &Denial| {
+            let mut lines = explain::denial(denial, &self.ask.target, &snapshot.settings.alias);
+            lines.extend(explain::choice(&self.ask.choice, &self.ask.target));
+            lines
+        };
+        let sentence = |lines: &[String]| lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("; ");
+        let mut lines = match &decision {
             Decision::Allow(permit) if now.now.until(permit.deadline()) < LEAST_TIME => vec![NO_TIME.to_owned()],
             Decision::Allow(_) => vec!["other commands of yours began at this moment; type it again".to_owned()],
-            Decision::Deny(denial) => {
-                let mut lines = explain::denial(&denial, &self.ask.target, &snapshot.settings.alias);
-                lines.extend(explain::choice(&self.ask.choice, &self.ask.target));
-                lines
-            }
+            Decision::Deny(denial) => because(denial),
         };
-        let reason = lines.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join("; ");
+        let reason = sentence(&lines);
+        let quiet = |guard: &Guard| match &decision {
+            Decision::Allow(_) => reason.clone(),
+            Decision::Deny(denial) => sentence(&because(&guard.veil_denial(denial, &self.services.secrets))),
+        };
         if let Some(first) = lines.first_mut() {
             first.insert_str(0, "denied: ");
         }
@@ -207,7 +220,7 @@ impl Attempt<'_> {
             Some(waits) => lines.push(waits),
             None => lines.extend(self.suggestion(words).map(|found| to_ask(&found))),
         }
-        Err(self.deny(&reason, lines).await)
+        Err(self.deny(&reason, quiet, lines).await)
     }
 
     /// A place for it under each role that it stands on, which may have been counted full since the decision.
@@ -222,10 +235,24 @@ impl Attempt<'_> {
         self.services.running.take(&self.session.user.name, &roles)
     }
 
-    /// A denial stands whether or not it could be written.
-    async fn deny(&self, reason: &str, mut lines: Vec<String>) -> Stop {
-        let what =
-            What::CommandDenied { command: self.command.clone(), line: self.typed.clone(), reason: reason.to_owned() };
+    /// What recognises a line that may hold a secret although no rule takes it for one.
+    async fn guard(&self) -> Guard {
+        unspoken::guard(self.services, &self.session.user.name).await
+    }
+
+    /// A denial stands whether or not it could be written. The log gets `reason`, or what `quiet` makes of it if a secret may
+    /// be among the words.
+    async fn deny(&self, reason: &str, quiet: impl Fn(&Guard) -> String, mut lines: Vec<String>) -> Stop {
+        let guard = self.guard().await;
+        let veiled = guard.touches(&String::from_utf8_lossy(&self.ask.line)).then(|| {
+            let line = guard.veil(&self.typed, &self.services.secrets, |_| false);
+            // An excerpt of a line may have lost what it was recognised by.
+            line.unwrap_or_else(|| self.services.secrets.placeholder(&self.typed))
+        });
+        let (withheld, command) = (veiled.is_some(), self.command.clone());
+        let reason = if withheld { quiet(&guard) } else { reason.to_owned() };
+        let line = veiled.unwrap_or_else(|| self.typed.clone());
+        let what = What::CommandDenied { command, line, reason, withheld };
         let event = self.event(what).under(self.services.snapshot.load().digest);
         if let Err(error) = written::append(&*self.services.audit, event).await {
             tracing::error!(%error, "a denial could not be logged");
@@ -270,11 +297,12 @@ impl Attempt<'_> {
             certificate: certificate.certificate.id.clone(),
             presented: certificate.presented,
             account: permit.account().clone(),
-            typed: self.typed.clone(),
-            argv: permit.argv().to_vec(),
-            digest: permit.digest(),
+            typed: self.shown(&allowed.written),
+            argv: allowed.written.argv.clone(),
+            digest: allowed.written.digest,
             policy: allowed.policy,
             deadline: permit.deadline(),
+            withheld: allowed.written.withheld.clone(),
         };
         let what = if permit.observed() { What::Observed(command) } else { What::CommandAllowed(command) };
         let event = AuditEvent { grant: permit.grants().first().cloned(), ..self.event(what) }.under(allowed.policy);
@@ -290,6 +318,11 @@ impl Attempt<'_> {
                 }
             }
         })
+    }
+
+    /// The line for log and recording.
+    fn shown(&self, written: &Written) -> String {
+        written.typed.clone().unwrap_or_else(|| self.typed.clone())
     }
 
     fn event(&self, what: What) -> AuditEvent {

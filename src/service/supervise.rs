@@ -34,7 +34,7 @@ const STORE_GRACE: Duration = Duration::from_secs(30);
 type UnmetNow = fn(&Conditions, &Circumstances) -> Option<Unmet>;
 
 /// What a command stands on. All of it must hold as long as it runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Footing {
     user: VerifiedUser,
     grants: Vec<GrantId>,

@@ -23,6 +23,7 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
         digest,
         policy: digest,
         deadline: time,
+        withheld: vec![0],
     };
     vec![
         What::Start { version: said(), policy: digest },
@@ -74,7 +75,7 @@ pub(crate) fn one_of_each(text: &str) -> Vec<What> {
         What::TargetConnectionUnused { reason: said() },
         What::CommandAllowed(allowed.clone()),
         What::Observed(AllowedCommand { rule: 0, ..allowed }),
-        What::CommandDenied { command: command.clone(), line: "id".to_owned(), reason: said() },
+        What::CommandDenied { command: command.clone(), line: "id".to_owned(), reason: said(), withheld: true },
         What::CommandFailed { command: command.clone(), reason: said() },
         What::CommandFinished(FinishedCommand {
             command: command.clone(),

@@ -96,7 +96,8 @@ async fn the_entries_of_a_command_come_together_and_each_is_given_once_by_its_en
         certificate: None,
         client: String::new(),
     };
-    let denied = What::CommandDenied { command: id(4), line: "id".to_owned(), reason: "no".to_owned() };
+    let denied =
+        What::CommandDenied { command: id(4), line: "id".to_owned(), reason: "no".to_owned(), withheld: false };
     let events = vec![
         event("alice", peer),
         allowed(1, "/bin/slow a=b", "alice", false),
@@ -164,6 +165,7 @@ fn what_never_ends_costs_its_end_and_no_memory() {
         session: None,
         source: None,
         line: "x".repeat(1000),
+        withheld: false,
         answer: Answer::Denied { reason: String::new() },
     };
     let mut open = OpenCommands::default();

@@ -44,6 +44,8 @@ pub(super) struct Gathered {
     pub(super) elsewhere: u64,
     /// Runs that there was no room for, or whose vector this version cannot read.
     pub(super) uncounted: u64,
+    /// Runs with a secret in them, which the log has not.
+    pub(super) withheld: u64,
 }
 
 type Line = (bool, Vec<String>);
@@ -111,6 +113,10 @@ impl<'a> Source<'a> {
             let command = command?;
             let Answer::Allowed(ran) = &command.answer else { continue };
             let mine = self.existing.is_some() && ran.role == *self.role;
+            if command.withheld {
+                gathered.withheld += 1;
+                continue;
+            }
             if if ran.observed { self.only_its_own && ran.role != *self.role } else { !mine } {
                 continue;
             }

@@ -74,6 +74,7 @@ fn summary(learned: &Learned<'_>) -> Vec<String> {
         (gathered.failed, "line", "never ended with exit code 0; --any-exit takes what ended otherwise too"),
         (gathered.elsewhere, "run", "not counted: as another account, or on a target that the role does not reach"),
         (gathered.uncounted, "run", "not counted: more different lines than are kept, or a vector of another version"),
+        (gathered.withheld, "run", "not counted: with a secret, which the log has not"),
     ];
     lines.extend(
         others
@@ -190,6 +191,7 @@ pub(super) fn json(learned: &Learned<'_>) -> Value {
         "never_succeeded": gathered.failed,
         "elsewhere": gathered.elsewhere,
         "uncounted": gathered.uncounted,
+        "withheld": gathered.withheld,
         "rules": proposal.rules,
         "file": proposal.whole,
         "warnings": proposal.warnings.iter().map(|one| one.message.clone()).collect::<Vec<_>>(),

@@ -219,6 +219,12 @@ fn parameters(old: &Rule, new: &Rule, out: &mut Changes) {
     let names = new.run.names().iter().map(|(name, _)| name);
     let pairs = names.zip(old.parameters.iter().zip(&new.parameters));
     for (name, (was, now)) in pairs {
+        // No matter of power: who sees its values, and not which there are.
+        match (was.is_secret(), now.is_secret()) {
+            (false, true) => out.other(format!("{{{name}}} is a secret now, and kept out of the log")),
+            (true, false) => out.other(format!("{{{name}}} is no secret any more: its values will be in the log")),
+            _ => {}
+        }
         match (now.within(was), was.within(now)) {
             (true, true) => {}
             (true, false) => out.narrowed(format!("{{{name}}} {}", difference(was, now, "may no longer be"))),

@@ -43,6 +43,16 @@ fn each_change_of_a_rule_is_said_in_words_with_its_direction() {
     let ls = |rest: &str| command("/bin/ls -l", rest);
     let rows = [
         (
+            tail("int = [1, 500]", "text = 9"),
+            tail("int = [1, 500]", "text = 9, secret = true"),
+            vec!["= rule 1 `tail -n {n} {file}`: {file} is a secret now, and kept out of the log"],
+        ),
+        (
+            tail("int = [1, 500]", "text = 9, secret = true"),
+            tail("int = [1, 500]", "text = 9"),
+            vec!["= rule 1 `tail -n {n} {file}`: {file} is no secret any more: its values will be in the log"],
+        ),
+        (
             UNITS.to_owned(),
             UNITS.replace("\"nginx\", ", ""),
             vec!["- rule 1 `systemctl restart {unit}`: {unit} may no longer be nginx"],

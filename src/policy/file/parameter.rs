@@ -14,7 +14,7 @@ use super::reader::{Fields, Reader, Text, Value, nearest};
 const KINDS: [&str; 11] =
     ["one_of", "pattern", "int", "path", "unit", "host", "ip", "cidr", "port", "duration", "text"];
 /// What may stand beside any of them.
-const BESIDE: [&str; 4] = ["dash", "unicode", "within", "max"];
+const BESIDE: [&str; 5] = ["dash", "unicode", "within", "max", "secret"];
 /// Most definitions of one file.
 const MOST_DEFINITIONS: usize = 500;
 
@@ -115,7 +115,7 @@ pub(super) fn parameter(
     let table = reader.table(value, "a parameter")?;
     let mut known: Vec<&str> = KINDS.iter().chain(&BESIDE).copied().collect();
     known.extend(definitions.is_some().then_some("use"));
-    let fields = reader.fields(table, Some(value.span()), "a parameter", &known, &["secret"]);
+    let fields = reader.fields(table, Some(value.span()), "a parameter", &known, &[]);
     let secret = reader.boolean(&fields, "secret");
     let max = max(reader, &fields);
     let read = match (definitions, fields.value("use")) {
@@ -124,6 +124,12 @@ pub(super) fn parameter(
     };
     let most = max.unwrap_or(read.most());
     let secret = secret || read.is_secret();
+    if secret && matches!(read.kind(), Kind::OneOf(_)) {
+        let help = "take `secret` out, or describe the value by `pattern` or `text`";
+        let message = "`secret` means nothing for `one_of`: every value stands in this file";
+        reader.error_with_help(fields.key_span("secret").or(Some(value.span())), message, help);
+        return None;
+    }
     Some(read.secret(secret).at_most(most))
 }
 

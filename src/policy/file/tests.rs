@@ -75,8 +75,8 @@ fn each_mistake_in_a_command_is_named_with_its_place() {
         ("run = \"/bin/x\"\naccept_escape = \"x\"", "5:17 `accept_escape` says why"),
         ("run = \"/bin/bash\"\nstdin = true", "5:9 `bash` is a shell"),
         (
-            "run = \"/bin/x {u}\"\nwhere.u = { text = 9, secret = true }",
-            "5:23 this build does not enforce `secret` yet",
+            "run = \"/bin/x {u}\"\nwhere.u = { one_of = [\"a\"], secret = true }",
+            "5:29 `secret` means nothing for `one_of`",
         ),
         ("run = \"/bin/x {u}\"\nwhere.u = { text = 9, int = [1, 2] }", "exactly one kind"),
         ("run = \"/bin/x {u}\"\nwhere.u = { dash = true }", "exactly one kind"),

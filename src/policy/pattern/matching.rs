@@ -95,7 +95,7 @@ impl Pattern {
     }
 
     /// As [`Self::matches`]: the step that each word took.
-    pub(super) fn walk(&self, parameters: &[Parameter], words: &[Word]) -> Result<Vec<usize>, Box<Miss>> {
+    pub(in crate::policy) fn walk(&self, parameters: &[Parameter], words: &[Word]) -> Result<Vec<usize>, Box<Miss>> {
         let mut trail = Trail::default();
         let stopped = match self.advance(parameters, words, &mut trail) {
             Ok(last) => return Ok(taken(last, &trail.reached)),

@@ -42,7 +42,7 @@ impl Attempt<'_> {
             command: self.command.clone(),
             user: self.session.user.name.clone(),
             target: allowed.permit.target().clone(),
-            line: self.typed.clone(),
+            line: self.shown(&allowed.written),
             started: self.services.clock.now(),
         };
         let mut recorder = match tokio::time::timeout(WRITTEN_WITHIN, self.services.recorders.open(header)).await {
@@ -77,7 +77,7 @@ impl Attempt<'_> {
         recorder: &mut dyn Recorder,
         client: &mut dyn ClientSide,
     ) -> Result<(Outcome, [u64; 3]), Stop> {
-        let Allowed { permit, words, policy, at, places: _kept_while_it_runs } = allowed;
+        let Allowed { permit, words, written: _, policy, at, places: _kept_while_it_runs } = allowed;
         let footing = Footing::of(&permit, self.session, &self.ask.choice, words, policy);
         let snapshot = self.services.snapshot.load_full();
         let (Some(grant), Some(target)) =

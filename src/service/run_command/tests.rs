@@ -17,6 +17,7 @@ use crate::service::ports::{Output, Running, TargetError};
 use crate::service::rehearsal::{Diary, FakeClient, FakeRecorders, FakeTargets, Mood, NOW, Rehearsal, target};
 
 mod conditions;
+mod secrets;
 mod silence;
 mod taken_away;
 

@@ -111,6 +111,7 @@ fn allowed(number: u64) -> AuditEvent {
             argv: Vec::new(),
             digest: Digest::of(b""),
             policy: Digest::of(b""),
+            withheld: Vec::new(),
             deadline: Timestamp::from_secs(0),
         }))
     }

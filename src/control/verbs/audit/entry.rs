@@ -103,7 +103,9 @@ fn sentence(what: &What) -> Vec<String> {
         What::TargetConnectionUnused { reason } => vec!["nobody logged in on it".to_owned(), reason.clone()],
         What::CommandAllowed(allowed) => command_allowed(allowed, &format!("{}:{}", allowed.role, allowed.rule)),
         What::Observed(allowed) => command_allowed(allowed, &format!("{}, which observes,", allowed.role)),
-        What::CommandDenied { command: _, line, reason } => vec![line.clone(), format!("because {reason}")],
+        What::CommandDenied { command: _, line, reason, withheld: _ } => {
+            vec![line.clone(), format!("because {reason}")]
+        }
         What::CommandFailed { command, reason } => vec![format!("{command} did not run: {reason}")],
         What::CommandFinished(finished) => command_finished(finished),
         What::CommandOutcomeUnknown { command } => {
