@@ -194,15 +194,20 @@ fn candidates<'a>(
     let chosen = |held: &&HeldRole<'_>| request.choice.means(held.grant, request.target);
     let reaches = |held: &&HeldRole<'_>| held.grant.targets().contains_key(request.target) && now < held.grant.ends();
     let here: Vec<&HeldRole<'_>> = held.iter().filter(chosen).filter(reaches).collect();
-    let (mut candidates, mut refusals) = (Vec::new(), Vec::new());
+    let (mut candidates, mut refusals, mut without) = (Vec::new(), Vec::new(), Vec::new());
     for held in here {
-        let found = candidates_of(request, held).and_then(|found| Ok((found, lapses(held)?)));
-        match found {
-            Ok((found, lapses)) => {
-                candidates.extend(found.into_iter().map(|candidate| Candidate { lapses, ..candidate }));
-            }
+        match candidates_of(request, held) {
+            Ok(found) if found.is_empty() => without.push(held),
+            Ok(found) => match lapses(held) {
+                Ok(lapses) => candidates.extend(found.into_iter().map(|candidate| Candidate { lapses, ..candidate })),
+                Err(denial) => refusals.push(denial),
+            },
             Err(denial) => refusals.push(denial),
         }
+    }
+    // Why a role does not allow the line is only worked out when none does.
+    if candidates.is_empty() {
+        refusals.extend(without.into_iter().map(|held| not_allowed(held, request)));
     }
     // Observing is for what no rule allows: where one does, the line runs under it.
     if candidates.iter().any(|one: &Candidate<'_>| !one.observed()) {
@@ -235,7 +240,8 @@ fn conditions(held: &HeldRole<'_>, surroundings: &Surroundings) -> Result<Option
     Ok(lapses)
 }
 
-/// What one held role allows for this line, at least one thing; or why nothing.
+/// What one held role allows for this line, nothing if no rule did when it was approved ([`not_allowed`] says why); or what else
+/// stands against it.
 fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
     let role = || held.grant.role().clone();
     let approved = held.approved.readings_on(request.target, request.words);
@@ -243,8 +249,7 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     let same_kind = |loaded: &&Role| loaded.observes() == held.approved.observes();
     let Some(loaded) = held.loaded.filter(same_kind) else { return Err(Denial::Narrowed { role: role() }) };
     if approved.is_empty() {
-        let widened = held.eligible && !loaded.readings_on(request.target, request.words).is_empty();
-        return Err(if widened { Denial::Widened { role: role() } } else { not_in_role(held, request) });
+        return Ok(Vec::new());
     }
     if !held.eligible {
         return Err(Denial::Ineligible { role: role() });
@@ -262,7 +267,12 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     if candidates.is_empty() { Err(Denial::Narrowed { role: role() }) } else { Ok(candidates) }
 }
 
-fn not_in_role(held: &HeldRole<'_>, request: &CommandRequest<'_>) -> Denial {
+/// Why a held role, as approved, does not allow the line.
+fn not_allowed(held: &HeldRole<'_>, request: &CommandRequest<'_>) -> Denial {
+    let now = held.loaded.map(|loaded| loaded.readings_on(request.target, request.words));
+    if held.eligible && now.is_some_and(|now| !now.is_empty()) {
+        return Denial::Widened { role: held.grant.role().clone() };
+    }
     if let Some(Err(why)) = held.approved.observe.as_ref().map(|observe| observe.read(request.words)) {
         return Denial::NotObserved { role: held.grant.role().clone(), why };
     }
