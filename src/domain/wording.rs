@@ -15,7 +15,7 @@ pub fn series(words: impl IntoIterator<Item = impl ToString>, between: &str) -> 
 
 /// `1 user`, `2 users`.
 #[must_use]
-pub fn plural<N: Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
     format!("{count} {what}{}", if count == N::from(1) { "" } else { "s" })
 }
 
