@@ -8,6 +8,7 @@ use crate::domain::text::{escape, excerpt};
 use crate::domain::wording::plural;
 use crate::domain::{Diagnostic, Severity};
 use crate::policy::learn::unused::{Unused, UnusedPart};
+use crate::policy::learn::write::file_of;
 use crate::policy::learn::{Left, Sample, line_of};
 
 use super::Learned;
@@ -83,7 +84,7 @@ fn summary(learned: &Learned<'_>) -> Vec<String> {
             .map(|(count, what, why)| format!("{}: {why}", plural(*count, what))),
     );
     if proposal.count > 0 {
-        let file = format!("roles/{}.toml", learned.name);
+        let file = file_of(&learned.name);
         lines.push(match learned.existing {
             Some(_) => format!("add what follows to {file}; then `doorward check`, `doorward reload`"),
             None => format!("save it as {file}; then `doorward check`, `doorward reload`"),

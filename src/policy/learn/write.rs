@@ -18,7 +18,8 @@ const MOST_EXAMPLES: usize = 100;
 const EXAMPLE_BYTES: usize = 100 * 1024;
 
 /// The name that an operator gives the file of `role`.
-pub(super) fn file_of(role: &RoleName) -> String {
+#[must_use]
+pub fn file_of(role: &RoleName) -> String {
     format!("roles/{role}.toml")
 }
 
