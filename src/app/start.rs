@@ -101,10 +101,6 @@ pub async fn start(dir: &Path) -> Result<Bastion, StartError> {
     if !InForce::read(&paths).is_ok_and(|now| now == before) {
         return Err(StartError::Other("state/policy.json changed while this started; start again".to_owned()));
     }
-    if !paths.digest_key().exists() {
-        let made = config::digest_key::make(&paths.digest_key());
-        made.map_err(|error| StartError::Other(format!("keys/digest_key cannot be made: {error}")))?;
-    }
     let clock = Arc::new(WallClock::default());
     let had_database = paths.database().exists();
     let store = Arc::new(SqliteStore::open(&paths.database()).await?);

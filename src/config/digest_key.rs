@@ -1,7 +1,7 @@
 //! `keys/digest_key`: 32 random bytes in hexadecimal, the key of the placeholders for secrets.
 //!
-//! Owns the file's form. `init` makes it, and so does `serve` for a DIR of an older build; nothing derives from it but
-//! placeholders, so a new one costs no more than that old placeholders cannot be compared with new ones.
+//! Owns the file's form. `init` makes it. Nothing derives from it but placeholders, so a new one costs no more than that old
+//! placeholders cannot be compared with new ones; but that is for the operator to decide, so `serve` never makes one.
 
 use std::fs;
 use std::io::Write as _;
@@ -42,7 +42,7 @@ pub fn read(path: &Path) -> Result<SecretKey, Box<Diagnostic>> {
     let text = source::read_secret(path, SHOWN)?;
     let bytes = bytes_of(text.trim_end());
     bytes.map(|bytes| SecretKey::from_bytes(*bytes)).ok_or_else(|| {
-        let help = "restore it from a backup; or remove it, and `doorward serve` makes another";
+        let help = "restore it from a backup; or make another: openssl rand -hex 32 > keys/digest_key";
         Box::new(Source::unread(SHOWN).error("this is not a key of 64 hexadecimal digits").help(help))
     })
 }

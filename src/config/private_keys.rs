@@ -34,9 +34,8 @@ pub(super) fn check(paths: &Paths, out: &mut Vec<Diagnostic>) {
         }
         seen.push((name, key));
     }
-    // A DIR of an older build has none; `serve` makes it.
     let path = paths.digest_key();
-    if path.exists() && is_private(&path, "keys/digest_key", out) {
+    if is_private(&path, "keys/digest_key", out) {
         out.extend(super::digest_key::read(&path).err().map(|finding| *finding));
     }
 }

@@ -46,11 +46,9 @@ fn a_secret_value_reaches_the_target_and_is_in_no_log_recording_database_or_mess
         command.env("DOORWARD_LOG", "trace");
         command
     });
-    // As a DIR of an older build: the key is made at the start.
-    let prepare = Box::new(|dir: &Path| fs::remove_file(dir.join("keys/digest_key")).expect("init made it"));
-    let mut bastion = Bastion::with(Setup { roles, wrap, prepare, ..Setup::default() });
+    let mut bastion = Bastion::with(Setup { roles, wrap, ..Setup::default() });
     let key = bastion.dir().join("keys/digest_key");
-    assert_eq!(key.metadata().expect("serve made it").permissions().mode() & 0o777, 0o600);
+    assert_eq!(key.metadata().expect("init made it").permissions().mode() & 0o777, 0o600);
 
     let asked = bastion.run("alice", &["bastion", "request ops --on web-1 --for 10m --no-wait --reason INC-4711"]);
     assert_eq!(asked.code, 0, "{asked:?}");
