@@ -93,10 +93,13 @@ fn sending(bastion: &Bastion, who: &str) -> Child {
     let mut head = std::process::Command::new("head");
     let mut head = head.args(["-c", "2M", "/dev/zero"]).stdout(Stdio::piped()).spawn().expect("head");
     let input = head.stdout.take().expect("its output");
-    let mut ssh = bastion.ssh(who, &["here@bastion", "sleep 600 1"]);
-    let ssh = ssh.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh");
-    assert!(head.wait().expect("head").success());
-    let mut ssh = ssh;
+    let mut ssh = {
+        // Gone before the wait: it holds our end of the pipe, and `head` would never learn that ssh has ended.
+        let mut command = bastion.ssh(who, &["here@bastion", "sleep 600 1"]);
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh")
+    };
+    let whole = head.wait().expect("head").success();
+    assert!(whole || ssh.wait().is_ok(), "all of it was sent, or ssh has ended");
     let patience = Instant::now();
     while ssh.try_wait().expect("its status").is_none() && written_by(ssh.id()) < 2 * 1024 * 1024 {
         assert!(patience.elapsed() < PATIENCE, "{} bytes are on their way", written_by(ssh.id()));
