@@ -98,8 +98,8 @@ fn sending(bastion: &Bastion, who: &str) -> Child {
         let mut command = bastion.ssh(who, &["here@bastion", "sleep 600 1"]);
         command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ssh")
     };
-    let whole = head.wait().expect("head").success();
-    assert!(whole || ssh.wait().is_ok(), "all of it was sent, or ssh has ended");
+    // Whether all of it was sent, or ssh has ended before, is what follows.
+    head.wait().expect("head");
     let patience = Instant::now();
     while ssh.try_wait().expect("its status").is_none() && written_by(ssh.id()) < 2 * 1024 * 1024 {
         assert!(patience.elapsed() < PATIENCE, "{} bytes are on their way", written_by(ssh.id()));
