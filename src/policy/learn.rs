@@ -7,7 +7,7 @@
 //! are put together, which never allows more.
 //!
 //! What is proposed is parsed like any role, and each line is held against it: [`Proposal::covered`] is what that role
-//! allows as one thing to run, whatever the steps before meant to do. Owns the way there ([`shape`], [`rules`], [`write`])
+//! allows as one thing to run, whatever the steps before meant to do. Owns the way there ([`shape`], [`rules`], [`mod@write`])
 //! and what nobody used ([`unused`]). Refuses to know the log, and to write a file.
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! What the configuration says of a command line, role by role: for who asks why, and for tests of a policy.
 //!
-//! The answers are those of the one decision ([`decide`]), on grants that are supposed and never leave this file. Reads a
+//! The answers are those of the one decision ([`decide()`]), on grants that are supposed and never leave this file. Reads a
 //! [`Snapshot`] alone; refuses to know who holds what at the moment.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! What a configuration would answer to a command of the past. Pure: the question, the time and the place are given.
 //!
-//! Decides with the same [`decide`] as a command of today, under a grant that is made up for the question: the role as this
+//! Decides with the same [`decide()`] as a command of today, under a grant that is made up for the question: the role as this
 //! configuration has it, freshly approved. Who really held what, and what else they held, is not in it.
 
 use std::collections::BTreeMap;
