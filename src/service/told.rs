@@ -74,29 +74,37 @@ impl Told {
     /// What `user` has not been told by a command or verb that began since; said with this, and not again.
     #[must_use]
     pub fn take(&self, user: &UserName, now: Timestamp) -> Vec<String> {
+        self.take_to_begin(user, now).1
+    }
+
+    /// As [`Self::take`], for something that begins now, with the number of the last line there is: what comes after is for
+    /// [`Self::after`].
+    #[must_use]
+    pub fn take_to_begin(&self, user: &UserName, now: Timestamp) -> (u64, Vec<String>) {
         if self.latest() == 0 {
-            return Vec::new();
+            return (0, Vec::new());
         }
         let mut lines = self.lines();
-        let Some(theirs) = lines.get_mut(user) else { return Vec::new() };
+        let latest = self.latest();
+        let Some(theirs) = lines.get_mut(user) else { return (latest, Vec::new()) };
         theirs.retain(|line| now < line.ends);
         let unsaid = theirs.iter_mut().filter(|line| !line.said);
-        unsaid
-            .map(|line| {
-                line.said = true;
-                line.text.clone()
-            })
-            .collect()
+        let said = |line: &mut Line| {
+            line.said = true;
+            line.text.clone()
+        };
+        (latest, unsaid.map(said).collect())
     }
 
     /// What is there for `user` after the line with the number `since`, for something of theirs that runs; and the new number.
     #[must_use]
     pub fn after(&self, user: &UserName, since: u64) -> (u64, Vec<String>) {
-        let latest = self.latest();
-        if latest <= since {
+        if self.latest() <= since {
             return (since, Vec::new());
         }
         let lines = self.lines();
+        // With the lines in hand, which nobody adds to now: the number is that of the last line which was looked at.
+        let latest = self.latest();
         let theirs = lines.get(user).into_iter().flatten().filter(|line| line.number > since);
         (latest, theirs.map(|line| line.text.clone()).collect())
     }
