@@ -133,6 +133,28 @@ fn what_is_kept_to_be_told_is_bounded_and_forgotten_when_its_grant_is_over() {
     assert!(told.lines().len() <= MOST_USERS);
 }
 
+/// A comparison for each would else keep signals and deadlines waiting.
+#[tokio::test]
+async fn others_go_on_between_one_open_request_and_the_next() {
+    let stage = Rehearsal::new();
+    let old = stage.services.snapshot.load_full();
+    let mut turns = [0, 0];
+    for turns in &mut turns {
+        let mut noting = std::pin::pin!(note_what_shrank(&stage.services, &old, &old));
+        std::future::poll_fn(|context| {
+            let polled = noting.as_mut().poll(context);
+            *turns += usize::from(polled.is_pending());
+            polled
+        })
+        .await
+        .unwrap();
+        for _ in 0..5 {
+            stage.filed("web-restart").await;
+        }
+    }
+    assert!(turns[1] >= turns[0] + 5, "{turns:?}");
+}
+
 /// While lines come, one who takes what is new and goes on from there is told of each once.
 #[test]
 fn no_line_is_said_twice_however_close_it_comes() {
