@@ -161,9 +161,13 @@ impl Bastion {
         self.front.hosts.forget();
         services.changed.notify_waiters();
         let (was, now) = (Arc::clone(&old), Arc::clone(&new));
-        let changes = tokio::task::spawn_blocking(move || compare::snapshots(&was, &now)).await.unwrap_or_default();
+        let changes = tokio::task::spawn_blocking(move || compare::snapshots(&was, &now)).await;
         let count = |direction| {
-            let these = changes.iter().filter(|change| change.direction == direction).count();
+            // What cannot be compared counts as a widening.
+            let failed = usize::from(direction == Direction::Widened);
+            let these = changes
+                .as_ref()
+                .map_or(failed, |changes| changes.iter().filter(|change| change.direction == direction).count());
             u64::try_from(these).unwrap_or(u64::MAX)
         };
         match tokio::time::timeout(TELLING, told::note_what_shrank(services, &old, &new)).await {

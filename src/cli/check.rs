@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::config::{Survey, survey, survey_copy, survey_roles};
+use crate::control::console::json_line;
 use crate::domain::wording::plural;
 use crate::domain::{Diagnostic, Severity};
 
@@ -51,7 +52,7 @@ impl Check {
             }
         };
         if self.json {
-            screen.say(as_json(&found));
+            screen.say(json_line(&as_json(&found)).trim_end());
         } else {
             found.findings.iter().for_each(|finding| screen.say(format_args!("{finding}\n")));
             if found.left_out > 0 {

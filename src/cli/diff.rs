@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::config::signing::listed;
 use crate::config::{self, Loaded, RestartOnly, Signers};
+use crate::control::console::json_line;
 use crate::domain::RoleName;
 use crate::domain::text::excerpt;
 use crate::policy::Role;
@@ -38,7 +39,7 @@ impl Diff {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
         let changes = self.changes().map_err(|error| CliError::Trouble(Box::new(error)))?;
         if self.json {
-            screen.say(as_json(&changes));
+            screen.say(json_line(&as_json(&changes)).trim_end());
         } else {
             show(&changes, screen);
         }

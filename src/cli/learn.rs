@@ -8,6 +8,7 @@ use crate::audit::history::{HistoryQuery, past_commands};
 use crate::audit::verify::verify;
 use crate::config::{Loaded, Paths, load};
 use crate::control::arguments::{When, time};
+use crate::control::console::json_line;
 use crate::domain::text::escape;
 use crate::domain::{RoleName, TargetName, Timestamp, UserName};
 use crate::policy::Role;
@@ -89,7 +90,11 @@ impl Learn {
         let source = Source::of(&loaded.snapshot, &self.role, self.any_exit);
         let gathered = source.gather(past).map_err(|problem| unsound(&problem))?;
         let learned = self.learn(&loaded, gathered, (since, until), report.entries)?;
-        screen.say(if self.json { show::json(&learned).to_string() } else { show::text(&learned) });
+        if self.json {
+            screen.say(json_line(&show::json(&learned)).trim_end());
+        } else {
+            screen.say(show::text(&learned));
+        }
         Ok(())
     }
 

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
 use std::rc::Rc;
 
+use crate::domain::text::is_printable;
+
 /// Both streams. A failed write is kept until [`Screen::close`], so that verbs need not look after each line.
 pub struct Screen {
     out: Box<dyn Write>,
@@ -36,7 +38,7 @@ impl Screen {
     /// One line (or several) of what was asked for.
     pub fn say(&mut self, text: impl Display) {
         if self.broken.is_none() {
-            self.broken = writeln!(self.out, "{text}").err();
+            self.broken = writeln!(self.out, "{}", harmless(text)).err();
         }
     }
 
@@ -49,7 +51,7 @@ impl Screen {
     pub fn note(&mut self, text: impl Display) {
         // Nothing can be done about a standard error that is gone; what matters is on standard output.
         let _ = self.out.flush();
-        let _ = writeln!(self.err, "{text}");
+        let _ = writeln!(self.err, "{}", harmless(text));
     }
 
     /// Flushes, and makes `code` the answer unless the output was lost. A reader that went away early (`| head`) had what it
@@ -65,6 +67,18 @@ impl Screen {
             }
         }
     }
+}
+
+/// What a terminal may be given: whoever puts words together escapes what is foreign in them, and this holds if one of them ever
+/// did not. Line ends and tabs stay.
+fn harmless(text: impl Display) -> String {
+    let text = text.to_string();
+    let safe = |c: char| matches!(c, '\n' | '\t') || is_printable(c);
+    if text.chars().all(safe) {
+        return text;
+    }
+    let escaped = |c: char| if safe(c) { c.to_string() } else { c.escape_default().to_string() };
+    text.chars().map(escaped).collect()
 }
 
 /// What was written to a [`Screen::collecting`].
@@ -87,5 +101,19 @@ impl Write for Collected {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_acts_on_reaches_it() {
+        let (mut screen, collected) = Screen::collecting();
+        screen.say("a\u{9b}2J\tb\u{1b}[31m\r\n\u{202e}ü");
+        screen.note("\u{85}c");
+        assert_eq!(screen.close(0), 0);
+        assert_eq!(collected.text(), "a\\u{9b}2J\tb\\u{1b}[31m\\r\n\\u{202e}ü\n\\u{85}c\n");
     }
 }

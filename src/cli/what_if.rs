@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::audit::history::{Answer, HistoryQuery, PastCommand, Ran, past_commands};
 use crate::audit::verify;
 use crate::config::load_policy;
+use crate::control::console::json_line;
 use crate::domain::Timestamp;
 use crate::domain::text::{escape, excerpt};
 use crate::service::Snapshot;
@@ -104,7 +105,7 @@ impl WhatIf {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
         let found = self.ask(screen).map_err(|error| CliError::Trouble(Box::new(error)))?;
         if self.json {
-            screen.say(as_json(&found, !self.unverified));
+            screen.say(json_line(&as_json(&found, !self.unverified)).trim_end());
         } else {
             show(&found, screen);
         }

@@ -137,6 +137,24 @@ impl Diagnostic {
     }
 }
 
+/// `text` with what a terminal would act on or not show written as `\u{…}`, and the place in that; line ends, tabs and the other
+/// control characters of ASCII are the renderer's to show. A byte order mark is left out.
+fn harmless(text: &str, place: &Range<usize>) -> (String, Range<usize>) {
+    let mut safe = String::with_capacity(text.len());
+    let (mut start, mut end) = (None, None);
+    for (at, c) in text.char_indices() {
+        start = start.or((place.start <= at).then_some(safe.len()));
+        end = end.or((place.end <= at).then_some(safe.len()));
+        match c {
+            '\u{feff}' if at == 0 => {}
+            _ if c.is_ascii() => safe.push(c),
+            _ => safe.push_str(&super::text::escape(c.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    let (start, end) = (start.unwrap_or(safe.len()), end.unwrap_or(safe.len()));
+    (safe, start..end)
+}
+
 /// `error: MESSAGE` (with its code: `warning[CODE]: MESSAGE`), `FILE:LINE:COLUMN`, the line itself with a caret (of a very long
 /// one, a piece), and the suggestion.
 impl fmt::Display for Diagnostic {
@@ -157,11 +175,12 @@ impl fmt::Display for Diagnostic {
             Some(code) => title.id(code),
             None => title,
         });
-        if let (Some((text, place)), Some((line, column))) = (self.shown(), self.line_column()) {
+        let shown = self.shown().map(|(text, place)| harmless(text, &place));
+        if let (Some((text, place)), Some((line, column))) = (&shown, self.line_column()) {
             // The place is said by us: of a piece of a line the column could not be told.
             group = group.element(origin.line(line).char_column(column));
-            group =
-                group.element(Snippet::source(text).line_start(line).annotation(AnnotationKind::Primary.span(place)));
+            let place = AnnotationKind::Primary.span(place.clone());
+            group = group.element(Snippet::source(text.as_str()).line_start(line).annotation(place));
         } else {
             group = group.element(origin);
         }
@@ -189,6 +208,24 @@ mod tests {
             assert!(shown.contains(part), "{part} in:\n{shown}");
         }
     }
+    /// Its lines go to terminals and journals; the carets stand under what is shown.
+    #[test]
+    fn nothing_of_a_file_that_is_shown_moves_a_cursor_or_hides() {
+        let hostile = "\u{9b}2J\u{1b}[31m\u{85}\u{202e}\u{200b}\u{2028}\u{ad}\r\u{7f}\u{feff}\u{e0041}";
+        let (file, source) = (
+            Arc::from("roles/a\u{9b}.toml"),
+            Arc::from(format!("x = 1 # {hostile}\ny\t= \"{hostile}\" # {hostile}\n")),
+        );
+        let whole = str::len(&source);
+        for span in [2..3, 8..whole - 1, 0..whole, whole - 40..whole - 1] {
+            let span = source.floor_char_boundary(span.start)..source.floor_char_boundary(span.end);
+            let shown = Diagnostic::error(&file, &source, hostile).help(hostile).at(span.clone()).to_string();
+            let odd: Vec<char> =
+                shown.chars().filter(|&c| c != '\n' && !crate::domain::text::is_printable(c)).collect();
+            assert!(odd.is_empty() && shown.contains('^'), "{span:?} {odd:?}\n{shown}");
+        }
+    }
+
     /// However long the line or the place, what is shown is short and says where it is.
     #[test]
     fn a_hostile_line_costs_no_more_than_any_other() {

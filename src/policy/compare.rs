@@ -5,6 +5,7 @@
 //! until somebody says here what its change means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::text::excerpt;
@@ -112,8 +113,8 @@ impl Changes {
 /// What a role meets: who there is, and which targets and accounts it reaches among those there are.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    /// Everybody enrolled.
-    pub people: Vec<Person>,
+    /// Everybody enrolled, shared by all roles of the world.
+    pub people: Arc<[Person]>,
     /// The targets that the role reaches, and as which account.
     pub reach: BTreeMap<TargetName, AccountName>,
 }

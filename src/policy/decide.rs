@@ -232,7 +232,7 @@ fn candidates<'a>(
 }
 
 /// Whether the conditions hold, of the role as approved and as loaded; and when what runs is ended because they no longer do.
-fn conditions(held: &HeldRole<'_>, surroundings: &Surroundings) -> Result<Option<Timestamp>, Denial> {
+pub(super) fn conditions(held: &HeldRole<'_>, surroundings: &Surroundings) -> Result<Option<Timestamp>, Denial> {
     let circumstances = surroundings.of(held.grant);
     let mut lapses = None;
     for role in std::iter::once(held.approved).chain(held.loaded) {

@@ -118,7 +118,8 @@ pub fn command(words: &[impl AsRef<str>]) -> String {
 pub(super) fn quoted(word: &str) -> String {
     let plain =
         !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(&byte));
-    if plain { word.to_owned() } else { format!("'{word}'") }
+    // A quote within would end the word for who reads it.
+    if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// `1 GiB`, `64 KiB`, `1000 bytes`.
@@ -173,6 +174,14 @@ pub fn wanted(wanted: &Wanted) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_one_word_to_who_reads_it_whatever_it_holds() {
+        let words = ["a", "b c", "", "x' 'y", "'; id; '"].map(str::to_owned);
+        let shown = command(&words);
+        let read = crate::policy::Words::split(shown.as_bytes());
+        assert!(read.is_ok_and(|read| read.iter().eq(words.iter().map(String::as_str))), "{shown}");
+    }
 
     #[test]
     fn sizes_read_as_people_write_them() {

@@ -28,6 +28,8 @@ pub const DEFAULT_VALUES: usize = 16;
 pub const MOST_VALUES: usize = 256;
 /// The most memory one compiled `pattern` may take, in bytes.
 const REGEX_SIZE: usize = 256 * 1024;
+/// What one is said to take: the first of these that it keeps within.
+const SIZES: [usize; 3] = [16 * 1024, 64 * 1024, REGEX_SIZE];
 
 /// One parameter, compiled.
 #[derive(Clone, Debug)]
@@ -88,6 +90,7 @@ pub enum Kind {
 pub struct ValuePattern {
     written: String,
     compiled: regex::bytes::Regex,
+    size: usize,
 }
 
 impl ValuePattern {
@@ -107,17 +110,30 @@ impl ValuePattern {
                 "the pattern has characters outside ASCII; add `unicode = true` to allow them in values".to_owned()
             );
         }
-        let compile = |text: &str| {
+        let compile = |text: &str, size: usize| {
             regex::bytes::RegexBuilder::new(text)
                 .unicode(unicode)
-                .size_limit(REGEX_SIZE)
+                .size_limit(size)
                 .dfa_size_limit(REGEX_SIZE)
                 .nest_limit(32)
                 .build()
-                .map_err(|error| format!("not a regular expression: {}", first_line(&error)))
         };
-        compile(written)?;
-        Ok(Self { written: written.to_owned(), compiled: compile(&format!(r"\A(?:{written})\z"))? })
+        let said = |error: &regex::Error| format!("not a regular expression: {}", first_line(error));
+        let anchored = format!(r"\A(?:{written})\z");
+        for size in SIZES {
+            match compile(written, size).and_then(|_| compile(&anchored, size)) {
+                Ok(compiled) => return Ok(Self { written: written.to_owned(), compiled, size }),
+                Err(regex::Error::CompiledTooBig(_)) if size < REGEX_SIZE => {}
+                Err(error) => return Err(said(&error)),
+            }
+        }
+        Err("not a regular expression".to_owned())
+    }
+
+    /// About how many bytes it takes compiled, at most.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// The expression as the role has it.

@@ -17,12 +17,17 @@ use super::pattern::{Pattern, Wanted};
 use super::role::{Role, Rule, after_sudo};
 use super::words::{Word, Words};
 
+mod names;
+
+use names::Names;
+
 /// What a placeholder begins with; 16 hexadecimal digits follow.
 pub const PLACEHOLDER: &str = "secret:";
 /// In front of the value in the MAC, so that the key can never have made the same digest for another purpose.
 const PURPOSE: &[u8] = b"doorward/secret/v1\0";
-/// A program's name of at least so many characters is recognised with one slip in it.
-const LONG_ENOUGH: usize = 4;
+/// So many words of a line near a secret are looked at one by one; what follows has one placeholder for all of it, so that the
+/// line in the log is not many times as long as the one that was typed.
+const MOST_VEILED: usize = 1000;
 
 /// The bastion's own key for placeholders: without it nobody can try values.
 #[derive(Clone)]
@@ -176,7 +181,7 @@ impl Pattern {
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     /// By these it is recognised: the names of the programs, and the first words of the aliases.
-    programs: BTreeSet<String>,
+    programs: Names,
     /// By these too: long options before a secret, and what is glued before one.
     options: BTreeSet<String>,
     prefixes: BTreeSet<String>,
@@ -210,7 +215,7 @@ impl Guard {
         let program = pattern.program().unwrap_or_default();
         self.literals.insert(program.to_owned());
         self.literals.insert(base_name(program).to_owned());
-        self.programs.insert(base_name(program).to_lowercase());
+        self.programs.insert(base_name(program));
         let mut before = "";
         for step in pattern.steps() {
             match (step.literal(), step.slot()) {
@@ -235,10 +240,7 @@ impl Guard {
         // As quotes and backslashes are taken away, which may stand within a name.
         let split = Words::split(line.as_bytes()).ok();
         let words = || split.iter().flat_map(Words::iter);
-        let named = |word: &str| {
-            let name = base_name(word).to_lowercase();
-            self.programs.iter().any(|program| is_nearly(program, &name))
-        };
+        let named = |word: &str| self.programs.have(base_name(word));
         let option = |word: &str| {
             self.options.contains(word) || self.prefixes.iter().any(|prefix| word.starts_with(prefix.as_str()))
         };
@@ -250,7 +252,7 @@ impl Guard {
     }
 
     /// `line` as it may be written down, if it [`Self::touches`] such a rule: literal words of the rules, and what `keep` knows,
-    /// stay; each other word is a placeholder. `None`: as it is.
+    /// stay; each other word is a placeholder, and all beyond [`MOST_VEILED`] words one. `None`: as it is.
     #[must_use]
     pub fn veil(&self, line: &str, key: &SecretKey, keep: impl Fn(&str) -> bool) -> Option<String> {
         if !self.touches(line) {
@@ -261,7 +263,10 @@ impl Guard {
             Err(_) => line.split_whitespace().map(str::to_owned).collect(),
         };
         let veil = |word: &String| if keep(word) { word.clone() } else { self.veil_word(word, key) };
-        Some(line_of(&words.iter().map(veil).collect::<Vec<_>>()))
+        let (first, rest) = words.split_at_checked(MOST_VEILED).unwrap_or((&words, &[]));
+        let mut shown: Vec<String> = first.iter().map(veil).collect();
+        shown.extend((!rest.is_empty()).then(|| key.placeholder(&rest.join(" "))));
+        Some(line_of(&shown))
     }
 
     /// One word of such a line.
@@ -294,26 +299,6 @@ impl Guard {
             }
         }
         denial
-    }
-}
-
-/// Whether `name` is `program`, or is with one slip: a letter too many, too few, another, or two in the wrong order.
-fn is_nearly(program: &str, name: &str) -> bool {
-    if program == name {
-        return true;
-    }
-    let (left, right): (Vec<char>, Vec<char>) = (program.chars().collect(), name.chars().collect());
-    if left.len() < LONG_ENOUGH || left.len().abs_diff(right.len()) > 1 {
-        return false;
-    }
-    let front = left.iter().zip(&right).take_while(|(one, other)| one == other).count();
-    let (left, right) = (left.get(front..).unwrap_or_default(), right.get(front..).unwrap_or_default());
-    let back = left.iter().rev().zip(right.iter().rev()).take_while(|(one, other)| one == other).count();
-    let rest = |of: &[char]| of.len() - back;
-    match (left.get(..rest(left)), right.get(..rest(right))) {
-        (Some([a, b]), Some([c, d])) => a == d && b == c,
-        (Some(left), Some(right)) => left.len() <= 1 && right.len() <= 1,
-        _ => false,
     }
 }
 

@@ -1,4 +1,5 @@
-//! May this file be fetched or put, this port be reached? Pure, like [`mod@super::decide`], and judged by the same two roles.
+//! May this file be fetched or put, this port be reached? Pure, like [`mod@super::decide`], and judged by the same two roles
+//! under the same conditions.
 //!
 //! No door of this build asks: `scp`, `sftp` and forwarding are refused by name before any role counts. The judgement is here
 //! so that a role can be written, checked and tested now.
@@ -7,9 +8,10 @@ use std::fmt;
 
 use crate::domain::{AccountName, GrantId, RoleName, TargetName, Timestamp};
 
-use super::decide::{Choice, HeldRole};
+use super::decide::{Choice, HeldRole, conditions};
 use super::parameter::Parameter;
 use super::role::Role;
+use super::when::{Surroundings, sooner};
 
 /// One `[[file]]`.
 #[derive(Clone, Debug)]
@@ -71,29 +73,33 @@ pub struct TransferPermit {
     pub account: AccountName,
     /// The most bytes of a file; 0 for a forward.
     pub max_size: u64,
-    /// When the grant ends.
+    /// When the grant ends, or a condition that ends what runs.
     pub ends: Timestamp,
 }
 
-/// Whether `what` is allowed on `target` at `now` under what is held, as for a command: by one role as approved *and* as
-/// loaded now, with the account that was approved. `None` otherwise, and where roles would do it as different accounts. Of
-/// several the grant that ends first counts, and the least size.
+/// Whether `what` is allowed on `target` in these surroundings under what is held, as for a command: by one role as approved
+/// *and* as loaded now, with the account that was approved, while the conditions of both hold; one that asks for more than is
+/// known does not hold. `None` otherwise, and where roles would do it as different accounts. Of several the grant that ends
+/// first counts, and the least size.
 #[must_use]
 pub fn transfer(
     what: &Transfer<'_>,
     target: &TargetName,
     choice: &Choice,
     held: &[HeldRole<'_>],
-    now: Timestamp,
+    surroundings: &Surroundings,
 ) -> Option<TransferPermit> {
+    let now = surroundings.now;
     let here = held.iter().filter(|held| choice.means(held.grant, target) && now < held.grant.ends() && held.eligible);
     let mut permits = here.filter_map(|held| {
         let approved = held.grant.targets().get(target)?;
         let account = held.account.filter(|now| *now == approved)?;
         let max_size = held.approved.most_of(what)?.min(held.loaded?.most_of(what)?);
+        let lapses = conditions(held, surroundings).ok()?;
+        let ends = sooner(Some(held.grant.ends()), lapses)?;
         let grant = held.grant.id().clone();
         let role = held.grant.role().clone();
-        Some(TransferPermit { grant, role, account: account.clone(), max_size, ends: held.grant.ends() })
+        Some(TransferPermit { grant, role, account: account.clone(), max_size, ends })
     });
     let first = permits.next()?;
     permits

@@ -4,6 +4,7 @@
 //! nobody anything new, structs are taken apart field by field, and what cannot be compared counts as a widening.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use russh::keys::{HashAlg, PublicKey};
@@ -34,8 +35,10 @@ pub fn snapshots(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
         found.extend(target(old.inventory.target(name), inventory.target(name)));
     }
     let before: BTreeSet<_> = old.roles.keys().collect();
+    let (was, is) = (Setting::of(old), Setting::of(new));
     for name in before.union(&roles.keys().collect()) {
-        found.extend(role(old, old.roles.get(*name).map(AsRef::as_ref), new, roles.get(*name).map(AsRef::as_ref)));
+        let (old, new) = (old.roles.get(*name), roles.get(*name));
+        found.extend(was.compared(old.map(AsRef::as_ref), &is, new.map(AsRef::as_ref)));
     }
     found
 }
@@ -43,19 +46,35 @@ pub fn snapshots(old: &Snapshot, new: &Snapshot) -> Vec<Change> {
 /// What changed of one role, with people and targets as they are in the two configurations.
 #[must_use]
 pub fn role(was_in: &Snapshot, old: Option<&Role>, is_in: &Snapshot, new: Option<&Role>) -> Vec<Change> {
-    let (was, now) = (old.map(|role| world(was_in, role)), new.map(|role| world(is_in, role)));
-    let old = old.map(|role| Version { role, world: was.as_ref() });
-    let new = new.map(|role| Version { role, world: now.as_ref() });
-    match (old, new) {
-        (Some(old), Some(new)) => compare::roles(old, new),
-        (None, Some(new)) => compare::new_role(new),
-        (Some(old), None) => compare::role_gone(old),
-        (None, None) => Vec::new(),
-    }
+    Setting::of(was_in).compared(old, &Setting::of(is_in), new)
 }
 
-fn world(snapshot: &Snapshot, role: &Role) -> World {
-    World { people: snapshot.directory.iter().map(User::person).collect(), reach: snapshot.reach_of(role) }
+/// A configuration, and its people in the form in which all its roles meet them.
+struct Setting<'a> {
+    snapshot: &'a Snapshot,
+    people: Arc<[Person]>,
+}
+
+impl<'a> Setting<'a> {
+    fn of(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, people: snapshot.directory.iter().map(User::person).collect() }
+    }
+
+    fn world(&self, role: &Role) -> World {
+        World { people: Arc::clone(&self.people), reach: self.snapshot.reach_of(role) }
+    }
+
+    fn compared(&self, old: Option<&Role>, is_in: &Setting<'_>, new: Option<&Role>) -> Vec<Change> {
+        let (was, now) = (old.map(|role| self.world(role)), new.map(|role| is_in.world(role)));
+        let old = old.map(|role| Version { role, world: was.as_ref() });
+        let new = new.map(|role| Version { role, world: now.as_ref() });
+        match (old, new) {
+            (Some(old), Some(new)) => compare::roles(old, new),
+            (None, Some(new)) => compare::new_role(new),
+            (Some(old), None) => compare::role_gone(old),
+            (None, None) => Vec::new(),
+        }
+    }
 }
 
 fn settings(old: &Settings, new: &Settings, (was_in, is_in): (&Snapshot, &Snapshot)) -> Vec<Change> {

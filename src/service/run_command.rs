@@ -55,8 +55,8 @@ pub async fn run_command(services: &Services, session: &Session, ask: CommandAsk
     let command = CommandId::from_bits(services.random.bits());
     let typed = as_text(&ask.line);
     // What was taken away before is said before the answer, what is taken away from now on while it runs.
-    let began_at = services.told.latest();
-    say(client, &services.told.take(&session.user.name, services.clock.now())).await;
+    let (began_at, news) = services.told.take_to_begin(&session.user.name, services.clock.now());
+    say(client, &news).await;
     let attempt = Attempt { services, session, ask: &ask, command, typed, began_at };
     match attempt.run(client).await {
         Ok(code) => code,

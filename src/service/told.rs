@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::domain::text::escape;
-use crate::domain::{Timestamp, UserName};
+use crate::domain::{Digest, Timestamp, UserName};
 use crate::grant::{AccessRequest, State};
 use crate::policy::compare::{Change, Direction, keeps_all};
 
@@ -74,29 +74,37 @@ impl Told {
     /// What `user` has not been told by a command or verb that began since; said with this, and not again.
     #[must_use]
     pub fn take(&self, user: &UserName, now: Timestamp) -> Vec<String> {
+        self.take_to_begin(user, now).1
+    }
+
+    /// As [`Self::take`], for something that begins now, with the number of the last line there is: what comes after is for
+    /// [`Self::after`].
+    #[must_use]
+    pub fn take_to_begin(&self, user: &UserName, now: Timestamp) -> (u64, Vec<String>) {
         if self.latest() == 0 {
-            return Vec::new();
+            return (0, Vec::new());
         }
         let mut lines = self.lines();
-        let Some(theirs) = lines.get_mut(user) else { return Vec::new() };
+        let latest = self.latest();
+        let Some(theirs) = lines.get_mut(user) else { return (latest, Vec::new()) };
         theirs.retain(|line| now < line.ends);
         let unsaid = theirs.iter_mut().filter(|line| !line.said);
-        unsaid
-            .map(|line| {
-                line.said = true;
-                line.text.clone()
-            })
-            .collect()
+        let said = |line: &mut Line| {
+            line.said = true;
+            line.text.clone()
+        };
+        (latest, unsaid.map(said).collect())
     }
 
     /// What is there for `user` after the line with the number `since`, for something of theirs that runs; and the new number.
     #[must_use]
     pub fn after(&self, user: &UserName, since: u64) -> (u64, Vec<String>) {
-        let latest = self.latest();
-        if latest <= since {
+        if self.latest() <= since {
             return (since, Vec::new());
         }
         let lines = self.lines();
+        // With the lines in hand, which nobody adds to now: the number is that of the last line which was looked at.
+        let latest = self.latest();
         let theirs = lines.get(user).into_iter().flatten().filter(|line| line.number > since);
         (latest, theirs.map(|line| line.text.clone()).collect())
     }
@@ -131,24 +139,34 @@ async fn tell_for_ever(services: &Services, user: &UserName, mut since: u64, to:
 /// The store's: then nobody is told, and everything holds all the same.
 pub async fn note_what_shrank(services: &Services, old: &Snapshot, new: &Snapshot) -> Result<(), StoreError> {
     let now = services.clock.now();
-    let mut of_role: BTreeMap<_, Vec<Change>> = BTreeMap::new();
+    let mut of_role: BTreeMap<_, OfRole> = BTreeMap::new();
     for request in all_open(services).await? {
+        // Two long roles are a while to compare, and there may be many: others go on, and so does the caller's deadline.
+        tokio::task::yield_now().await;
         let ends = match &request.state {
             State::Active { window } => window.end,
             State::Pending { lapses } => *lapses,
             State::Approved { activate_by, .. } => *activate_by,
             _ => continue,
         };
-        let changes = of_role.entry(request.role.clone()).or_insert_with(|| {
+        let known = of_role.entry(request.role.clone()).or_insert_with(|| {
             let role = |snapshot: &Snapshot| snapshot.roles.get(&request.role).cloned();
-            compare::role(old, role(old).as_deref(), new, role(new).as_deref())
+            let changes = compare::role(old, role(old).as_deref(), new, role(new).as_deref());
+            OfRole { changes, kept: BTreeMap::new() }
         });
-        for line in lost(services, &request, changes, (old, new)) {
+        for line in lost(services, &request, known, (old, new)) {
             let text = format!("since {} {}: {line}", now.time_of_day(), named(&request));
             services.told.add(&request.user, ends, text);
         }
     }
     Ok(())
+}
+
+/// What is found out once for a role.
+struct OfRole {
+    changes: Vec<Change>,
+    /// Of each version that was approved whether all of it is still there.
+    kept: BTreeMap<Digest, bool>,
 }
 
 fn named(request: &AccessRequest) -> String {
@@ -158,11 +176,11 @@ fn named(request: &AccessRequest) -> String {
     }
 }
 
-/// What of `changes` this request loses: a few lines, none if all it stands for is still there.
+/// What of the changes of its role this request loses: a few lines, none if all it stands for is still there.
 fn lost(
     services: &Services,
     request: &AccessRequest,
-    changes: &[Change],
+    known: &mut OfRole,
     (old, new): (&Snapshot, &Snapshot),
 ) -> Vec<String> {
     // What somebody may not ask for gave them nothing, and what becomes of it is not theirs to know.
@@ -186,9 +204,9 @@ fn lost(
         }
     }
     // A rule that was never approved is not lost by this grant.
-    let kept = role.zip(approved).is_some_and(|(role, approved)| keeps_all(&approved, role));
-    if !kept {
-        let rules = changes.iter().filter(|change| change.direction == Direction::Narrowed);
+    let all_kept = || role.zip(approved).is_some_and(|(role, approved)| keeps_all(&approved, role));
+    if !*known.kept.entry(request.role_digest).or_insert_with(all_kept) {
+        let rules = known.changes.iter().filter(|change| change.direction == Direction::Narrowed);
         lines.extend(rules.map(|change| &change.text).filter(|text| text.starts_with("rule ")).cloned());
     }
     let more = lines.len().saturating_sub(MOST_LINES);

@@ -2,7 +2,7 @@
 //!
 //! Owns which roles count. What then stays of a line is [`Guard`]'s.
 
-use crate::domain::UserName;
+use crate::domain::{RoleName, UserName};
 use crate::policy::Guard;
 
 use super::Services;
@@ -25,10 +25,11 @@ pub async fn guard(services: &Services, user: &UserName) -> Guard {
 pub async fn control_line(services: &Services, user: &UserName, line: String, known: impl Fn(&str) -> bool) -> String {
     let guard = guard(services, user).await;
     let snapshot = services.snapshot.load_full();
+    // Looked up, and not looked for: a line has many words.
     let named = |word: &str| {
-        snapshot.inventory.iter().any(|target| target.name.as_str() == word)
-            || snapshot.roles.keys().any(|role| role.as_str() == word)
-            || snapshot.directory.iter().any(|user| user.name.as_str() == word)
+        word.parse().is_ok_and(|name| snapshot.inventory.target(&name).is_some())
+            || word.parse().is_ok_and(|name: RoleName| snapshot.roles.contains_key(&name))
+            || word.parse().is_ok_and(|name| snapshot.directory.user(&name).is_some())
     };
     let keep = |word: &str| known(word) || named(word);
     guard.veil(&line, &services.secrets, keep).unwrap_or(line)

@@ -22,6 +22,22 @@ fn json(set: &Set, words: &[&str]) -> Value {
     serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"))
 }
 
+/// A role from somebody's branch, looked at on the terminal of who reviews it.
+#[test]
+fn a_file_that_is_checked_does_not_drive_the_terminal() {
+    let set = Set::new();
+    set.append("roles/host-status.toml", "\nx = 1 # \u{9b}2J\u{1b}[31m\u{202e}\u{200b}\n");
+    for words in [&["."][..], &[".", "--json"], &["roles/host-status.toml"], &["roles/host-status.toml", "--json"]] {
+        let (code, out, err) = check(&set, words);
+        let odd = |c: &char| c.is_control() && *c != '\n' || matches!(c, '\u{202e}' | '\u{200b}');
+        let found: Vec<char> = out.chars().chain(err.chars()).filter(odd).collect();
+        assert!(code == 1 && found.is_empty() && (out + &err).contains("2J"), "{words:?} {found:?}");
+    }
+    let found = json(&set, &["."]);
+    let shown = found["findings"].as_array().expect("findings").iter().find_map(|one| one["source"].as_str());
+    assert!(shown.is_some_and(|line| line.contains("\u{9b}2J\u{1b}[31m\u{202e}\u{200b}")), "{found}");
+}
+
 const IDLE: &str =
     "\n[dave]\nkeys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBl0MjPvRLLUsS9uR2udbHTKsol6GvoIXRcz+KWRH0JS\"]\n";
 

@@ -13,6 +13,10 @@ use crate::service::quorum::Quorum;
 
 use super::{Line, rule, rule_place};
 
+/// So much of a word that no rule takes is in each role's answer, in characters: there may be thousands of roles, and the line is in
+/// the document once already.
+const FOUND_SHOWN: usize = 1000;
+
 /// A rule that allows the line, with every word.
 #[must_use]
 pub fn rule_json(line: &Line<'_>, role: &Role, number: usize) -> Value {
@@ -81,7 +85,7 @@ pub fn nearest_json(line: &Line<'_>, nearest: &Nearest, role: Option<&Role>) -> 
         "usage": nearest.usage,
         "word": word.saturating_add(1),
         "column": column,
-        "found": found,
+        "found": found.as_deref().map(|word| word.chars().take(FOUND_SHOWN).collect::<String>()),
         "why": explain::place(&nearest.miss),
         "allowed": wanted.iter().map(wanted_json).collect::<Vec<_>>(),
     })

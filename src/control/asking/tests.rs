@@ -36,6 +36,19 @@ fn the_caret_covers_the_word_as_it_was_typed_quotes_included() {
     }
 }
 
+/// A word of 64 KiB is not repeated for each of the roles that do not take it.
+#[test]
+fn of_a_long_word_a_part_is_in_each_answer() {
+    let text = format!("grep -F -e {} /var/log/x", "x".repeat(60_000));
+    let (role, words) = (role(), Words::split(text.as_bytes()).unwrap());
+    let line = Line { text: &text, words: &words, files: false };
+    let (rule, _, miss) = role.nearest(None, &words).unwrap();
+    let nearest = Nearest { role: role.name().clone(), rule, usage: role.rules()[0].usage().to_owned(), miss };
+    let json = nearest_json(&line, &nearest, None);
+    assert_eq!(json["found"].as_str().map(str::len), Some(1000));
+    assert!(json.to_string().len() < 2500, "{json}");
+}
+
 #[test]
 fn of_a_long_line_the_first_words_are_shown() {
     let many = format!("run = \"/usr/bin/echo {}\"", (0..63).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" "));

@@ -217,11 +217,11 @@ fn groups_and_targets_are_resolved_where_the_world_is_known() {
         pairs.iter().map(|(target, account)| (target.parse().unwrap(), account.parse().unwrap())).collect()
     };
     let old = World {
-        people: vec![person("alice", &["web"]), person("bob", &[])],
+        people: vec![person("alice", &["web"]), person("bob", &[])].into(),
         reach: reach(&[("web-1", "ops"), ("web-2", "ops")]),
     };
     let new = World {
-        people: vec![person("bob", &["web"]), person("eve", &["web"])],
+        people: vec![person("bob", &["web"]), person("eve", &["web"])].into(),
         reach: reach(&[("web-1", "root"), ("web-3", "ops")]),
     };
     let found = roles(Version { role: &role, world: Some(&old) }, Version { role: &role, world: Some(&new) });

@@ -19,6 +19,10 @@ impl Parameter {
         let flags = (wider.dash || !dash) && (wider.unicode || !unicode);
         match (kind, &wider.kind) {
             (Kind::OneOf(words), Kind::OneOf(others)) if flags => {
+                // Most lists are not within another, and most of those by their first word.
+                if words.first().is_some_and(|word| !others.contains(word) && self.accepts(word).is_ok()) {
+                    return false;
+                }
                 let others: BTreeSet<&str> = others.iter().map(String::as_str).collect();
                 words.iter().all(|word| others.contains(word.as_str()) || self.accepts(word).is_err())
             }

@@ -90,7 +90,8 @@ impl<'a> Lines<'a> {
         }
         let Some(chunk) = mine.get(i) else { return false };
         if chunk.group.is_some() == other.group.is_some() {
-            return self.all_within(&chunk.elements, wider, &other.elements) && then(i + 1, j + 1);
+            // What is known already first: to compare words may take long.
+            return then(i + 1, j + 1) && self.all_within(&chunk.elements, wider, &other.elements);
         }
         // What `wider` leaves to choice, this insists on.
         let insisted: Vec<&Element> = mine
@@ -101,8 +102,8 @@ impl<'a> Lines<'a> {
             .flat_map(|chunk| chunk.elements.iter().copied())
             .collect();
         chunk.group.is_none()
-            && self.all_within(&insisted, wider, &other.elements)
             && then(i + other.elements.len(), j + 1)
+            && self.all_within(&insisted, wider, &other.elements)
     }
 
     fn all_within(&self, mine: &[&Element], wider: &Lines<'_>, theirs: &[&Element]) -> bool {

@@ -210,6 +210,18 @@ fn an_observed_line_near_such_a_rule_keeps_its_program_and_not_its_values() {
     assert_eq!(permit.written(&words, &Guard::default(), &key()).argv, permit.argv(), "nothing near, nothing withheld");
 }
 
+/// 64 KiB of short words: as placeholders each would be twelve times as long.
+#[test]
+fn a_long_line_near_such_a_rule_is_not_written_down_much_longer_than_it_was() {
+    let guard = Guard::of([role(RULES)].iter());
+    let line = format!("keys hunter2{}", " x".repeat(32_000));
+    let veiled = guard.veil(&line, &key(), |_| false).unwrap();
+    assert!(veiled.starts_with("keys 'secret:") || veiled.starts_with("keys secret:"), "{}", &veiled[..40]);
+    assert!(veiled.len() < line.len() && !veiled.contains("hunter2"), "{}", veiled.len());
+    let other = guard.veil(&format!("{line}y"), &key(), |_| false).unwrap();
+    assert!(other != veiled && other[..1000] == veiled[..1000], "the end counts as well");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 

@@ -37,7 +37,7 @@ fn grant(role: &Role) -> ActiveGrant {
 fn size(what: &Transfer<'_>, approved: &Role, loaded: Option<&Role>) -> Option<u64> {
     let (grant, account) = (grant(approved), "ops".parse().unwrap());
     let held = [HeldRole { grant: &grant, approved, loaded, account: Some(&account), eligible: true }];
-    transfer(what, &"web-1".parse().unwrap(), &Choice::Any, &held, NOW).map(|permit| permit.max_size)
+    transfer(what, &"web-1".parse().unwrap(), &Choice::Any, &held, &NOW.into()).map(|permit| permit.max_size)
 }
 
 fn file(direction: Direction, path: &str, size: u64) -> Transfer<'_> {
@@ -113,11 +113,53 @@ fn both_the_approved_and_the_loaded_role_must_allow_it() {
         (held(Some(&ops), true), &there, NOW, false),
         (held(Some(&ops), true), &here, Timestamp::from_secs(160), false),
     ] {
-        assert_eq!(transfer(&small, target, &Choice::Any, &[held], now).is_some(), expected);
+        assert_eq!(transfer(&small, target, &Choice::Any, &[held], &now.into()).is_some(), expected);
     }
     let other = Choice::Role("other".parse().unwrap());
-    assert_eq!(transfer(&small, &here, &other, &[held(Some(&ops), true)], NOW), None);
-    assert_eq!(transfer(&small, &here, &Choice::Any, &[], NOW), None);
+    assert_eq!(transfer(&small, &here, &other, &[held(Some(&ops), true)], &NOW.into()), None);
+    assert_eq!(transfer(&small, &here, &Choice::Any, &[], &NOW.into()), None);
+}
+
+/// NOW is Thursday, 00:01:40 UTC. The conditions of the role as approved and as loaded count, as for a command.
+#[test]
+fn a_file_and_a_forward_wait_for_the_conditions_of_their_role_as_a_command_does() {
+    const FILE: &str = "[[file]]\nget = \"/a/*\"\n[[forward]]\nto = \"db:5432\"\n";
+    let with = |when: &str| role(&format!("{FILE}[when]\n{when}\n"));
+    let free = role(FILE);
+    let known = Surroundings {
+        now: NOW,
+        source: Some("10.1.2.3".parse().unwrap()),
+        running: Some(BTreeMap::from([("r".parse().unwrap(), 1)])),
+    };
+    let whole = Timestamp::from_secs(160);
+    let rows = [
+        ("networks = [\"10.0.0.0/8\"]", &known, Some(whole)),
+        ("networks = [\"192.0.2.0/24\"]", &known, None),
+        ("networks = [\"10.0.0.0/8\"]", &Surroundings { source: None, ..known.clone() }, None),
+        ("hours = \"Thu 00:00-01:00 UTC\"", &known, Some(whole)),
+        ("hours = \"Fri 00:00-01:00 UTC\"", &known, None),
+        ("not_after = 1970-01-01T00:02:00Z", &known, Some(Timestamp::from_secs(120))),
+        ("not_after = 1970-01-01T00:02:00Z\non_lapse = \"finish\"", &known, Some(whole)),
+        ("not_after = 1970-01-01T00:01:00Z", &known, None),
+        ("not_before = 1970-01-01T00:02:00Z", &known, None),
+        ("same_source = true", &known, None),
+        ("max_sessions = 2", &known, Some(whole)),
+        ("max_sessions = 1", &known, None),
+        ("max_sessions = 2", &Surroundings { running: None, ..known.clone() }, None),
+    ];
+    let (target, ops) = ("web-1".parse().unwrap(), "ops".parse().unwrap());
+    for (when, around, ends) in rows {
+        let bound = with(when);
+        for (approved, loaded) in [(&bound, &bound), (&bound, &free), (&free, &bound)] {
+            let grant = grant(approved);
+            let held =
+                [HeldRole { grant: &grant, approved, loaded: Some(loaded), account: Some(&ops), eligible: true }];
+            for what in [file(Direction::Get, "/a/x", 1), Transfer::Forward { host: "db", port: 5432 }] {
+                let permit = transfer(&what, &target, &Choice::Any, &held, around);
+                assert_eq!(permit.map(|permit| permit.ends), ends, "{when}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -79,12 +79,6 @@ impl Attempt<'_> {
     ) -> Result<(Outcome, [u64; 3]), Stop> {
         let Allowed { permit, words, written: _, policy, at, places: _kept_while_it_runs } = allowed;
         let footing = Footing::of(&permit, self.session, &self.ask.choice, words, policy);
-        let snapshot = self.services.snapshot.load_full();
-        let (Some(grant), Some(target)) =
-            (permit.grants().first().cloned(), snapshot.inventory.target(permit.target()))
-        else {
-            return Err(self.failed("not run: the target is gone".to_owned(), DENIED));
-        };
         match footing.lost_before_it_began(self.services).await {
             Ok(None) => {}
             Ok(Some(end)) => return Err(self.failed(format!("not run: {end}"), DENIED)),
@@ -94,6 +88,8 @@ impl Attempt<'_> {
                 return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
             }
         }
+        // After the last look: what changes from here on is for who watches over the command.
+        let snapshot = self.services.snapshot.load_full();
         // The rule itself may be gone: a decision stands under the configuration it was made under, and no other.
         if snapshot.digest != policy {
             let line = "not run: the configuration was changed at this moment; type it again";
@@ -110,6 +106,11 @@ impl Attempt<'_> {
         if self.services.stopping.is_cancelled() {
             return Err(self.failed("not run: the bastion is stopping".to_owned(), COULD_NOT_RUN));
         }
+        let (Some(grant), Some(target)) =
+            (permit.grants().first().cloned(), snapshot.inventory.target(permit.target()))
+        else {
+            return Err(self.failed("not run: the target is gone".to_owned(), DENIED));
+        };
         let identity = CommandIdentity {
             user: self.session.user.name.clone(),
             grant,

@@ -132,3 +132,56 @@ fn what_is_kept_to_be_told_is_bounded_and_forgotten_when_its_grant_is_over() {
     }
     assert!(told.lines().len() <= MOST_USERS);
 }
+
+/// A comparison for each would else keep signals and deadlines waiting.
+#[tokio::test]
+async fn others_go_on_between_one_open_request_and_the_next() {
+    let stage = Rehearsal::new();
+    let old = stage.services.snapshot.load_full();
+    let mut turns = [0, 0];
+    for turns in &mut turns {
+        let mut noting = std::pin::pin!(note_what_shrank(&stage.services, &old, &old));
+        std::future::poll_fn(|context| {
+            let polled = noting.as_mut().poll(context);
+            *turns += usize::from(polled.is_pending());
+            polled
+        })
+        .await
+        .unwrap();
+        for _ in 0..5 {
+            stage.filed("web-restart").await;
+        }
+    }
+    assert!(turns[1] >= turns[0] + 5, "{turns:?}");
+}
+
+/// While lines come, one who takes what is new and goes on from there is told of each once.
+#[test]
+fn no_line_is_said_twice_however_close_it_comes() {
+    const MOST: usize = 20_000;
+    let (told, far) = (Told::default(), Timestamp::from_secs(100));
+    let (alice, bob) = (name("alice"), name("bob"));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 1..=MOST {
+                told.add(&alice, far, number.to_string());
+            }
+        });
+        let (mut since, mut last) = (0, 0);
+        while last < MOST {
+            // Both what begins and what runs goes on from the number that it was given.
+            let (latest, lines) = told.after(&alice, since);
+            let (begins, _) = told.take_to_begin(&bob, far);
+            assert!(begins >= latest);
+            for line in lines {
+                let number: usize = line.parse().unwrap();
+                assert!(number > last, "{number} was said twice");
+                last = number;
+            }
+            since = latest;
+        }
+    });
+    told.add(&bob, far, "new".to_owned());
+    let (latest, lines) = told.take_to_begin(&bob, Timestamp::from_secs(1));
+    assert_eq!((lines.len(), told.after(&bob, latest).1.len()), (1, 0));
+}

@@ -107,6 +107,30 @@ async fn a_decision_that_is_old_or_of_another_configuration_starts_nothing() {
     }
 }
 
+/// Also when the change comes while the last look waits for the store: what the look saw is what the command starts under.
+#[tokio::test]
+async fn a_configuration_that_changes_during_the_last_look_starts_nothing() {
+    let world = World::new(WHOLE);
+    let (mut client, _typist) = FakeClient::new(world.diary());
+    let changing = async {
+        while world.diary().only(&["recorder: open"]).is_empty() {
+            tokio::task::yield_now().await;
+        }
+        world.configured(&ROLE.replace("Says things", "Says more"));
+    };
+    let ask = ask("echo hello");
+    let attempt = world.attempt(&ask);
+    let words = Words::split(&ask.line).expect("words");
+    let Ok(allowed) = attempt.decide(&words, &world.held).await else { panic!("denied") };
+    let Ok(written) = attempt.log(&allowed, &world.certificate).await else { panic!("not logged") };
+    let executing =
+        async { tokio::time::timeout(Duration::from_secs(2), attempt.execute(allowed, written, &mut client)).await };
+    let (ended, ()) = tokio::join!(executing, changing);
+    assert_eq!(world.diary().only(&["target"]), [""; 0]);
+    let stop = ended.expect("it ended").expect_err("it did not start");
+    assert!(stop.code == 125 && stop.lines.concat().contains("the configuration was changed"), "{:?}", stop.lines);
+}
+
 #[tokio::test]
 async fn a_change_of_the_configuration_that_leaves_the_command_allowed_ends_nothing() {
     let world = World::new(WHOLE);
