@@ -5,15 +5,15 @@
 use clap::Args;
 
 use crate::audit::history::{HistoryQuery, past_commands};
-use crate::audit::verify::verify;
-use crate::config::{Loaded, Paths, load};
+use crate::audit::search::SearchError;
+use crate::config::{Loaded, load};
 use crate::control::arguments::{When, time};
-use crate::domain::text::escape;
 use crate::domain::{RoleName, TargetName, Timestamp, UserName};
 use crate::policy::Role;
 use crate::policy::learn::unused::{Use, unused};
 use crate::policy::learn::{Frame, Proposal, propose};
 
+use super::audit::{LogKey, unverified, verified};
 use super::{CliError, Dir, Screen};
 
 mod gather;
@@ -26,6 +26,8 @@ use gather::{Gathered, Source};
 pub(super) struct Learn {
     #[command(flatten)]
     dir: Dir,
+    #[command(flatten)]
+    key: LogKey,
     /// The role to propose or to add to; of a role that observes, what was observed under it
     #[arg(long)]
     role: RoleName,
@@ -72,22 +74,14 @@ impl Learn {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
         let loaded = load(&self.dir.dir).map_err(CliError::Findings)?;
         let now = Timestamp::from(chrono::Utc::now());
-        let at = |when: When| match when {
-            When::At(time) => time,
-            When::Ago(span) => now.before(span),
-        };
-        let (since, until) = (at(self.since), self.until.map(at));
-        let paths = Paths::new(&self.dir.dir);
-        let key = super::audit::key_in(&paths.public_key("log_key"))?;
-        let unsound = |why: &dyn std::fmt::Display| {
-            let why = escape(&why.to_string()).into_owned();
-            CliError::failed(format!("the log does not verify, so nothing is learnt from it: {why}"))
-        };
-        let report = verify(&paths.audit(), &key).map_err(|problem| unsound(&problem))?;
+        let (since, until) = (self.since.from(now), self.until.map(|until| until.from(now)));
+        let (log, key) = self.key.open(&self.dir.dir, screen)?;
+        let report = verified(&log, &key)?;
+        let unsound = |problem: SearchError| CliError::failed(unverified(&problem));
         let query = HistoryQuery { user: self.user.clone(), target: self.target.clone(), since: Some(since), until };
-        let past = past_commands(&paths.audit(), &key, query).map_err(|problem| unsound(&problem))?;
+        let past = past_commands(&log, &key, query).map_err(unsound)?;
         let source = Source::of(&loaded.snapshot, &self.role, self.any_exit);
-        let gathered = source.gather(past).map_err(|problem| unsound(&problem))?;
+        let gathered = source.gather(past).map_err(unsound)?;
         let learned = self.learn(&loaded, gathered, (since, until), report.entries)?;
         screen.say(if self.json { show::json(&learned).to_string() } else { show::text(&learned) });
         Ok(())

@@ -23,6 +23,8 @@ use super::{CliError, Dir, Screen};
 const BLOCKS: usize = 5;
 /// So many roles are shown in the table.
 const ROWS: usize = 30;
+/// Said of a line that no role can be asked about.
+pub(super) const NO_LINE: &str = "this is not a line of plain words, so no role allows it";
 
 #[derive(Debug, Args)]
 pub(super) struct Why {
@@ -82,7 +84,7 @@ impl Why {
             });
             screen.say(json_line(&document).trim_end());
         } else {
-            screen.say(format_args!("no: this is not a line of plain words, so no role allows it"));
+            screen.say(format_args!("no: {NO_LINE}"));
             asking::problem(text, error).iter().for_each(|line| screen.say(format_args!("  {line}")));
         }
         Err(CliError::Reported)

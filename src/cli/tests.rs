@@ -1,0 +1,115 @@
+//! What the operator reads when something is wrong: each message says where, what, and what to type instead.
+
+use std::fs;
+
+use super::{Screen, run_on};
+
+/// A DIR that nobody served yet, with one user, one target and the roles that `init` ships.
+struct Host {
+    root: tempfile::TempDir,
+}
+
+/// What came: the exit code, and both streams.
+#[derive(Debug)]
+struct Said {
+    code: u8,
+    text: String,
+}
+
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICfWN/pqfLae39D21VgSr4NoJsISNdBWW6fdo+POjJJS alice";
+const HOST_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMK+x7faQ8/Sh1pht8H1eRVWnv8XXCkE6EMemKPSKw1E";
+
+impl Host {
+    fn new() -> Self {
+        let host = Self { root: tempfile::tempdir().unwrap() };
+        fs::write(host.path("alice.pub"), KEY).unwrap();
+        let alice = format!("alice={}", host.path("alice.pub"));
+        let made = host.run(&["init", "@d", "--name", "bastion.example.com", "--user", &alice]);
+        assert_eq!(made.code, 0, "{made:?}");
+        let target = format!("\n[web-1]\naddress = \"10.0.0.11:22\"\nhost_key = \"{HOST_KEY}\"\n");
+        let targets = fs::read_to_string(host.path("d/targets.toml")).unwrap() + &target;
+        fs::write(host.path("d/targets.toml"), targets).unwrap();
+        host
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.root.path().join(name).to_string_lossy().into_owned()
+    }
+
+    /// Runs a verb; `@NAME` is the path of that name in the temporary directory.
+    fn run(&self, words: &[&str]) -> Said {
+        let place = |word: &&str| word.strip_prefix('@').map_or_else(|| (*word).to_owned(), |name| self.path(name));
+        let line = std::iter::once("doorward".to_owned()).chain(words.iter().map(place));
+        let (screen, collected) = Screen::collecting();
+        let code = run_on(line.map(Into::into), screen);
+        Said { code, text: collected.text() }
+    }
+}
+
+impl Said {
+    #[track_caller]
+    fn has(&self, code: u8, parts: &[&str]) -> &Self {
+        assert_eq!(self.code, code, "{}", self.text);
+        for part in parts {
+            assert!(self.text.contains(part), "{part:?} is not in:\n{}", self.text);
+        }
+        self
+    }
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_one_finding_with_its_name() {
+    let host = Host::new();
+    fs::create_dir(host.path("empty")).unwrap();
+    for verb in
+        [&["check", "@nowhere"][..], &["why", "@nowhere", "alice", "web-1", "id"], &["can", "@nowhere", "alice"]]
+    {
+        let said = host.run(verb);
+        said.has(
+            1,
+            &["error: this directory does not exist", &host.path("nowhere"), "`doorward init` writes a new one"],
+        );
+        assert_eq!(said.text.matches("error:").count(), 1, "{}", said.text);
+    }
+    host.run(&["check", "@empty"]).has(1, &["holds no bastion's files", &host.path("empty"), "1 error, 0 warnings"]);
+}
+
+#[test]
+fn a_log_that_never_began_is_not_one_that_does_not_verify() {
+    let host = Host::new();
+    let log = host.path("d/state/audit");
+    let asked: [(u8, &[&str]); 3] =
+        [(1, &["learn", "@d", "--role", "x"]), (2, &["what-if", "@d", "@d"]), (1, &["audit", "verify", "@d"])];
+    for (code, words) in asked {
+        let said = host.run(words);
+        said.has(code, &["nothing was logged yet in ", &log, "`doorward serve`", "somebody took the log away"]);
+    }
+    fs::write(host.path("d/state/audit/checkpoint"), "none").unwrap();
+    for (code, words) in asked {
+        let said = host.run(words);
+        said.has(code, &["doorward: the log does not verify: the checkpoint cannot be believed"]);
+    }
+}
+
+/// A key that the bastion cannot change counts, not the one in DIR.
+#[test]
+fn the_key_of_a_log_is_taken_from_elsewhere_by_whatever_reads_it() {
+    let host = Host::new();
+    let asked: [&[&str]; 3] = [&["learn", "@d", "--role", "x"], &["what-if", "@d", "@d"], &["audit", "verify", "@d"]];
+    for words in asked {
+        let own = host.run(words);
+        assert!(own.text.contains("the public key is DIR's own; --key with a copy"), "{}", own.text);
+        let other = host.run(&[words, &["--key", "@alice.pub"]].concat());
+        assert!(other.code > 0 && other.text.contains("alice.pub: "), "{}", other.text);
+        assert!(!other.text.contains("DIR's own"), "{}", other.text);
+    }
+    host.run(&["audit", "verify", "@d/state/audit"]).has(2, &["has no doorward.toml", "--key, a file or its text"]);
+}
+
+#[test]
+fn the_caret_stands_under_what_is_wrong_wherever_the_line_is_shown() {
+    let host = Host::new();
+    for words in [["why", "@d", "alice", "web-1", "uptime; id"], ["can", "@d", "--who", "web-1", "uptime; id"]] {
+        host.run(&words).has(1, &["not a line of plain words", "\n  uptime; id\n        ^\n"]);
+    }
+}
