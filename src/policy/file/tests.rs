@@ -48,7 +48,7 @@ fn each_mistake_in_a_command_is_named_with_its_place() {
         ("run = \"/bin/x {u}\"", "4:15 nothing says what `{u}` may be (column 8 of the pattern)"),
         ("run = \"/bin/x\"\nwhere.u = { text = 9 }", "5:7 `run` has no parameter `{u}`"),
         ("run = \"/bin/x\"\nsudoo = true", "5:1 `[[command]]` has no key `sudoo` / write `sudo`"),
-        ("run = \"/bin/x\"\nsudo = \"yes\"", "5:8 `sudo` is true or false, and this is a string"),
+        ("run = \"/bin/x\"\nsudo = \"yes\"", "5:8 `sudo` is true or false, and this is a text"),
         ("run = \"/bin/x\"\ntty = true", "5:1 this build does not enforce `tty` yet"),
         ("run = \"/bin/x\"\napprove = \"each\"", "5:1 this build does not enforce `approve` yet"),
         ("run = \"/bin/x\"\ntargets = []", "5:11 a command is for at least one target"),
