@@ -26,7 +26,8 @@ impl Host {
         let alice = format!("alice={}", host.path("alice.pub"));
         let made = host.run(&["init", "@d", "--name", "bastion.example.com", "--user", &alice]);
         assert_eq!(made.code, 0, "{made:?}");
-        let target = format!("\n[web-1]\naddress = \"10.0.0.11:22\"\nhost_key = \"{HOST_KEY}\"\n");
+        let target =
+            format!("\n[web-1]\naddress = \"10.0.0.11:22\"\nhost_key = \"{HOST_KEY}\"\nrun_as = {{ ops = \"ops\" }}\n");
         let targets = fs::read_to_string(host.path("d/targets.toml")).unwrap() + &target;
         fs::write(host.path("d/targets.toml"), targets).unwrap();
         host
@@ -112,4 +113,66 @@ fn the_caret_stands_under_what_is_wrong_wherever_the_line_is_shown() {
     for words in [["why", "@d", "alice", "web-1", "uptime; id"], ["can", "@d", "--who", "web-1", "uptime; id"]] {
         host.run(&words).has(1, &["not a line of plain words", "\n  uptime; id\n        ^\n"]);
     }
+}
+
+const ROLE: &str = "targets = [\"*\"]\nrun_as = \"ops\"\n[request]\neligible = [\"group:admins\"]\napprovals = 0\n";
+
+#[test]
+fn two_files_of_a_role_are_compared_with_the_shared_parameters_beside_each() {
+    let host = Host::new();
+    let shared = |values: &str| format!("[unit]\none_of = [{values}]\n");
+    let role = format!("{ROLE}[[command]]\nrun = \"/usr/bin/id {{u}}\"\nwhere.u = {{ use = \"unit\" }}\n");
+    for (dir, values) in [("old", "\"a\""), ("new", "\"a\", \"b\"")] {
+        fs::create_dir_all(host.path(&format!("{dir}/roles"))).unwrap();
+        fs::write(host.path(&format!("{dir}/parameters.toml")), shared(values)).unwrap();
+        fs::write(host.path(&format!("{dir}/roles/x.toml")), &role).unwrap();
+    }
+    let said = host.run(&["diff", "@old/roles/x.toml", "@new/roles/x.toml"]);
+    said.has(1, &["Widened:", "1 widened, 0 narrowed, 0 other"]);
+    fs::write(host.path("new/parameters.toml"), "[unit]\none_of = 3\n").unwrap();
+    host.run(&["diff", "@old/roles/x.toml", "@new/roles/x.toml"]).has(2, &["parameters.toml:2:10"]);
+    host.run(&["diff", "@d/users.toml", "@d/users.toml"])
+        .has(2, &["users.toml is compared with the rest of its DIR: doorward diff OLD NEW"]);
+}
+
+#[test]
+fn of_two_directories_a_finding_says_in_which_it_is() {
+    let host = Host::new();
+    fs::create_dir(host.path("new")).unwrap();
+    fs::write(host.path("new/doorward.toml"), "nam = 1\n").unwrap();
+    let place = host.path("new/doorward.toml:1:1");
+    for verb in ["diff", "what-if"] {
+        host.run(&[verb, "@d", "@new"]).has(2, &[&place]);
+    }
+}
+
+#[test]
+fn a_condition_that_wants_an_address_says_how_to_give_one_and_its_role_comes_first() {
+    let host = Host::new();
+    let role = format!("{ROLE}[when]\nnetworks = [\"10.0.0.0/8\"]\n[[command]]\nrun = \"/usr/bin/w\"\n");
+    fs::write(host.path("d/roles/zz.toml"), role).unwrap();
+    fs::write(host.path("d/users.toml"), format!("[alice]\nkeys = [\"{KEY}\"]\ngroups = [\"admins\"]\n")).unwrap();
+    let said = host.run(&["why", "@d", "alice", "web-1", "w"]);
+    said.has(
+        1,
+        &["where this comes from is not known", "  say from where they come, before COMMAND: --source ADDRESS"],
+    );
+    let table = said.text.split("ROLE ").nth(1).and_then(|table| table.lines().nth(1)).unwrap();
+    assert!(table.starts_with("zz "), "{}", said.text);
+    for (source, code) in [("10.1.2.3", 0), ("192.0.2.1", 1)] {
+        let said = host.run(&["why", "--source", source, "@d", "alice", "web-1", "w"]);
+        assert!(said.code == code && !said.text.contains("--source"), "{}", said.text);
+    }
+}
+
+#[test]
+fn a_file_that_somebody_named_and_is_not_there_is_not_one_that_init_would_write() {
+    let host = Host::new();
+    for words in [&["test", "@d", "@none.toml"][..], &["check", "@none.toml"]] {
+        let said = host.run(words);
+        said.has(1, &["this file does not exist", "look at the name"]);
+        assert!(!said.text.contains("init"), "{}", said.text);
+    }
+    fs::remove_file(host.path("d/users.toml")).unwrap();
+    host.run(&["check", "@d"]).has(1, &["users.toml", "`doorward init` writes a complete set"]);
 }

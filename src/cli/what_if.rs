@@ -9,7 +9,6 @@ use clap::Args;
 use serde_json::json;
 
 use crate::audit::history::{Answer, HistoryQuery, PastCommand, Ran, past_commands};
-use crate::config::load_policy;
 use crate::control::arguments::{When, time};
 use crate::domain::text::{escape, excerpt};
 use crate::domain::wording::entries;
@@ -17,6 +16,7 @@ use crate::service::Snapshot;
 use crate::service::replay::{Question, Reply, Yes, under_any, under_role};
 
 use super::audit::{LogKey, verified};
+use super::diff::set_in;
 use super::input::is_there;
 use super::{CliError, Dir, Screen};
 
@@ -114,8 +114,8 @@ impl WhatIf {
 
     fn ask(&self, screen: &mut Screen) -> Result<Found, CliError> {
         [&self.dir.dir, &self.new].into_iter().try_for_each(|path| is_there(path))?;
-        let new = load_policy(&self.new).map_err(CliError::Findings)?.snapshot;
-        let old = load_policy(&self.dir.dir).map_err(CliError::Findings)?.snapshot;
+        let new = set_in(&self.new)?.snapshot;
+        let old = set_in(&self.dir.dir)?.snapshot;
         let (dir, key) = self.key.open(&self.dir.dir, screen)?;
         let broken = |problem: String| CliError::failed(format!("the log cannot be read: {}", escape(&problem)));
         if self.unverified {

@@ -41,6 +41,7 @@ pub use limits::LimitSettings;
 pub use lock::{DirLock, LockError};
 pub use paths::Paths;
 pub use restart::RestartOnly;
+pub use roles::role_of;
 pub use settings::{ListenSettings, host_name};
 pub use signing::{InForce, Signers};
 pub use survey::{Counts, MOST_SURVEYED, Survey, survey, survey_copy, survey_roles};

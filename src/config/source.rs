@@ -192,7 +192,11 @@ fn cannot_read(path: &Path, source: &Source, error: &io::Error) -> Box<Diagnosti
                 let message = format!("this link leads to {shown}, which does not exist");
                 source.error(message).help("mend the link, or take it away")
             }
-            Err(_) => source.error("this file does not exist").help("`doorward init` writes a complete set"),
+            Err(_) => source.error("this file does not exist").help(if is_of_every_set(&source.name) {
+                "`doorward init` writes a complete set"
+            } else {
+                "look at the name, and at the directory you are in"
+            }),
         },
         io::ErrorKind::PermissionDenied => finding.help("run doorward as the owner of DIR"),
         _ if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
@@ -200,6 +204,11 @@ fn cannot_read(path: &Path, source: &Source, error: &io::Error) -> Box<Diagnosti
         }
         _ => finding,
     })
+}
+
+/// Whether no set is whole without a file of that name; what else is read was named by somebody.
+fn is_of_every_set(name: &str) -> bool {
+    ["doorward.toml", "users.toml", "targets.toml"].contains(&name) || name.starts_with("certs/")
 }
 
 /// What is wrong with the owner or the mode of something only the operator may change, if anything is.
