@@ -31,7 +31,7 @@ use reader::{Fields, Reader, Text};
 
 pub use patterns::Patterns;
 pub use shared::SharedParameters;
-pub use syntax::{SyntaxProblem, syntax_problems};
+pub use syntax::{SyntaxProblem, kind, syntax_problems};
 
 /// Most `[[command]]` of a role.
 pub const MOST_RULES: usize = 200;

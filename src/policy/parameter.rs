@@ -114,7 +114,13 @@ impl ValuePattern {
                 .dfa_size_limit(REGEX_SIZE)
                 .nest_limit(32)
                 .build()
-                .map_err(|error| format!("not a regular expression: {}", first_line(&error)))
+                .map_err(|error| match error {
+                    regex::Error::CompiledTooBig(_) => {
+                        "this is too large with all its repetitions; write smaller numbers between `{` and `}`"
+                            .to_owned()
+                    }
+                    error => format!("not a regular expression: {}", first_line(&error)),
+                })
         };
         compile(written)?;
         Ok(Self { written: written.to_owned(), compiled: compile(&format!(r"\A(?:{written})\z"))? })

@@ -13,7 +13,7 @@ use crate::domain::time::for_people;
 use crate::domain::wording::distance;
 use crate::domain::{Diagnostic, limits};
 
-use super::{MOST_ENTRIES, MOST_EXPRESSIONS, Patterns, SyntaxProblem};
+use super::{MOST_ENTRIES, MOST_EXPRESSIONS, Patterns, SyntaxProblem, kind};
 
 /// Bytes of the file that are meant; `None` for the file as a whole.
 pub(super) type Place = Option<Range<usize>>;
@@ -171,7 +171,7 @@ impl Reader {
     }
 
     fn wrong_type(&mut self, value: &Value<'_>, what: impl Display, wanted: &str, instead: &str) {
-        let message = format!("{what} is {wanted}, and this is {}", in_words(value.get_ref()));
+        let message = format!("{what} is {wanted}, and this is {}", kind(value.get_ref()));
         let span = value.span();
         // A value of one line is shown as it would be right.
         let written = self.source.get(span.clone()).filter(|text| text.len() <= 60 && !text.contains('\n'));
@@ -292,19 +292,6 @@ impl Reader {
                 None
             }
         }
-    }
-}
-
-/// What a value is, in the words in which these files are spoken of.
-fn in_words(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a point",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
     }
 }
 

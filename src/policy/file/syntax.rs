@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use toml::de::DeValue;
+
 /// One syntax error.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SyntaxProblem {
@@ -40,6 +42,20 @@ pub fn syntax_problems(text: &str, errors: &[toml::de::Error], most: usize) -> V
         }
     }
     problems
+}
+
+/// What a value is, in the words in which files are spoken of to their authors.
+#[must_use]
+pub fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
 }
 
 /// What the TOML reader says most often, and what to write instead. What it says besides is shown as it is.
