@@ -12,6 +12,7 @@ use crate::domain::{RoleName, TargetName, Timestamp, UserName};
 use crate::policy::Role;
 use crate::policy::learn::unused::{Use, unused};
 use crate::policy::learn::{Frame, Proposal, propose};
+use crate::service::Snapshot;
 
 use super::audit::{LogKey, unverified, verified};
 use super::{CliError, Dir, Screen};
@@ -73,6 +74,7 @@ struct Learned<'a> {
 impl Learn {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
         let loaded = load(&self.dir.dir).map_err(CliError::Findings)?;
+        self.gone(&loaded.snapshot).iter().for_each(|gone| screen.note(gone));
         let now = Timestamp::from(chrono::Utc::now());
         let (since, until) = (self.since.from(now), self.until.map(|until| until.from(now)));
         let (log, key) = self.key.open(&self.dir.dir, screen)?;
@@ -85,6 +87,16 @@ impl Learn {
         let learned = self.learn(&loaded, gathered, (since, until), report.entries)?;
         screen.say(if self.json { show::json(&learned).to_string() } else { show::text(&learned) });
         Ok(())
+    }
+
+    /// A word about who or what is asked for and is not there: they may be in the log all the same, or be misspelt.
+    fn gone(&self, snapshot: &Snapshot) -> Vec<String> {
+        let user = self.user.as_ref().filter(|user| snapshot.person(user).is_none());
+        let target = self.target.as_ref().filter(|target| snapshot.inventory.target(target).is_none());
+        let user = user.map(|user| format!("doorward: there is no user {user} in users.toml now"));
+        user.into_iter()
+            .chain(target.map(|name| format!("doorward: there is no target {name} in targets.toml now")))
+            .collect()
     }
 
     fn learn<'a>(

@@ -92,6 +92,16 @@ fn a_log_that_never_began_is_not_one_that_does_not_verify() {
     }
 }
 
+#[test]
+fn who_is_asked_for_and_is_not_there_is_named() {
+    let host = Host::new();
+    let said = host.run(&["learn", "@d", "--role", "x", "--user", "zed", "--target", "web-9"]);
+    said.has(1, &["there is no user zed in users.toml now", "there is no target web-9 in targets.toml now"]);
+    assert!(
+        !host.run(&["learn", "@d", "--role", "x", "--user", "alice", "--target", "web-1"]).text.contains("there is no")
+    );
+}
+
 /// A key that the bastion cannot change counts, not the one in DIR.
 #[test]
 fn the_key_of_a_log_is_taken_from_elsewhere_by_whatever_reads_it() {
@@ -159,6 +169,8 @@ fn a_condition_that_wants_an_address_says_how_to_give_one_and_its_role_comes_fir
     );
     let table = said.text.split("ROLE ").nth(1).and_then(|table| table.lines().nth(1)).unwrap();
     assert!(table.starts_with("zz "), "{}", said.text);
+    let network = host.run(&["why", "--source", "10.0.0.0/8", "@d", "alice", "web-1", "w"]);
+    network.has(2, &["'10.0.0.0/8' for '--source <ADDRESS>': write one address, as 192.0.2.7"]);
     for (source, code) in [("10.1.2.3", 0), ("192.0.2.1", 1)] {
         let said = host.run(&["why", "--source", source, "@d", "alice", "web-1", "w"]);
         assert!(said.code == code && !said.text.contains("--source"), "{}", said.text);

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::audit::history::{Answer, HistoryQuery, PastCommand, Ran, past_commands};
 use crate::control::arguments::{When, time};
 use crate::domain::text::{escape, excerpt};
-use crate::domain::wording::entries;
+use crate::domain::wording::{entries, plural};
 use crate::service::Snapshot;
 use crate::service::replay::{Question, Reply, Yes, under_any, under_role};
 
@@ -254,13 +254,11 @@ fn show(found: &Found, screen: &mut Screen) {
         }
     }
     if found.unkept > 0 {
-        screen.say(format_args!("  {} more are counted above in the first number only", found.unkept));
+        screen.say(format_args!("  {} of these are not listed, because there are too many", found.unkept));
     }
     if found.withheld > 0 {
-        screen.say(format_args!(
-            "  {} lines hold secrets, which the log has not: of these it cannot be told",
-            found.withheld
-        ));
+        screen
+            .say(format_args!("  not asked: {} with a secret, which the log has not", plural(found.withheld, "line")));
     }
     screen.say("assumed:");
     ASSUMED.iter().for_each(|line| screen.say(format_args!("  {line}")));

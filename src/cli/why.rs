@@ -43,7 +43,7 @@ pub(super) struct Why {
     #[arg(long, value_name = "TIME")]
     at: Option<Instant>,
     /// From where, for conditions that ask for it
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     source: Option<IpAddr>,
     /// One JSON object instead of text
     #[arg(long)]
@@ -93,6 +93,10 @@ impl Why {
         }
         Err(CliError::Reported)
     }
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "write one address, as 192.0.2.7 or 2001:db8::7".to_owned())
 }
 
 /// At that time or now, from there, while nothing of the user runs.
