@@ -5,6 +5,7 @@
 //! against. Refuses to know what the settings are for. Only [`edit`] changes a file of the set. [`enroll`] and [`shipped`] are the
 //! other direction: what a target is to hold, and what `init` writes, as text.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use crate::domain::{Diagnostic, Digest, Severity};
@@ -78,7 +79,8 @@ pub struct Loaded {
 /// Every finding, errors first, if there is at least one error; warnings are among them.
 pub fn load(dir: impl Into<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     let paths = Paths::new(dir);
-    let in_force = is_a_set(&paths).and_then(|()| InForce::read(&paths)).map_err(|finding| vec![*finding])?;
+    let in_force =
+        is_a_set(&paths, Trust::Host).and_then(|()| InForce::read(&paths)).map_err(|finding| vec![*finding])?;
     load_checked(&paths, None, &Checks::Serve(&in_force))
 }
 
@@ -124,7 +126,7 @@ impl Checks<'_> {
 }
 
 fn load_checked(paths: &Paths, edited: Option<&Source>, checks: &Checks<'_>) -> Result<Loaded, Vec<Diagnostic>> {
-    is_a_set(paths).map_err(|finding| vec![*finding])?;
+    is_a_set(paths, checks.trust()).map_err(|finding| vec![*finding])?;
     let (set, mut out) = read(paths, edited, checks);
     // Each is shown with its line: without an end, one hostile file would keep a reload busy for hours.
     out.truncate(MOST_FINDINGS);
@@ -214,8 +216,9 @@ pub fn log_origin(name: &str) -> String {
     format!("{name}/log")
 }
 
-/// Whether there is anything to read: of what is no DIR at all one thing is said, and not that each of its files is missing.
-fn is_a_set(paths: &Paths) -> Result<(), Box<Diagnostic>> {
+/// Whether there is anything to read: of what is no DIR at all, or is another user's, one thing is said, and not the same of each
+/// of its files.
+fn is_a_set(paths: &Paths, trust: Trust) -> Result<(), Box<Diagnostic>> {
     let shown = Source::unread(&paths.dir().to_string_lossy());
     let wrong = |message: String| {
         let help = "name the directory with doorward.toml; `doorward init` writes a new one";
@@ -223,7 +226,12 @@ fn is_a_set(paths: &Paths) -> Result<(), Box<Diagnostic>> {
     };
     match std::fs::metadata(paths.dir()) {
         Ok(metadata) if !metadata.is_dir() => wrong("this is not a directory".to_owned()),
-        Ok(_) => {
+        Ok(metadata) => {
+            if trust == Trust::Host
+                && let Some(finding) = source::of_somebody_else(metadata.uid(), source::us(), &shown)
+            {
+                return Err(Box::new(finding));
+            }
             let parts = [paths.settings(), paths.users(), paths.targets(), paths.roles()];
             match parts.iter().any(|part| part.symlink_metadata().is_ok()) {
                 true => Ok(()),

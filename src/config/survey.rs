@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::domain::{Diagnostic, Digest, Severity};
 
-use super::{Checks, InForce, Paths, is_a_set, is_used, read, roles};
+use super::{Checks, InForce, Paths, Trust, is_a_set, is_used, read, roles};
 
 /// The most findings of a survey.
 pub const MOST_SURVEYED: usize = 1000;
@@ -40,7 +40,7 @@ pub struct Counts {
 #[must_use]
 pub fn survey(dir: impl Into<PathBuf>) -> Survey {
     let paths = Paths::new(dir);
-    match is_a_set(&paths).and_then(|()| InForce::read(&paths)) {
+    match is_a_set(&paths, Trust::Host).and_then(|()| InForce::read(&paths)) {
         Ok(in_force) => of_dir(&paths, &Checks::Serve(&in_force)),
         Err(finding) => survey_of(vec![*finding], false, None),
     }
@@ -54,7 +54,7 @@ pub fn survey_copy(dir: impl Into<PathBuf>) -> Survey {
 }
 
 fn of_dir(paths: &Paths, checks: &Checks<'_>) -> Survey {
-    if let Err(finding) = is_a_set(paths) {
+    if let Err(finding) = is_a_set(paths, checks.trust()) {
         return survey_of(vec![*finding], false, None);
     }
     let (set, findings) = read(paths, None, checks);
