@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::config::signing::listed;
 use crate::config::{self, Loaded, RestartOnly, Signers};
+use crate::domain::wording::plural;
 use crate::policy::Role;
 use crate::policy::compare::{self, Change, Changes, Direction, Version};
 use crate::service::compare::snapshots;
@@ -100,9 +101,11 @@ pub(super) fn configurations(old: &Loaded, new: &Loaded) -> Vec<Change> {
 fn signers(old: Option<&Signers>, new: Option<&Signers>, out: &mut Changes) {
     let (was, now) = (old.map_or(0, |old| old.needed), new.map_or(0, |new| new.needed));
     match now {
-        _ if now < was => out.widened(format!("a change of the policy needs {now} signatures now, before {was}")),
-        _ if now > was => out.narrowed(format!("a change of the policy needs {now} signatures now, before {was}")),
-        _ => {}
+        _ if now == was => {}
+        _ => {
+            let text = format!("a change of the policy needs {} now, before {was}", plural(now, "signature"));
+            if now < was { out.widened(text) } else { out.narrowed(text) }
+        }
     }
     let keys = |signers: Option<&Signers>| signers.map(|signers| signers.keys.clone()).unwrap_or_default();
     let (was, now) = (keys(old), keys(new));

@@ -188,3 +188,17 @@ fn a_file_that_somebody_named_and_is_not_there_is_not_one_that_init_would_write(
     fs::remove_file(host.path("d/users.toml")).unwrap();
     host.run(&["check", "@d"]).has(1, &["users.toml", "`doorward init` writes a complete set"]);
 }
+
+#[test]
+fn one_signature_is_one() {
+    let host = Host::new();
+    let settings = fs::read_to_string(host.path("d/doorward.toml")).unwrap();
+    for (dir, needed) in [("one", 1), ("two", 2)] {
+        let policy = format!("[policy]\nsigners = [\"{KEY}\", \"{HOST_KEY}\"]\nneeded = {needed}\nserial = 1\n");
+        let copied = std::process::Command::new("cp").args(["-r", &host.path("d"), &host.path(dir)]).status();
+        assert!(copied.unwrap().success());
+        fs::write(host.path(&format!("{dir}/doorward.toml")), format!("{settings}\n{policy}")).unwrap();
+    }
+    host.run(&["diff", "@two", "@one"]).has(1, &["a change of the policy needs 1 signature now, before 2"]);
+    host.run(&["diff", "@one", "@two"]).has(1, &["a change of the policy needs 2 signatures now, before 1"]);
+}
