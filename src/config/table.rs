@@ -251,7 +251,7 @@ fn listed(known: &[&str]) -> String {
     let mut once: Vec<&str> = Vec::new();
     known.iter().for_each(|key| {
         if !once.contains(key) {
-            once.push(key)
+            once.push(key);
         }
     });
     once.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")

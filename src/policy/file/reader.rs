@@ -176,11 +176,7 @@ impl Reader {
         // A value of one line is shown as it would be right.
         let written = self.source.get(span.clone()).filter(|text| text.len() <= 60 && !text.contains('\n'));
         let help = match (wanted, value.get_ref(), written) {
-            (
-                TEXT,
-                DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_),
-                Some(text),
-            ) => {
+            (TEXT, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_), Some(text)) => {
                 format!("write \"{text}\"")
             }
             (TEXTS, DeValue::String(_), Some(text)) => format!("write [{text}]"),
@@ -275,7 +271,14 @@ impl Reader {
 
     /// A span of time such as `"90s"`, `"1h 30m"`: at least one second, at most `longest`.
     pub(super) fn span_of_time(&mut self, fields: &Fields<'_>, key: &str, longest: Duration) -> Option<Duration> {
-        let text = self.text(fields, key, 40)?;
+        let example = format!("write `{key} = \"30m\"`, with s, m, h or d");
+        let value = fields.value(key)?;
+        if value.get_ref().as_str().is_none() {
+            let message = format!("`{key}` is a span of time in quotes, and this is {}", kind(value.get_ref()));
+            self.error_with_help(Some(value.span()), message, example);
+            return None;
+        }
+        let text = self.plain(value, key, 40)?;
         match humantime::parse_duration(&text.value) {
             Ok(span) if span < Duration::from_secs(1) => {
                 self.error(text.span, format!("`{key}` is at least one second"));
@@ -287,8 +290,7 @@ impl Reader {
             }
             Ok(span) => Some(span),
             Err(_) => {
-                let help = format!("write `{key} = \"30m\"`, with s, m, h or d");
-                self.error_with_help(text.span, format!("`{key}` is no span of time"), help);
+                self.error_with_help(text.span, format!("`{key}` is no span of time"), example);
                 None
             }
         }

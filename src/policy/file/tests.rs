@@ -72,8 +72,9 @@ fn each_mistake_in_a_command_is_named_with_its_place() {
         ("run = \"/bin/x {u}\"\nwhere.u = { pattern = \"((a{1000}){1000}){1000}\" }", "write smaller numbers between"),
         (
             "run = \"/bin/x\"\ntimeout = 30",
-            "5:11 `timeout` is a text in quotes, and this is a whole number / write \"30\"",
+            "5:11 `timeout` is a span of time in quotes, and this is a whole number / write `timeout = \"30m\"`",
         ),
+        ("run = \"/bin/x\"\nhelp = 3", "5:8 `help` is a text in quotes, and this is a whole number / write \"3\""),
         ("run = \"/bin/x\"\nmax_output = \"1 GiB\"", "and this is a text / write digits alone"),
         ("run = \"/bin/x\"\ntargets = \"web-*\"", "is a list of texts, and this is a text / write [\"web-*\"]"),
         ("run = \"/bin/x\"\nsudoo = true", "5:1 `[[command]]` has no key `sudoo` / write `sudo`"),
