@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use crate::audit::note::VerifierKey;
+use crate::audit::verify::{Problem, Report, verify as verify_log};
 use crate::config::Paths;
 use crate::domain::text::escape;
 
+use super::input::is_there;
 use super::{CliError, Screen};
 
 mod check_proof;
@@ -54,7 +56,14 @@ impl Audit {
 pub(super) struct LogFiles {
     /// A bastion's DIR, or a copy of its folder state/audit
     #[arg(value_name = "DIR")]
-    pub(super) dir: PathBuf,
+    dir: PathBuf,
+    #[command(flatten)]
+    key: LogKey,
+}
+
+/// The key that a log must be signed by.
+#[derive(Debug, Args)]
+pub(super) struct LogKey {
     /// The log's public key: the file certs/log_key.pub or its text. Take it from where the bastion cannot change it
     #[arg(long, value_name = "FILE|KEY")]
     key: Option<String>,
@@ -62,9 +71,22 @@ pub(super) struct LogFiles {
 
 impl LogFiles {
     /// The folder with the segments, and the key.
-    pub(super) fn open(&self, screen: &mut Screen) -> Result<(PathBuf, VerifierKey), CliError> {
-        let whole = self.dir.join("doorward.toml").is_file();
-        let paths = Paths::new(&self.dir);
+    fn open(&self, screen: &mut Screen) -> Result<(PathBuf, VerifierKey), CliError> {
+        is_there(&self.dir)?;
+        self.key.open(&self.dir, screen)
+    }
+
+    /// What to type against derived files that are wrong.
+    fn remedy(&self) -> String {
+        format!("`doorward audit rebuild-tiles {}` makes them anew", escape(&self.dir.to_string_lossy()))
+    }
+}
+
+impl LogKey {
+    /// The folder with the segments of the log of `dir`, and the key.
+    pub(super) fn open(&self, dir: &Path, screen: &mut Screen) -> Result<(PathBuf, VerifierKey), CliError> {
+        let whole = dir.join("doorward.toml").is_file();
+        let paths = Paths::new(dir);
         let key = match &self.key {
             Some(key) => named_key(key)?,
             None if whole => {
@@ -72,16 +94,39 @@ impl LogFiles {
                 key_in(&paths.public_key("log_key"))?
             }
             None => {
-                return Err(CliError::Usage("--key is needed: the log's public key, a file or its text".to_owned()));
+                let shown = escape(&dir.to_string_lossy()).into_owned();
+                let usage = format!(
+                    "{shown} has no doorward.toml, so it is taken for a copy of a log alone: say its public key with \
+                     --key, a file or its text"
+                );
+                return Err(CliError::Usage(usage));
             }
         };
-        Ok((if whole { paths.audit() } else { self.dir.clone() }, key))
+        Ok((if whole { paths.audit() } else { dir.to_owned() }, key))
     }
+}
 
-    /// What to type against derived files that are wrong.
-    fn remedy(&self) -> String {
-        format!("`doorward audit rebuild-tiles {}` makes them anew", escape(&self.dir.to_string_lossy()))
-    }
+/// What the whole log in `log` is; else what to tell the operator.
+///
+/// # Errors
+/// It does not verify, or nothing was logged yet.
+pub(super) fn verified(log: &Path, key: &VerifierKey) -> Result<Report, CliError> {
+    verify_log(log, key).map_err(|problem| {
+        let shown = escape(&log.to_string_lossy()).into_owned();
+        CliError::failed(match problem {
+            // A log that somebody took away looks the same, so nobody is told that all is well.
+            Problem::NoCheckpoint if fs::read_dir(log).is_ok_and(|mut files| files.next().is_none()) => format!(
+                "nothing was logged yet in {shown}: it is empty. The log begins when `doorward serve` first runs; if it \
+                 did run here, somebody took the log away"
+            ),
+            problem => unverified(&problem),
+        })
+    })
+}
+
+/// What is said of a log that does not verify.
+pub(super) fn unverified(problem: &dyn std::fmt::Display) -> String {
+    format!("the log does not verify: {}", escape(&problem.to_string()))
 }
 
 /// A file of at most `longest` bytes; `-` is standard input.
@@ -107,7 +152,7 @@ fn named_key(text: &str) -> Result<VerifierKey, CliError> {
     text.parse().or_else(|_| key_in(Path::new(text)))
 }
 
-pub(super) fn key_in(path: &Path) -> Result<VerifierKey, CliError> {
+fn key_in(path: &Path) -> Result<VerifierKey, CliError> {
     let shown = escape(&path.to_string_lossy()).into_owned();
     let cannot = |why: String| CliError::failed(format!("{shown}: {why}"));
     let size = fs::metadata(path).map_err(|error| cannot(error.to_string()))?.len();

@@ -18,7 +18,7 @@ use crate::service::Snapshot;
 use crate::service::asking::{Way, who_can};
 use crate::service::capability::{Capability, capabilities};
 
-use super::why::{enrolled, known, supposed};
+use super::why::{NO_LINE, enrolled, known, supposed};
 use super::{CliError, Dir, Screen};
 
 /// So many targets of a role are named in words.
@@ -48,9 +48,9 @@ impl Can {
         match (&self.user, self.who.as_deref()) {
             (Some(user), _) => self.rights(snapshot, user, screen),
             (None, Some([target, command @ ..])) => self.people(snapshot, target, &command.join(" "), screen),
-            (None, _) => {
-                Err(CliError::Usage("write `can DIR USER [TARGET]`, or `can DIR --who TARGET COMMAND`".into()))
-            }
+            (None, _) => Err(CliError::Usage(
+                "write `doorward can DIR USER [TARGET]`, or `doorward can DIR --who TARGET COMMAND`".into(),
+            )),
         }
     }
 
@@ -84,8 +84,9 @@ impl Can {
     fn people(&self, snapshot: &Snapshot, target: &str, text: &str, screen: &mut Screen) -> Result<(), CliError> {
         let name: TargetName = target.parse().map_err(|error| CliError::Usage(format!("--who: {error}")))?;
         let target = known(snapshot, &name)?;
-        let words = Words::split(text.as_bytes())
-            .map_err(|error| CliError::failed(asking::problem(text, &error).join("\n  ")))?;
+        let words = Words::split(text.as_bytes()).map_err(|error| {
+            CliError::failed(format!("{}\n  {}", NO_LINE, asking::problem(text, &error).join("\n  ")))
+        })?;
         let line = Line { text, words: &words, files: true };
         let ways = who_can(snapshot, target, &words, &supposed(None, None));
         if self.json {

@@ -41,7 +41,7 @@ impl Check {
         let alone = self.paths.iter().all(|path| is_role_file(path));
         let found = match self.paths.as_slice() {
             files if alone => {
-                files.iter().try_for_each(|file| no_part(file))?;
+                files.iter().try_for_each(|file| no_part(file, "looked at", "check DIR"))?;
                 survey_roles(files)
             }
             [dir] if self.checkout => survey_copy(dir),
@@ -83,13 +83,13 @@ fn is_role_file(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "toml") && !path.is_dir()
 }
 
-/// Refuses a file of a set that is no role.
-fn no_part(path: &Path) -> Result<(), CliError> {
+/// Refuses a file of a set that is no role: it is `done` with the rest by `doorward INSTEAD`.
+pub(super) fn no_part(path: &Path, done: &str, instead: &str) -> Result<(), CliError> {
     let name = path.file_name().map(std::ffi::OsStr::to_string_lossy).unwrap_or_default();
     let of_certs = path.parent().is_some_and(|parent| parent.ends_with("certs"));
     if of_certs || PARTS.contains(&&*name) {
         let name = crate::domain::text::escape(&name).into_owned();
-        return Err(CliError::Usage(format!("{name} is looked at with the rest of its DIR: doorward check DIR")));
+        return Err(CliError::Usage(format!("{name} is {done} with the rest of its DIR: doorward {instead}")));
     }
     Ok(())
 }

@@ -9,13 +9,13 @@ use serde_json::json;
 use crate::config::signing::listed;
 use crate::config::{self, Loaded, RestartOnly, Signers};
 use crate::control::console::json_line;
-use crate::domain::RoleName;
-use crate::domain::text::excerpt;
+use crate::domain::wording::plural;
 use crate::policy::Role;
 use crate::policy::compare::{self, Change, Changes, Direction, Version};
 use crate::service::compare::snapshots;
 
-use super::input::{is_there, read_file};
+use super::check::no_part;
+use super::input::is_there;
 use super::{CliError, Screen};
 
 #[derive(Debug, Args)]
@@ -53,10 +53,7 @@ impl Diff {
     fn changes(&self) -> Result<Vec<Change>, CliError> {
         [&self.old, &self.new].into_iter().try_for_each(|path| is_there(path))?;
         match (self.old.is_dir(), self.new.is_dir()) {
-            (true, true) => {
-                let load = |dir: &Path| config::load_policy(dir).map_err(CliError::Findings);
-                Ok(configurations(&load(&self.old)?, &load(&self.new)?))
-            }
+            (true, true) => Ok(configurations(&set_in(&self.old)?, &set_in(&self.new)?)),
             (false, false) => {
                 let (old, new) = (role(&self.old)?, role(&self.new)?);
                 let plain = |role| Version { role, world: None };
@@ -67,16 +64,21 @@ impl Diff {
     }
 }
 
-/// One role's file; its name is the file's, as in DIR.
+/// The set in `dir`, to be compared; what is wrong is named with `dir`, because there are two.
+pub(super) fn set_in(dir: &Path) -> Result<Loaded, CliError> {
+    config::load_policy(dir).map_err(|mut findings| {
+        let inside = |name: &str| !Path::new(name).is_absolute() && Path::new(name) != dir;
+        for finding in findings.iter_mut().filter(|finding| inside(&finding.file)) {
+            finding.file = dir.join(&*finding.file).to_string_lossy().into();
+        }
+        CliError::Findings(findings)
+    })
+}
+
+/// One role's file.
 fn role(path: &Path) -> Result<Role, CliError> {
-    let shown = excerpt(&path.to_string_lossy(), 200);
-    let text = read_file(path, &shown)?;
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    // A file in a review has any name; what is compared is what it says.
-    let name: RoleName =
-        stem.parse().or_else(|_| "role".parse()).map_err(|error| CliError::failed(format!("{error}")))?;
-    let (role, _) = Role::parse(name, &shown, &text).map_err(CliError::Findings)?;
-    Ok(role)
+    no_part(path, "compared", "diff OLD NEW")?;
+    config::role_of(path, &path.to_string_lossy()).map_err(CliError::Findings)
 }
 
 /// Everything that changed between two sets.
@@ -100,9 +102,11 @@ pub(super) fn configurations(old: &Loaded, new: &Loaded) -> Vec<Change> {
 fn signers(old: Option<&Signers>, new: Option<&Signers>, out: &mut Changes) {
     let (was, now) = (old.map_or(0, |old| old.needed), new.map_or(0, |new| new.needed));
     match now {
-        _ if now < was => out.widened(format!("a change of the policy needs {now} signatures now, before {was}")),
-        _ if now > was => out.narrowed(format!("a change of the policy needs {now} signatures now, before {was}")),
-        _ => {}
+        _ if now == was => {}
+        _ => {
+            let text = format!("a change of the policy needs {} now, before {was}", plural(now, "signature"));
+            if now < was { out.widened(text) } else { out.narrowed(text) }
+        }
     }
     let keys = |signers: Option<&Signers>| signers.map(|signers| signers.keys.clone()).unwrap_or_default();
     let (was, now) = (keys(old), keys(new));

@@ -42,19 +42,6 @@ pub(super) fn is_there(path: &std::path::Path) -> Result<(), CliError> {
     there.map_err(|error| CliError::failed(format!("{} cannot be read: {error}", shown())))
 }
 
-/// The text of a file of the set that stands anywhere, called `shown` in messages.
-pub(super) fn read_file(path: &std::path::Path, shown: &str) -> Result<String, CliError> {
-    let failed = |error: std::io::Error| CliError::failed(format!("{shown} cannot be read: {error}"));
-    let file = File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err(CliError::failed(format!("{shown} is neither a directory nor a regular file")));
-    }
-    let (mut text, most) = (String::new(), crate::domain::limits::CONFIG_FILE);
-    // One byte more than may be, so that what is too long is refused and not cut.
-    file.take(most + 1).read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
-}
-
 fn read_text(from: &mut dyn Read, shown: &str) -> Result<String, CliError> {
     let mut text = String::new();
     let read = from.take(LONGEST).read_to_string(&mut text);

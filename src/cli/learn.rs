@@ -5,16 +5,17 @@
 use clap::Args;
 
 use crate::audit::history::{HistoryQuery, past_commands};
-use crate::audit::verify::verify;
-use crate::config::{Loaded, Paths, load};
+use crate::audit::search::SearchError;
+use crate::config::{Loaded, load};
 use crate::control::arguments::{When, time};
 use crate::control::console::json_line;
-use crate::domain::text::escape;
 use crate::domain::{RoleName, TargetName, Timestamp, UserName};
 use crate::policy::Role;
 use crate::policy::learn::unused::{Use, unused};
 use crate::policy::learn::{Frame, Proposal, propose};
+use crate::service::Snapshot;
 
+use super::audit::{LogKey, unverified, verified};
 use super::{CliError, Dir, Screen};
 
 mod gather;
@@ -27,6 +28,8 @@ use gather::{Gathered, Source};
 pub(super) struct Learn {
     #[command(flatten)]
     dir: Dir,
+    #[command(flatten)]
+    key: LogKey,
     /// The role to propose or to add to; of a role that observes, what was observed under it
     #[arg(long)]
     role: RoleName,
@@ -72,23 +75,16 @@ struct Learned<'a> {
 impl Learn {
     pub(super) fn run(&self, screen: &mut Screen) -> Result<(), CliError> {
         let loaded = load(&self.dir.dir).map_err(CliError::Findings)?;
+        self.gone(&loaded.snapshot).iter().for_each(|gone| screen.note(gone));
         let now = Timestamp::from(chrono::Utc::now());
-        let at = |when: When| match when {
-            When::At(time) => time,
-            When::Ago(span) => now.before(span),
-        };
-        let (since, until) = (at(self.since), self.until.map(at));
-        let paths = Paths::new(&self.dir.dir);
-        let key = super::audit::key_in(&paths.public_key("log_key"))?;
-        let unsound = |why: &dyn std::fmt::Display| {
-            let why = escape(&why.to_string()).into_owned();
-            CliError::failed(format!("the log does not verify, so nothing is learnt from it: {why}"))
-        };
-        let report = verify(&paths.audit(), &key).map_err(|problem| unsound(&problem))?;
+        let (since, until) = (self.since.from(now), self.until.map(|until| until.from(now)));
+        let (log, key) = self.key.open(&self.dir.dir, screen)?;
+        let report = verified(&log, &key)?;
+        let unsound = |problem: SearchError| CliError::failed(unverified(&problem));
         let query = HistoryQuery { user: self.user.clone(), target: self.target.clone(), since: Some(since), until };
-        let past = past_commands(&paths.audit(), &key, query).map_err(|problem| unsound(&problem))?;
+        let past = past_commands(&log, &key, query).map_err(unsound)?;
         let source = Source::of(&loaded.snapshot, &self.role, self.any_exit);
-        let gathered = source.gather(past).map_err(|problem| unsound(&problem))?;
+        let gathered = source.gather(past).map_err(unsound)?;
         let learned = self.learn(&loaded, gathered, (since, until), report.entries)?;
         if self.json {
             screen.say(json_line(&show::json(&learned)).trim_end());
@@ -96,6 +92,16 @@ impl Learn {
             screen.say(show::text(&learned));
         }
         Ok(())
+    }
+
+    /// A word about who or what is asked for and is not there: they may be in the log all the same, or be misspelt.
+    fn gone(&self, snapshot: &Snapshot) -> Vec<String> {
+        let user = self.user.as_ref().filter(|user| snapshot.person(user).is_none());
+        let target = self.target.as_ref().filter(|target| snapshot.inventory.target(target).is_none());
+        let user = user.map(|user| format!("doorward: there is no user {user} in users.toml now"));
+        user.into_iter()
+            .chain(target.map(|name| format!("doorward: there is no target {name} in targets.toml now")))
+            .collect()
     }
 
     fn learn<'a>(

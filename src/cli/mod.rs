@@ -129,3 +129,6 @@ pub fn run_on(words: impl IntoIterator<Item = OsString>, mut screen: Screen) -> 
     };
     screen.close(code)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,23 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
 
 use crate::audit::history::{Answer, HistoryQuery, PastCommand, Ran, past_commands};
-use crate::audit::verify;
-use crate::config::load_policy;
+use crate::control::arguments::{When, time};
 use crate::control::console::json_line;
-use crate::domain::Timestamp;
 use crate::domain::text::{escape, excerpt};
+use crate::domain::wording::{entries, plural};
 use crate::service::Snapshot;
 use crate::service::replay::{Question, Reply, Yes, under_any, under_role};
 
-use super::audit::LogFiles;
+use super::audit::{LogKey, verified};
+use super::diff::set_in;
 use super::input::is_there;
-use super::{CliError, Screen};
+use super::{CliError, Dir, Screen};
 
 /// Different differences that are kept; of more only their number is said.
 const MOST: usize = 10_000;
@@ -38,13 +37,15 @@ const ASSUMED: [&str; 4] = [
 #[derive(Debug, Args)]
 pub(super) struct WhatIf {
     #[command(flatten)]
-    log: LogFiles,
+    dir: Dir,
     /// The directory with the changed set
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// How far to look back: 12h, 30d
-    #[arg(long, default_value = "30d", value_parser = humantime::parse_duration)]
-    since: Duration,
+    #[command(flatten)]
+    key: LogKey,
+    /// From when on: 30d (ago), 2026-01-31, 2026-01-31T09:00:00Z
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = time)]
+    since: When,
     /// Do not verify the whole log first
     #[arg(long)]
     unverified: bool,
@@ -113,21 +114,19 @@ impl WhatIf {
     }
 
     fn ask(&self, screen: &mut Screen) -> Result<Found, CliError> {
-        [&self.log.dir, &self.new].into_iter().try_for_each(|path| is_there(path))?;
-        let new = load_policy(&self.new).map_err(CliError::Findings)?.snapshot;
-        let old = load_policy(&self.log.dir).map_err(CliError::Findings)?.snapshot;
-        let (dir, key) = self.log.open(screen)?;
+        [&self.dir.dir, &self.new].into_iter().try_for_each(|path| is_there(path))?;
+        let new = set_in(&self.new)?.snapshot;
+        let old = set_in(&self.dir.dir)?.snapshot;
+        let (dir, key) = self.key.open(&self.dir.dir, screen)?;
         let broken = |problem: String| CliError::failed(format!("the log cannot be read: {}", escape(&problem)));
         if self.unverified {
             screen.note("doorward: the log was not verified; `doorward audit verify` does that");
         } else {
-            let report = verify::verify(&dir, &key).map_err(|problem| {
-                CliError::failed(format!("the log does not verify: {}", escape(&problem.to_string())))
-            })?;
-            screen.note(format_args!("doorward: the log verifies, {} entries", report.entries));
+            let report = verified(&dir, &key)?;
+            screen.note(format_args!("doorward: the log verifies, {}", entries(report.entries)));
         }
-        let now = Timestamp::from(chrono::Utc::now());
-        let query = HistoryQuery { since: Some(now.before(self.since)), ..HistoryQuery::default() };
+        let since = self.since.from(chrono::Utc::now().into());
+        let query = HistoryQuery { since: Some(since), ..HistoryQuery::default() };
         let mut found = Found::default();
         for command in past_commands(&dir, &key, query).map_err(|error| broken(error.to_string()))? {
             let command = command.map_err(|error| broken(error.to_string()))?;
@@ -256,13 +255,11 @@ fn show(found: &Found, screen: &mut Screen) {
         }
     }
     if found.unkept > 0 {
-        screen.say(format_args!("  {} more are counted above in the first number only", found.unkept));
+        screen.say(format_args!("  {} of these are not listed, because there are too many", found.unkept));
     }
     if found.withheld > 0 {
-        screen.say(format_args!(
-            "  {} lines hold secrets, which the log has not: of these it cannot be told",
-            found.withheld
-        ));
+        screen
+            .say(format_args!("  not asked: {} with a secret, which the log has not", plural(found.withheld, "line")));
     }
     screen.say("assumed:");
     ASSUMED.iter().for_each(|line| screen.say(format_args!("  {line}")));

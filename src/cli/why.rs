@@ -23,6 +23,10 @@ use super::{CliError, Dir, Screen};
 const BLOCKS: usize = 5;
 /// So many roles are shown in the table.
 const ROWS: usize = 30;
+/// Said where a condition asks for an address that was not given.
+const SAY_SOURCE: &str = "say from where they come, before COMMAND: --source ADDRESS";
+/// Said of a line that no role can be asked about.
+pub(super) const NO_LINE: &str = "this is not a line of plain words, so no role allows it";
 
 #[derive(Debug, Args)]
 pub(super) struct Why {
@@ -39,7 +43,7 @@ pub(super) struct Why {
     #[arg(long, value_name = "TIME")]
     at: Option<Instant>,
     /// From where, for conditions that ask for it
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     source: Option<IpAddr>,
     /// One JSON object instead of text
     #[arg(long)]
@@ -62,8 +66,10 @@ impl Why {
         let question = Question { person: &person, target, words: &words, around: &around, asked_from: self.source };
         let line = Line { text: &text, words: &words, files: true };
         let mut theirs = candidates(snapshot, &question);
-        // Those that lead there first, and of these the ones that need the fewest people.
-        theirs.sort_by_key(|one| (!one.leads_there(), one.quorum.as_ref().map(|quorum| quorum.needed)));
+        // Those that lead there first, then those that would but for a condition; of these the ones that need the fewest people.
+        theirs.sort_by_key(|one| {
+            (!one.leads_there(), one.rule(&words).is_none(), one.quorum.as_ref().map(|quorum| quorum.needed))
+        });
         let report = Report { snapshot, question, line, theirs, others: not_theirs(snapshot, &question) };
         let allowed = report.theirs.iter().any(Candidate::leads_there);
         if self.json {
@@ -82,11 +88,15 @@ impl Why {
             });
             screen.say(json_line(&document).trim_end());
         } else {
-            screen.say(format_args!("no: this is not a line of plain words, so no role allows it"));
+            screen.say(format_args!("no: {NO_LINE}"));
             asking::problem(text, error).iter().for_each(|line| screen.say(format_args!("  {line}")));
         }
         Err(CliError::Reported)
     }
+}
+
+fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "write one address, as 192.0.2.7 or 2001:db8::7".to_owned())
 }
 
 /// At that time or now, from there, while nothing of the user runs.
@@ -145,6 +155,7 @@ impl Report<'_> {
             more.push(explain::terms(&outcome.terms));
         }
         more.extend(asking::conditions(&candidate.conditions));
+        more.extend(self.source_is_missing(candidate).then(|| SAY_SOURCE.to_owned()));
         if let Some(quorum) = &candidate.quorum {
             let listed: Vec<String> = quorum.listed.iter().map(ToString::to_string).collect();
             let named = if quorum.needed == 0 { String::new() } else { format!(" ({})", listed.join(", ")) };
@@ -153,6 +164,12 @@ impl Report<'_> {
         more.extend(line_to_ask(self.snapshot, role, target).map(|line| format!("to ask for it: {line}")));
         lines.extend(more.iter().map(|line| format!("  {line}")));
         lines
+    }
+
+    /// Whether a condition does not hold because nobody said where the user is.
+    fn source_is_missing(&self, candidate: &Candidate) -> bool {
+        let asks = |key: &str| ["networks", "same_source"].contains(&key);
+        self.question.asked_from.is_none() && candidate.conditions.iter().any(|one| !one.holds && asks(one.key))
     }
 
     /// What came nearest, of all that may be asked for and reaches the target.

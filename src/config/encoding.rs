@@ -32,7 +32,7 @@ pub(super) fn text_of(bytes: Vec<u8>) -> Result<String, Problem> {
     // What Windows calls Unicode: a byte order mark, or every second byte of plain text a NUL.
     let nuls = bytes.iter().take(64).filter(|&&byte| byte == 0).count();
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || nuls * 3 > bytes.len().min(64) {
-        let message = "this file is UTF-16 or UTF-32, not UTF-8".to_owned();
+        let message = "this file is not UTF-8: it is UTF-16 or UTF-32, or no text at all".to_owned();
         return Err(Problem { message, help: "save it as UTF-8: iconv -f UTF-16 -t UTF-8", shown: None });
     }
     let text = String::from_utf8(bytes).map_err(|error| {

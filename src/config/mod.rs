@@ -5,6 +5,7 @@
 //! against. Refuses to know what the settings are for. Only [`edit`] changes a file of the set. [`enroll`] and [`shipped`] are the
 //! other direction: what a target is to hold, and what `init` writes, as text.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use crate::domain::{Diagnostic, Digest, Severity};
@@ -41,6 +42,7 @@ pub use limits::LimitSettings;
 pub use lock::{DirLock, LockError};
 pub use paths::Paths;
 pub use restart::RestartOnly;
+pub use roles::role_of;
 pub use settings::{ListenSettings, host_name};
 pub use signing::{InForce, Signers};
 pub use survey::{Counts, MOST_SURVEYED, Survey, survey, survey_copy, survey_roles};
@@ -77,7 +79,8 @@ pub struct Loaded {
 /// Every finding, errors first, if there is at least one error; warnings are among them.
 pub fn load(dir: impl Into<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     let paths = Paths::new(dir);
-    let in_force = InForce::read(&paths).map_err(|finding| vec![*finding])?;
+    let in_force =
+        is_a_set(&paths, Trust::Host).and_then(|()| InForce::read(&paths)).map_err(|finding| vec![*finding])?;
     load_checked(&paths, None, &Checks::Serve(&in_force))
 }
 
@@ -123,6 +126,7 @@ impl Checks<'_> {
 }
 
 fn load_checked(paths: &Paths, edited: Option<&Source>, checks: &Checks<'_>) -> Result<Loaded, Vec<Diagnostic>> {
+    is_a_set(paths, checks.trust()).map_err(|finding| vec![*finding])?;
     let (set, mut out) = read(paths, edited, checks);
     // Each is shown with its line: without an end, one hostile file would keep a reload busy for hours.
     out.truncate(MOST_FINDINGS);
@@ -154,8 +158,8 @@ struct Set {
 fn read(paths: &Paths, edited: Option<&Source>, checks: &Checks<'_>) -> (Set, Vec<Diagnostic>) {
     let trust = checks.trust();
     let mut out = Vec::new();
-    check_dir(paths, trust, &mut out);
     if trust == Trust::Host {
+        check_dir(paths, &mut out);
         private_keys::check(paths, &mut out);
     }
     let read = |path: PathBuf, name: &str, out: &mut Vec<Diagnostic>| match edited {
@@ -212,17 +216,37 @@ pub fn log_origin(name: &str) -> String {
     format!("{name}/log")
 }
 
-/// DIR itself: whoever may write it can replace every file in it.
-fn check_dir(paths: &Paths, trust: Trust, out: &mut Vec<Diagnostic>) {
-    let unread = Source::unread("DIR");
+/// Whether there is anything to read: of what is no DIR at all, or is another user's, one thing is said, and not the same of each
+/// of its files.
+fn is_a_set(paths: &Paths, trust: Trust) -> Result<(), Box<Diagnostic>> {
+    let shown = Source::unread(&paths.dir().to_string_lossy());
+    let wrong = |message: String| {
+        let help = "name the directory with doorward.toml; `doorward init` writes a new one";
+        Err(Box::new(shown.error(message).help(help)))
+    };
     match std::fs::metadata(paths.dir()) {
-        Ok(metadata) if metadata.is_dir() && trust == Trust::Copy => {}
-        Ok(metadata) if metadata.is_dir() => out.extend(source::written_by_others(paths.dir(), &metadata, &unread)),
-        Ok(_) => out.push(unread.error("this is not a directory").help("`doorward init DIR` writes a new one")),
-        Err(error) => {
-            let finding = unread.error(format!("this directory cannot be read: {error}"));
-            out.push(finding.help("`doorward init DIR` writes a new one"));
+        Ok(metadata) if !metadata.is_dir() => wrong("this is not a directory".to_owned()),
+        Ok(metadata) => {
+            if trust == Trust::Host
+                && let Some(finding) = source::of_somebody_else(metadata.uid(), source::us(), &shown)
+            {
+                return Err(Box::new(finding));
+            }
+            let parts = [paths.settings(), paths.users(), paths.targets(), paths.roles()];
+            match parts.iter().any(|part| part.symlink_metadata().is_ok()) {
+                true => Ok(()),
+                false => wrong("this directory holds no bastion's files: no doorward.toml and no roles/".to_owned()),
+            }
         }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => wrong("this directory does not exist".to_owned()),
+        Err(error) => wrong(format!("this directory cannot be read: {error}")),
+    }
+}
+
+/// DIR itself: whoever may write it can replace every file in it.
+fn check_dir(paths: &Paths, out: &mut Vec<Diagnostic>) {
+    if let Ok(metadata) = std::fs::metadata(paths.dir()) {
+        out.extend(source::written_by_others(paths.dir(), &metadata, &Source::unread("DIR")));
     }
 }
 

@@ -68,14 +68,35 @@ pub(super) fn read(dir: &Path, shared: Option<&Source>, trust: Trust, out: &mut 
 /// Reads one role file alone, as its author has it before them: what it is a part of is not looked at.
 pub(super) fn read_alone(path: &Path, name: &str) -> Parsed {
     match source::read(path, name, Trust::Copy) {
-        Ok(file) => {
-            // Its set's `parameters.toml`, where it lies in a set.
-            let beside = path.parent().and_then(Path::parent).map(|set| set.join("parameters.toml"));
-            let shared = beside.and_then(|path| source::read(&path, "parameters.toml", Trust::Copy).ok());
-            parse(&file, &definitions(shared.as_ref()).0, &Patterns::default())
-        }
+        Ok(file) => parse(&file, &definitions(shared_beside(path).as_ref()).0, &Patterns::default()),
         Err(finding) => (None, vec![*finding]),
     }
+}
+
+/// The role of one file, for those who compare two: with `parameters.toml` of its set, and whatever the file is called.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn role_of(path: &Path, shown: &str) -> Result<Role, Vec<Diagnostic>> {
+    let file = source::read(path, shown, Trust::Copy).map_err(|finding| vec![*finding])?;
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = stem.parse::<RoleName>().or_else(|_| "role".parse());
+    let name = name.map_err(|error| vec![file.error(error.to_string())])?;
+    let shared = shared_beside(path);
+    let (definitions, found) = definitions(shared.as_ref());
+    let (role, _) = Role::parse_sharing(name, &file.name, &file.text, &definitions, &Patterns::default()).map_err(
+        |mut findings| {
+            findings.extend(found);
+            findings
+        },
+    )?;
+    Ok(role)
+}
+
+/// `parameters.toml` of the set in which a role's file lies, where it lies in one.
+fn shared_beside(path: &Path) -> Option<Source> {
+    let beside = path.parent().and_then(Path::parent).map(|set| set.join("parameters.toml"));
+    beside.and_then(|path| source::read(&path, "parameters.toml", Trust::Copy).ok())
 }
 
 fn definitions(shared: Option<&Source>) -> (SharedParameters, Vec<Diagnostic>) {

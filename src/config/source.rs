@@ -192,7 +192,11 @@ fn cannot_read(path: &Path, source: &Source, error: &io::Error) -> Box<Diagnosti
                 let message = format!("this link leads to {shown}, which does not exist");
                 source.error(message).help("mend the link, or take it away")
             }
-            Err(_) => source.error("this file does not exist").help("`doorward init` writes a complete set"),
+            Err(_) => source.error("this file does not exist").help(if is_of_every_set(&source.name) {
+                "`doorward init` writes a complete set"
+            } else {
+                "look at the name, and at the directory you are in"
+            }),
         },
         io::ErrorKind::PermissionDenied => finding.help("run doorward as the owner of DIR"),
         _ if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
@@ -202,9 +206,29 @@ fn cannot_read(path: &Path, source: &Source, error: &io::Error) -> Box<Diagnosti
     })
 }
 
+/// Whether no set is whole without a file of that name; what else is read was named by somebody.
+fn is_of_every_set(name: &str) -> bool {
+    ["doorward.toml", "users.toml", "targets.toml"].contains(&name) || name.starts_with("certs/")
+}
+
+/// The user who runs this.
+pub(super) fn us() -> u32 {
+    nix::unistd::geteuid().as_raw()
+}
+
+/// DIR belongs to neither `us` nor root: then each file in it most likely does, and it is not the files that are to be changed.
+pub(super) fn of_somebody_else(owner: u32, us: u32, dir: &Source) -> Option<Diagnostic> {
+    let message = format!("this directory belongs to user number {owner}, and doorward runs as user number {us}");
+    let help = format!(
+        "run it as the owner: setpriv --reuid {owner} --clear-groups doorward …; or give DIR and all that is in it to the user \
+         who runs doorward"
+    );
+    (owner != us && owner != 0).then(|| dir.error(message).help(help))
+}
+
 /// What is wrong with the owner or the mode of something only the operator may change, if anything is.
 pub(super) fn written_by_others(path: &Path, metadata: &Metadata, source: &Source) -> Option<Diagnostic> {
-    let us = nix::unistd::geteuid().as_raw();
+    let us = us();
     let shown = crate::domain::text::escape(&path.to_string_lossy()).into_owned();
     if metadata.uid() != us && metadata.uid() != 0 {
         let message = format!("this belongs to user number {}, who could change the policy", metadata.uid());
@@ -220,6 +244,20 @@ pub(super) fn written_by_others(path: &Path, metadata: &Metadata, source: &Sourc
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_of_another_user_is_to_be_read_as_that_user() {
+        let dir = Source::unread("/srv/doorward");
+        for (owner, us) in [(0, 0), (7, 7), (0, 7)] {
+            assert!(of_somebody_else(owner, us, &dir).is_none(), "{owner} {us}");
+        }
+        for (owner, us) in [(7, 0), (7, 8)] {
+            let shown = of_somebody_else(owner, us, &dir).unwrap().to_string();
+            let wanted =
+                [format!("user number {owner}, and doorward runs as user number {us}"), format!("--reuid {owner} ")];
+            assert!(wanted.iter().all(|part| shown.contains(part)), "{shown}");
+        }
+    }
 
     /// A file that is replaced, or written in place to the same length, is noticed.
     #[test]

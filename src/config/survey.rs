@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::domain::{Diagnostic, Digest, Severity};
 
-use super::{Checks, InForce, Paths, is_used, read, roles};
+use super::{Checks, InForce, Paths, Trust, is_a_set, is_used, read, roles};
 
 /// The most findings of a survey.
 pub const MOST_SURVEYED: usize = 1000;
@@ -40,7 +40,7 @@ pub struct Counts {
 #[must_use]
 pub fn survey(dir: impl Into<PathBuf>) -> Survey {
     let paths = Paths::new(dir);
-    match InForce::read(&paths) {
+    match is_a_set(&paths, Trust::Host).and_then(|()| InForce::read(&paths)) {
         Ok(in_force) => of_dir(&paths, &Checks::Serve(&in_force)),
         Err(finding) => survey_of(vec![*finding], false, None),
     }
@@ -54,6 +54,9 @@ pub fn survey_copy(dir: impl Into<PathBuf>) -> Survey {
 }
 
 fn of_dir(paths: &Paths, checks: &Checks<'_>) -> Survey {
+    if let Err(finding) = is_a_set(paths, checks.trust()) {
+        return survey_of(vec![*finding], false, None);
+    }
     let (set, findings) = read(paths, None, checks);
     let counts = Counts {
         users: set.snapshot.directory.iter().count(),
@@ -86,20 +89,58 @@ fn survey_of(mut findings: Vec<Diagnostic>, whole: bool, counts: Option<Counts>)
 }
 
 /// Errors first: they are what must be mended, and what is left when not all are shown. Then as people read a set: DIR, the
-/// three files, roles by name, certificates, keys; each from its first line to its last.
+/// files beside the folders, roles by name, certificates, keys; each from its first line to its last.
 pub(super) fn in_order(findings: &mut [Diagnostic]) {
     let rank = |name: &str| match name {
         "DIR" => 0,
         "doorward.toml" => 1,
         "users.toml" => 2,
         "targets.toml" => 3,
-        _ if name.starts_with("roles/") => 4,
-        _ if name.starts_with("certs/") => 5,
-        _ => 6,
+        "parameters.toml" => 4,
+        _ if name.starts_with("roles/") => 5,
+        _ if name.starts_with("certs/") => 6,
+        _ => 7,
     };
     let key = |finding: &Diagnostic| -> (Severity, u8, std::sync::Arc<str>, usize) {
         let at = finding.span.as_ref().map_or(0, |span| span.start);
         (finding.severity, rank(&finding.file), std::sync::Arc::clone(&finding.file), at)
     };
     findings.sort_by_cached_key(key);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::Source;
+
+    #[test]
+    fn findings_stand_in_the_order_in_which_people_read_a_set() {
+        let wanted =
+            ["DIR", "doorward.toml", "users.toml", "targets.toml", "parameters.toml", "roles/a.toml", "certs/x"];
+        let mut findings: Vec<Diagnostic> = wanted.iter().rev().map(|name| Source::unread(name).error("no")).collect();
+        in_order(&mut findings);
+        assert_eq!(findings.iter().map(|finding| &*finding.file).collect::<Vec<_>>(), wanted);
+    }
+
+    #[test]
+    fn of_what_is_no_set_one_thing_is_said_with_the_name_that_was_given() {
+        let root = tempfile::tempdir().unwrap();
+        let file = root.path().join("a-file");
+        std::fs::write(&file, "x").unwrap();
+        let rows = [
+            (root.path().join("nowhere"), "this directory does not exist"),
+            (file, "this is not a directory"),
+            (root.path().to_owned(), "holds no bastion's files"),
+        ];
+        for (path, message) in rows {
+            for found in [survey(&path), survey_copy(&path)] {
+                let [only] = &found.findings[..] else { panic!("{:?}", found.findings) };
+                assert!(only.message.contains(message), "{only}");
+                assert!(*only.file == *path.to_string_lossy() && only.help.is_some() && !found.ok, "{only}");
+            }
+        }
+        std::fs::write(root.path().join("users.toml"), "").unwrap();
+        let found = survey(root.path());
+        assert!(found.findings.iter().any(|finding| &*finding.file == "doorward.toml"), "{:?}", found.findings);
+    }
 }

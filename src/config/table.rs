@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 use crate::domain::Diagnostic;
 use crate::domain::text::excerpt;
 use crate::domain::wording::distance;
-use crate::policy::file::{MOST_FINDINGS, syntax_problems};
+use crate::policy::file::{MOST_FINDINGS, kind, syntax_problems};
 
 use super::source::Source;
 
@@ -246,19 +246,15 @@ impl Source {
     }
 }
 
-fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
+/// Each key once, however often it was asked for.
 fn listed(known: &[&str]) -> String {
-    known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+    let mut once: Vec<&str> = Vec::new();
+    known.iter().for_each(|key| {
+        if !once.contains(key) {
+            once.push(key);
+        }
+    });
+    once.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The known word that `word` was most likely meant to be, case aside; a word beyond 64 bytes is near nothing.
@@ -294,5 +290,10 @@ mod tests {
             assert_eq!(nearest(word, &known), near, "{word:?}");
         }
         assert_eq!(nearest(&"x".repeat(1 << 20), &known), None);
+    }
+
+    #[test]
+    fn a_key_that_was_asked_for_twice_is_named_once() {
+        assert_eq!(listed(&["user", "at", "user"]), "`user`, `at`");
     }
 }

@@ -19,6 +19,12 @@ pub fn plural<N: Copy + Display + PartialEq + From<u8>>(count: N, what: &str) ->
     format!("{count} {what}{}", if count == N::from(1) { "" } else { "s" })
 }
 
+/// `1 entry`, `2 entries`.
+#[must_use]
+pub fn entries(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "entry" } else { "entries" })
+}
+
 /// How many insertions, deletions and replacements of characters turn one word into the other (Levenshtein). Takes time with
 /// the product of their lengths: the caller bounds what comes from outside.
 #[must_use]
@@ -52,6 +58,7 @@ mod tests {
     #[test]
     fn one_thing_is_one_and_all_else_are_many() {
         assert_eq!([0_u64, 1, 2].map(|count| plural(count, "user")), ["0 users", "1 user", "2 users"]);
+        assert_eq!([0, 1, 2].map(entries), ["0 entries", "1 entry", "2 entries"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use reader::{Fields, Reader, Text};
 
 pub use patterns::Patterns;
 pub use shared::SharedParameters;
-pub use syntax::{SyntaxProblem, syntax_problems};
+pub use syntax::{SyntaxProblem, kind, syntax_problems};
 
 /// Most `[[command]]` of a role.
 pub const MOST_RULES: usize = 200;
@@ -180,7 +180,8 @@ fn run_as(reader: &mut Reader, fields: &Fields<'_>) -> Option<AccountName> {
 /// The rules; `None` if one of them could not be read.
 fn rules(reader: &mut Reader, fields: &Fields<'_>, definitions: &mut Definitions<'_>) -> Option<Vec<Rule>> {
     let Some(value) = fields.value("command") else {
-        reader.error(None, "a role has at least one `[[command]]`");
+        let help = "write `[[command]]`, and below it `run = \"/usr/bin/uptime\"`";
+        reader.error_with_help(None, "a role has at least one `[[command]]`", help);
         return None;
     };
     let Some(tables) = value.get_ref().as_array() else {
@@ -222,7 +223,7 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
 
 /// Whether one thing to run comes of `line` (or several); why none.
 fn outcome(role: &Role, line: &str) -> Result<bool, String> {
-    let words = Words::split(line.as_bytes()).map_err(|error| error.to_string())?;
+    let words = Words::split(line.as_bytes()).map_err(|error| error.in_a_file())?;
     let readings = role.readings(&words);
     match readings.first() {
         Some(first) => Ok(readings.iter().all(|other| other.runs_the_same(first))),

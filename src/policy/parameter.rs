@@ -118,7 +118,12 @@ impl ValuePattern {
                 .nest_limit(32)
                 .build()
         };
-        let said = |error: &regex::Error| format!("not a regular expression: {}", first_line(error));
+        let said = |error: &regex::Error| match error {
+            regex::Error::CompiledTooBig(_) => {
+                "this is too large with all its repetitions; write smaller numbers between `{` and `}`".to_owned()
+            }
+            error => format!("not a regular expression: {}", first_line(error)),
+        };
         let anchored = format!(r"\A(?:{written})\z");
         for size in SIZES {
             match compile(written, size).and_then(|_| compile(&anchored, size)) {

@@ -283,6 +283,12 @@ impl WordsError {
         lines
     }
 
+    /// The same of a line that stands in a file, where nobody took quotes away.
+    #[must_use]
+    pub fn in_a_file(&self) -> String {
+        std::iter::once(self.fact()).chain(self.advice()).collect::<Vec<_>>().join("; ")
+    }
+
     fn fact(&self) -> String {
         match self {
             Self::Empty => "the line has no words".to_owned(),

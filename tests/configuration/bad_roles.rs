@@ -132,8 +132,13 @@ fn wrong_types_and_things_that_are_there_twice_are_named_with_their_place() {
         ("a number for a flag", format!("{HEAD}{rule}sudo = 1\n"), ":5:8", "true or false"),
         ("not a number", format!("{HEAD}{rule}max_output = nan\n"), ":5:14", "whole number"),
         ("a table for rules", format!("{HEAD}[command]\nrun = \"/usr/bin/id\"\n"), ":3:", "list of tables"),
-        ("a key twice", format!("{HEAD}run_as = \"ops\"\n{rule}"), ":3:1", "duplicate"),
-        ("a table twice", format!("{HEAD}[request]\neligible = [\"user:a\"]\n[request]\n{rule}"), ":5:", "duplicate"),
+        ("a key twice", format!("{HEAD}run_as = \"ops\"\n{rule}"), ":3:1", "for the second time"),
+        (
+            "a table twice",
+            format!("{HEAD}[request]\neligible = [\"user:a\"]\n[request]\n{rule}"),
+            ":5:",
+            "for the second time",
+        ),
         (
             "a value twice",
             format!("{HEAD}{rule}[[command]]\nrun = \"/bin/a {{x}}\"\nwhere.x = {{ one_of = [\"a\", \"a\"] }}\n"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::domain::text::{escape, excerpt};
-use crate::domain::wording::plural;
+use crate::domain::wording::{entries, plural};
 use crate::domain::{Diagnostic, Severity};
 use crate::policy::learn::unused::{Unused, UnusedPart};
 use crate::policy::learn::write::file_of;
@@ -45,13 +45,16 @@ fn summary(learned: &Learned<'_>) -> Vec<String> {
     let mut lines = vec![
         format!("Proposed by `doorward learn` for {}. Nothing was changed; read it before you use it.", learned.name),
         format!(
-            "observed from {} to {until}, in a log of {} entries that verifies",
+            "observed from {} to {until}, in a log of {} that verifies",
             learned.since.to_the_second(),
-            learned.entries
+            entries(learned.entries)
         ),
     ];
     if gathered.lines.is_empty() {
         lines.push("nothing was observed that it could learn from".to_owned());
+        lines.push(
+            "a role with `observe = true` has to be asked for and used first; --since looks further back".to_owned(),
+        );
     } else {
         let all = runs(&gathered.lines);
         lines.push(format!(

@@ -43,7 +43,7 @@ async fn what_cannot_be_meant_is_named_with_its_place() {
     let rows: Vec<(String, usize, &str)> = vec![
         ("scenario = 1".to_owned(), 1, "`scenario` is a list"),
         ("[[scenaro]]".to_owned(), 1, "unknown key `scenaro`"),
-        ("[[scenario]".to_owned(), 1, "`]`"),
+        ("[[scenario]".to_owned(), 1, "this table has no end"),
         (without("user = \"alice\"\n"), 1, "does not say who types"),
         (without("target = \"web-1\"\n"), 1, "does not say where"),
         (without("command = \"uptime\"\n"), 1, "has no `command`"),

@@ -33,6 +33,17 @@ pub enum When {
     Ago(Duration),
 }
 
+impl When {
+    /// The instant that is meant by who types it at `now`.
+    #[must_use]
+    pub fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(time) => time,
+            Self::Ago(span) => now.before(span),
+        }
+    }
+}
+
 fn parsed<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
 }

@@ -377,3 +377,21 @@ async fn a_role_is_described_with_its_commands_and_the_request_to_type() {
         "TARGET  ACTIVE  CAN ASK FOR\nweb-1   -       look, web-restart, web-stop\nweb-2   -       web-restart, web-stop\n"
     );
 }
+
+/// The table says that it observes; what follows must not say that nothing allows the line.
+#[tokio::test]
+async fn why_does_not_say_that_nothing_allows_what_an_observing_role_does() {
+    let world = World::new();
+    let rule = "[[command]]";
+    let text = world::WEB_RESTART.split(rule).next().unwrap().replace("[request]", "observe = true\n[request]");
+    let text = text.replace("user:alice", "group:web-admins");
+    let text = text.lines().filter(|line| !line.starts_with("approvals")).collect::<Vec<_>>().join("\n");
+    let observing = crate::service::rehearsal::role("web-observe", &text);
+    world.stage.reload(|snapshot| drop(snapshot.roles.insert("web-observe".parse().unwrap(), observing)));
+    let said = world.types("alice", "why web-1 ls -l").await.out;
+    assert!(said.contains("allows it, because it observes"), "{said}");
+    assert!(
+        said.ends_with("no rule that you may ask for allows this on web-1; web-observe does, because it observes\n"),
+        "{said}"
+    );
+}

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::control::Caller;
-use crate::control::arguments::{Arguments, When};
+use crate::control::arguments::Arguments;
 use crate::control::console::json_line;
 use crate::control::outcome::{Answer, Exit, Failure};
 use crate::domain::text::escape;
@@ -45,12 +45,7 @@ pub(super) async fn search(caller: &Caller<'_>, arguments: &Arguments) -> Result
 }
 
 fn query(arguments: &Arguments, now: Timestamp) -> AuditQuery {
-    let instant = |name| {
-        arguments.time(name).ok().map(|when| match *when {
-            When::At(time) => time,
-            When::Ago(span) => now.before(span),
-        })
-    };
+    let instant = |name| arguments.time(name).ok().map(|when| when.from(now));
     AuditQuery {
         user: arguments.user("user").ok().cloned(),
         target: arguments.target("target").ok().cloned(),

@@ -131,7 +131,15 @@ impl Asked<'_> {
                 }
                 out.push_str(&way_to(self.caller, self.person, self.target, &suggestion).await?);
             }
-            None => out.push_str(&no_role(self.caller, self.person, self.target)),
+            None => match self.candidates().iter().find(|one| one.role.observes() && one.leads_there()) {
+                Some(one) => out.push_str(&format!(
+                    "no rule that {} may ask for allows this on {}; {} does, because it observes\n",
+                    whom(self.caller, self.person),
+                    self.target,
+                    one.role.name()
+                )),
+                None => out.push_str(&no_role(self.caller, self.person, self.target)),
+            },
         }
         Ok(out)
     }

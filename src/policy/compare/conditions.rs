@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use crate::domain::Timestamp;
-use crate::policy::when::{Conditions, Moment, OnLapse};
+use crate::policy::when::{Conditions, Hours, Moment, OnLapse};
 
 use super::Changes;
 
@@ -17,7 +17,10 @@ pub(super) fn compare(was: &Conditions, now: &Conditions, out: &mut Changes) {
     match (was.hours.is_empty(), hours.is_empty()) {
         (true, false) => out.narrowed("may be used at its hours alone now"),
         (false, true) => out.widened("may be used at any hour now"),
-        _ if hours != &was.hours => out.widened("its hours are others: not compared, read both"),
+        _ if hours != &was.hours => {
+            let text = |hours: &[Hours]| hours.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            out.widened(format!("may be used {} now, was {}: not compared, read both", text(hours), text(&was.hours)));
+        }
         _ => {}
     }
     let (from, until) = (moments(&was.not_before, not_before), moments(&was.not_after, not_after));

@@ -11,7 +11,7 @@ use crate::policy::selector::TargetSelector;
 
 use super::environment;
 use super::parameter::{Definitions, kinds};
-use super::reader::{Fields, Reader, Text, Value};
+use super::reader::{Fields, Reader, Text, Value, nearest};
 
 /// How long a command may run if its role does not say; its grant may end sooner.
 pub(in crate::policy) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
@@ -159,14 +159,14 @@ fn check_program(reader: &mut Reader, text: &Text, run: &Pattern) {
         return;
     };
     let place = reader.inside(text, run.as_written().find(program).unwrap_or(0), program.len());
-    if !program.starts_with('/') {
+    if base_name(program) == "sudo" {
+        let help = "write the program that sudo starts, by its absolute path, and `sudo = true` below it";
+        reader.error_with_help(place, "sudo itself cannot be a role's program", help);
+    } else if !program.starts_with('/') {
         let help = format!("write the absolute path, for example `/usr/bin/{}`", base_name(program));
         reader.error_with_help(place, "`run` begins with the program by its absolute path", help);
     } else if !is_plain_path(program) {
         reader.error(place, "the program is a plain absolute path, without `//`, `.`, `..`, blanks or shell syntax");
-    } else if base_name(program) == "sudo" {
-        let help = "write the program that sudo starts, and `sudo = true` below it";
-        reader.error_with_help(place, "sudo itself cannot be a role's program", help);
     } else if base_name(program).starts_with('-') {
         reader.error(place, "the program's name cannot begin with `-`");
     }
@@ -175,7 +175,12 @@ fn check_program(reader: &mut Reader, text: &Text, run: &Pattern) {
 fn unused(reader: &mut Reader, kinds: &[(String, Text, Option<Parameter>)], run: &Pattern) {
     for (name, key, _) in kinds {
         if !run.names().iter().any(|(known, _)| known == name) {
-            reader.error(key.span.clone(), format!("`run` has no parameter `{{{name}}}`"));
+            let names: Vec<&str> = run.names().iter().map(|(known, _)| known.as_str()).collect();
+            let help = match nearest(name, &names) {
+                Some(meant) => format!("write `where.{meant}`"),
+                None => format!("write `{{{name}}}` where it stands in `run`, or take this out"),
+            };
+            reader.error_with_help(key.span.clone(), format!("`run` has no parameter `{{{name}}}`"), help);
         }
     }
 }
@@ -206,7 +211,10 @@ fn bind(
 
 fn unambiguous(reader: &mut Reader, text: &Text, pattern: &Pattern, parameters: &[Parameter]) {
     if let Some((one, other)) = pattern.ambiguity(parameters) {
-        let message = format!("some line could be read in two ways: a word could be `{one}` or `{other}`");
+        let message = match one == other {
+            true => format!("some line could be read in two ways: two of its words could be this `{one}`"),
+            false => format!("some line could be read in two ways: a word could be `{one}` or `{other}`"),
+        };
         let help = "make the values differ, put a literal word between, or write two `[[command]]`";
         reader.error_with_help(text.span.clone(), message, help);
     }
@@ -236,8 +244,20 @@ fn check_alias(
         names.sort();
         names
     };
-    if names(alias) != names(run) {
-        reader.error(place, "`alias` and `run` have the same parameters, each once, with or without `...` in both");
+    let (typed, used) = (names(alias), names(run));
+    if typed != used {
+        let only = |these: &[String], others: &[String]| {
+            let only: Vec<String> =
+                these.iter().filter(|name| !others.contains(name)).map(|name| format!("`{{{name}}}`")).collect();
+            if only.is_empty() { "nothing".to_owned() } else { only.join(", ") }
+        };
+        let help = format!(
+            "only `alias` has {}, only `run` has {}; write the same in both",
+            only(&typed, &used),
+            only(&used, &typed)
+        );
+        let message = "`alias` and `run` have the same parameters, each once, with or without `...` in both";
+        reader.error_with_help(place, message, help);
         return None;
     }
     bind(reader, text, alias, kinds)

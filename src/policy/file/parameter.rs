@@ -6,8 +6,11 @@ use toml::de::DeTable;
 
 use crate::domain::text::excerpt;
 use crate::policy::lint::code;
-use crate::policy::parameter::{Hosts, Kind, LONGEST_VALUE, MOST_VALUES, Parameter, PathPattern, Units, Within};
+use crate::policy::parameter::{
+    Hosts, Kind, LONGEST_VALUE, MOST_VALUES, Parameter, PathPattern, Refusal, Units, Within,
+};
 
+use super::kind;
 use super::reader::{Fields, Reader, Text, Value, nearest};
 
 /// The kinds.
@@ -294,7 +297,11 @@ fn one_of(reader: &mut Reader, value: &Value<'_>, dash: bool, unicode: bool) -> 
         let alone = Parameter::new(Kind::OneOf(vec![value.clone()]), dash, unicode);
         match alone.accepts(&value) {
             Err(refusal) => {
-                let help = "`dash = true` allows a leading `-`, `unicode = true` characters outside ASCII";
+                let help = match refusal {
+                    Refusal::Dash => "`dash = true` beside it allows a leading `-`",
+                    Refusal::NotAscii(_) => "`unicode = true` beside it allows characters outside ASCII",
+                    _ => "take it out, or write it as it is to be typed",
+                };
                 reader.error_with_help(span, format!("this value would be refused: {refusal}"), help);
             }
             Ok(()) if words.contains(&value) => reader.error(span, "this value is here twice"),
@@ -326,7 +333,8 @@ fn int(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
     match bounds[..] {
         [min, max] if min <= max => Some(Kind::Int { min, max }),
         [min, max] => {
-            reader.error(Some(value.span()), format!("no number is at least {min} and at most {max}"));
+            let message = format!("no number is at least {min} and at most {max}");
+            reader.error_with_help(Some(value.span()), message, format!("write `int = [{max}, {min}]`"));
             None
         }
         _ => None,
@@ -342,6 +350,15 @@ fn path(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
 }
 
 fn text(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
+    if value.get_ref().as_integer().is_none() {
+        let help = "write `text = 200`, the most characters that it may have";
+        reader.error_with_help(
+            Some(value.span()),
+            format!("`text` is a number, and this is {}", kind(value.get_ref())),
+            help,
+        );
+        return None;
+    }
     let longest = reader.number(value, "text")?;
     match usize::try_from(longest) {
         Ok(longest) if (1..=LONGEST_VALUE).contains(&longest) => Some(Kind::Text { longest }),

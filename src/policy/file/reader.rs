@@ -13,12 +13,15 @@ use crate::domain::time::for_people;
 use crate::domain::wording::distance;
 use crate::domain::{Diagnostic, limits};
 
-use super::{MOST_ENTRIES, MOST_EXPRESSIONS, Patterns, SyntaxProblem};
+use super::{MOST_ENTRIES, MOST_EXPRESSIONS, Patterns, SyntaxProblem, kind};
 
 /// Bytes of the file that are meant; `None` for the file as a whole.
 pub(super) type Place = Option<Range<usize>>;
 /// A value with its place.
 pub(super) type Value<'a> = Spanned<DeValue<'a>>;
+
+const TEXT: &str = "a text in quotes";
+const TEXTS: &str = "a list of texts";
 
 /// The findings so far.
 pub(super) struct Reader {
@@ -167,15 +170,25 @@ impl Reader {
         value
     }
 
-    fn wrong_type(&mut self, value: &Value<'_>, what: impl Display, wanted: &str) {
-        let message = format!("{what} is {wanted}, and this is {}", article(value.get_ref().type_str()));
-        self.error(Some(value.span()), message);
+    fn wrong_type(&mut self, value: &Value<'_>, what: impl Display, wanted: &str, instead: &str) {
+        let message = format!("{what} is {wanted}, and this is {}", kind(value.get_ref()));
+        let span = value.span();
+        // A value of one line is shown as it would be right.
+        let written = self.source.get(span.clone()).filter(|text| text.len() <= 60 && !text.contains('\n'));
+        let help = match (wanted, value.get_ref(), written) {
+            (TEXT, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Datetime(_), Some(text)) => {
+                format!("write \"{text}\"")
+            }
+            (TEXTS, DeValue::String(_), Some(text)) => format!("write [{text}]"),
+            _ => instead.to_owned(),
+        };
+        self.error_with_help(Some(span), message, help);
     }
 
     pub(super) fn table<'a>(&mut self, value: &'a Value<'a>, what: &str) -> Option<&'a DeTable<'a>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
-            self.wrong_type(value, what, "a table");
+            self.wrong_type(value, what, "a table", "write its keys below it, or between `{` and `}`");
         }
         table
     }
@@ -183,7 +196,7 @@ impl Reader {
     /// A text that can be shown as it is, of at most `longest` bytes.
     pub(super) fn plain(&mut self, value: &Value<'_>, what: &str, longest: usize) -> Option<Text> {
         let Some(text) = value.get_ref().as_str() else {
-            self.wrong_type(value, format!("`{what}`"), "a text in quotes");
+            self.wrong_type(value, format!("`{what}`"), TEXT, "write one text: \"…\"");
             return None;
         };
         if text.len() > longest {
@@ -195,10 +208,19 @@ impl Reader {
         }
         if let Some(found) = text.chars().find(|c| !is_printable(*c)) {
             let message = format!("`{what}` holds U+{:04X}, a control or invisible character", u32::from(found));
-            self.error(Some(value.span()), message);
+            self.error_with_help(Some(value.span()), message, "take it out; type the text anew if you cannot see it");
             return None;
         }
         Some(Text { value: text.to_owned(), span: Some(value.span()) })
+    }
+
+    /// A text of a list.
+    fn plain_entry(&mut self, value: &Value<'_>, what: &str) -> Option<Text> {
+        if value.get_ref().as_str().is_none() {
+            self.wrong_type(value, format!("each entry of `{what}`"), TEXT, "write one text: \"…\"");
+            return None;
+        }
+        self.plain(value, what, limits::LINE)
     }
 
     pub(super) fn text(&mut self, fields: &Fields<'_>, key: &str, longest: usize) -> Option<Text> {
@@ -208,20 +230,20 @@ impl Reader {
     /// A list of texts.
     pub(super) fn texts(&mut self, value: &Value<'_>, what: &str) -> Option<Vec<Text>> {
         let Some(list) = value.get_ref().as_array() else {
-            self.wrong_type(value, format!("`{what}`"), "a list of texts");
+            self.wrong_type(value, format!("`{what}`"), TEXTS, "write [\"…\"]");
             return None;
         };
         if list.len() > MOST_ENTRIES {
             self.error(Some(value.span()), format!("`{what}` has at most {MOST_ENTRIES} entries"));
             return None;
         }
-        Some(list.iter().filter_map(|one| self.plain(one, what, limits::LINE)).collect())
+        Some(list.iter().filter_map(|one| self.plain_entry(one, what)).collect())
     }
 
     pub(super) fn boolean(&mut self, fields: &Fields<'_>, key: &str) -> bool {
         let Some(value) = fields.value(key) else { return false };
         value.get_ref().as_bool().unwrap_or_else(|| {
-            self.wrong_type(value, format!("`{key}`"), "true or false");
+            self.wrong_type(value, format!("`{key}`"), "true or false", "write `true` or `false`, without quotes");
             false
         })
     }
@@ -236,7 +258,12 @@ impl Reader {
                 None
             }
             None => {
-                self.wrong_type(value, format!("`{what}`"), "a whole number");
+                self.wrong_type(
+                    value,
+                    format!("`{what}`"),
+                    "a whole number",
+                    "write digits alone, without quotes or a unit",
+                );
                 None
             }
         }
@@ -244,7 +271,14 @@ impl Reader {
 
     /// A span of time such as `"90s"`, `"1h 30m"`: at least one second, at most `longest`.
     pub(super) fn span_of_time(&mut self, fields: &Fields<'_>, key: &str, longest: Duration) -> Option<Duration> {
-        let text = self.text(fields, key, 40)?;
+        let example = format!("write `{key} = \"30m\"`, with s, m, h or d");
+        let value = fields.value(key)?;
+        if value.get_ref().as_str().is_none() {
+            let message = format!("`{key}` is a span of time in quotes, and this is {}", kind(value.get_ref()));
+            self.error_with_help(Some(value.span()), message, example);
+            return None;
+        }
+        let text = self.plain(value, key, 40)?;
         match humantime::parse_duration(&text.value) {
             Ok(span) if span < Duration::from_secs(1) => {
                 self.error(text.span, format!("`{key}` is at least one second"));
@@ -256,18 +290,11 @@ impl Reader {
             }
             Ok(span) => Some(span),
             Err(_) => {
-                let help = format!("write `{key} = \"30m\"`, with s, m, h or d");
-                self.error_with_help(text.span, format!("`{key}` is no span of time"), help);
+                self.error_with_help(text.span, format!("`{key}` is no span of time"), example);
                 None
             }
         }
     }
-}
-
-/// `an integer`, `a float`.
-fn article(kind: &str) -> String {
-    let vowel = kind.starts_with(['a', 'e', 'i', 'o', 'u']);
-    format!("{} {kind}", if vowel { "an" } else { "a" })
 }
 
 /// The key that was probably meant: at most a third of its letters differ.

@@ -19,7 +19,9 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<RequestTerm
     let known = ["eligible", "approvers", "approvals", "max_duration", "default_duration", "reason", "ticket"];
     let fields = reader.fields(table, Some(value.span()), "`[request]`", &known, &["mfa", "approval", "when"]);
     let eligible = subjects(reader, &fields, "eligible");
-    if eligible.is_empty() {
+    // A list that could not be read has its finding already.
+    let meant = fields.value("eligible").map_or(Some(0), |value| value.get_ref().as_array().map(|list| list.len()));
+    if meant == Some(0) {
         let place = fields.key_span("eligible");
         reader.error_with_help(
             place,

@@ -48,7 +48,8 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<Conditions>
     };
     let stated = KEYS.iter().any(|key| *key != "on_lapse" && *key != "same_source" && fields.value(key).is_some());
     if !stated && conditions.is_empty() {
-        let help = format!("write one of {}, or take `[when]` out", KEYS.join(", "));
+        let conditions: Vec<&str> = KEYS.into_iter().filter(|key| *key != "on_lapse").collect();
+        let help = format!("write one of {}, or take `[when]` out", conditions.join(", "));
         reader.error_with_help(Some(value.span()), "`[when]` without a condition", help);
     }
     if let (Some(first), Some(last)) = (&conditions.not_before, &conditions.not_after)

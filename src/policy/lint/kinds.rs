@@ -31,7 +31,9 @@ fn path(open: &Open<'_>, written: &str, sudo: bool, told: bool, found: &mut Vec<
     let place = At::Value(open.index, None);
     if places::is_wide(written) {
         if !told {
-            let message = format!("`{written}` takes in a whole tree of the system, with secrets and devices in it");
+            let what =
+                if written.contains("**") || written.contains("/*/") { "a whole tree" } else { "a whole folder" };
+            let message = format!("`{written}` takes in {what} of the system, with secrets or devices in it");
             let help =
                 format!("name the folder that is meant: `where.{} = {{ path = \"/var/log/nginx/*.log\" }}`", open.name);
             found.push(Found::new(place, code::PATH_WIDE, message, help));

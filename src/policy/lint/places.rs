@@ -147,7 +147,7 @@ fn program(rule: &Rule, found: &mut Vec<Found>) {
             format!("others than root may write below `{folder}`, and so decide what `{path}` is when it runs");
         let help = "put the program into `/usr/local/bin`, owned by root, and name it there";
         found.push(Found::new(At::Program, code::PROGRAM_SHARED, message, help));
-    } else if below(path, &ROOTS).is_none() {
+    } else if path.starts_with('/') && below(path, &ROOTS).is_none() {
         let message = format!(
             "`{path}` is not in a folder that usually belongs to root; whoever owns its folder decides what runs"
         );

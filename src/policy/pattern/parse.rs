@@ -169,7 +169,13 @@ impl<'a> Parser<'a> {
         let word = self.text.get(start..start + length).unwrap_or_default();
         if let Some((at, found)) = word.char_indices().find(|&(_, c)| !is_plain(c)) {
             let message = if is_printable(found) {
-                format!("`{found}` is not read outside quotes; write the whole word as '…'")
+                let meant = match found {
+                    '*' | '?' => "; for any file there write `{file}` and `where.file = { path = \"/…/*\" }`",
+                    _ => "",
+                };
+                format!(
+                    "`{found}` is not read outside quotes; to mean the character itself write the word as '…'{meant}"
+                )
             } else {
                 format!("U+{:04X} cannot stand in a command line", u32::from(found))
             };
