@@ -71,11 +71,6 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     if run_as != &was.run_as {
         out.widened(format!("its commands run as {run_as} now, were as {}: another account, not compared", was.run_as));
     }
-    match (was.observes(), observe.is_some()) {
-        (false, true) => out.widened(format!("it is a role to {}", super::observe::IN_WORDS)),
-        (true, false) => out.narrowed("it observes no more: only its rules hold"),
-        _ => {}
-    }
     match (&was.request, request) {
         (None, None) => {}
         (Some(_), None) => out.narrowed("nobody may ask for it any more: `[request]` is gone"),
@@ -86,8 +81,8 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
         (Some(before), Some(now)) => request::compare((before, old.world), (now, new.world), &mut out),
     }
     match (&was.observe, observe) {
-        (None, Some(_)) => out.widened("it observes now: every command line that the account can run"),
-        (Some(_), None) => out.narrowed("it no longer observes every command line, but has rules"),
+        (None, Some(_)) => out.widened(format!("it is a role to {}", super::observe::IN_WORDS)),
+        (Some(_), None) => out.narrowed("it observes no more: only its rules hold"),
         _ => {}
     }
     conditions::compare(&was.when, when, &mut out);
