@@ -9,10 +9,9 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use doorward::domain::{AccountName, RequestId, Timestamp, Window};
-use doorward::grant::{AccessRequest, ActiveGrant, Scope, State};
+use doorward::grant::{AccessRequest, ActiveGrant};
 use doorward::policy::{Choice, CommandRequest, Decision, HeldRole, Permit, Role, Words, decide};
 
 #[path = "role_policy/hostile.rs"]
@@ -29,26 +28,12 @@ fn role(name: &str, rules: &str) -> Role {
 
 fn grant(bits: u64, role: &Role) -> ActiveGrant {
     let at = Timestamp::from_secs;
-    AccessRequest {
-        id: RequestId::from_bits(bits),
-        user: "alice".parse().unwrap(),
-        role: role.name().clone(),
-        role_text: role.text().to_owned(),
-        role_digest: role.digest(),
-        scope: Scope {
-            targets: BTreeMap::from([("web-1".parse().unwrap(), "ops".parse().unwrap())]),
-            duration: Duration::from_secs(60),
-        },
-        reason: String::new(),
-        ticket: None,
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        filed: at(0),
-        approvals_needed: 0,
-        approvals: Vec::new(),
-        state: State::Active { window: Window { start: at(0), end: at(10_000) } },
-    }
-    .active_grant(at(1))
-    .unwrap()
+    let targets = BTreeMap::from([("web-1".parse().unwrap(), "ops".parse().unwrap())]);
+    let as_approved = (role.name().clone(), role.digest());
+    let (user, source) = ("alice".parse().unwrap(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let window = Window { start: at(0), end: at(10_000) };
+    let request = AccessRequest::supposed(RequestId::from_bits(bits), user, as_approved, targets, source, window);
+    request.active_grant(at(1)).unwrap()
 }
 
 /// Decides `line` for someone who holds these roles on web-1; `None` when the line is not even words.

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::domain::{AccountName, Person, RequestId, RoleName, TargetName, UserName, Window};
-use crate::grant::{AccessRequest, ActiveGrant, Scope, State};
+use crate::grant::{AccessRequest, ActiveGrant};
 use crate::identity::User;
 use crate::inventory::Target;
 use crate::policy::when::ConditionState;
@@ -131,23 +131,13 @@ fn supposed_grant(snapshot: &Snapshot, question: &Question<'_>, role: &Role, num
     let now = question.around.now;
     // A grant lives as long as its longest command may run, so that the terms shown are the role's own.
     let duration = role.longest()?;
-    let request = AccessRequest {
-        id: RequestId::from_bits(number),
-        user: question.person.name.clone(),
-        role: role.name().clone(),
-        role_text: String::new(),
-        role_digest: role.digest(),
-        scope: Scope { targets: BTreeMap::from([(question.target.name.clone(), account.clone())]), duration },
-        reason: String::new(),
-        ticket: None,
-        // A condition that asks for it asks for where the command comes from too, and holds for no address that is not known.
-        source: question.asked_from.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
-        filed: now,
-        approvals_needed: 0,
-        approvals: Vec::new(),
-        state: State::Active { window: Window { start: now, end: now.after(duration) } },
-    };
-    request.active_grant(now)
+    let id = RequestId::from_bits(number);
+    let as_approved = (role.name().clone(), role.digest());
+    let targets = BTreeMap::from([(question.target.name.clone(), account.clone())]);
+    // A condition that asks for it asks for where the command comes from too, and holds for no address that is not known.
+    let source = question.asked_from.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let window = Window { start: now, end: now.after(duration) };
+    AccessRequest::supposed(id, question.person.name.clone(), as_approved, targets, source, window).active_grant(now)
 }
 
 /// The answer of each role that the person may ask for, by name.
