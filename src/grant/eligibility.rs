@@ -8,6 +8,7 @@ use regex::Regex;
 use crate::domain::limits::FREE_TEXT;
 use crate::domain::text::is_printable;
 use crate::domain::time::for_people;
+use crate::domain::whole::as_written;
 use crate::domain::{AccountName, Person, RoleName, Subject, TargetName};
 
 use super::request::Scope;
@@ -234,7 +235,7 @@ fn ticket(terms: &AskTerms<'_>, wish: &Wish<'_>) -> Result<Option<String>, AskEr
     let Some(pattern) = terms.ticket else {
         return Ok(wish.ticket.map(str::to_owned));
     };
-    let (role, shape) = (terms.role.clone(), || shape(pattern));
+    let (role, shape) = (terms.role.clone(), || as_written(pattern.as_str()).to_owned());
     match wish.ticket {
         Some(ticket) if pattern.is_match(ticket) => Ok(Some(ticket.to_owned())),
         Some(_) => Err(AskError::TicketMalformed { role, pattern: shape() }),
@@ -243,12 +244,6 @@ fn ticket(terms: &AskTerms<'_>, wish: &Wish<'_>) -> Result<Option<String>, AskEr
             None => Err(AskError::TicketMissing { role, pattern: shape() }),
         },
     }
-}
-
-/// The pattern as the role's author wrote it, without the anchors that the parser put around it.
-fn shape(pattern: &Regex) -> String {
-    let whole = pattern.as_str();
-    whole.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z")).unwrap_or(whole).to_owned()
 }
 
 #[cfg(test)]

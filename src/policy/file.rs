@@ -44,6 +44,12 @@ pub const MOST_FINDINGS: usize = 100;
 /// Most expressions (`pattern`, `ticket`) of a role: each may take milliseconds and some hundred KiB.
 const MOST_EXPRESSIONS: usize = 500;
 
+/// How operators name the file of `role`, from the directory of the configuration on.
+#[must_use]
+pub fn path_of(role: &RoleName) -> String {
+    format!("roles/{role}.toml")
+}
+
 impl Role {
     /// Reads the role `name` from `text`; `file` is how the operator names the file. With the role come warnings.
     ///

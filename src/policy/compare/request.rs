@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Changes, SHOWN, World, names};
 use crate::domain::text::excerpt;
 use crate::domain::time::for_people;
+use crate::domain::whole::as_written;
 use crate::domain::{Person, Subject, UserName};
 use crate::policy::role::RequestTerms;
 
@@ -37,9 +38,7 @@ pub(super) fn compare(
     out.most("max_duration", &old.max_duration, max_duration, span);
     out.most("default_duration", &old.default_duration, default_duration, span);
     out.condition("whether a reason is required", old.reason_required, *reason_required);
-    // Without what the reader of the role put around it.
-    let bare = |text: &str| text.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z")).map(str::to_owned);
-    let written = |ticket: &regex::Regex| excerpt(&bare(ticket.as_str()).unwrap_or_default(), SHOWN);
+    let written = |ticket: &regex::Regex| excerpt(as_written(ticket.as_str()), SHOWN);
     match (&old.ticket, ticket) {
         (Some(_), None) => out.widened("no ticket is needed any more"),
         (None, Some(ticket)) => out.narrowed(format!("a ticket is needed now, like {}", written(ticket))),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::whole::anchored;
 use crate::policy::parameter::ValuePattern;
 
 /// Most different expressions of a set of roles: beyond, memory would be what ends.
@@ -30,7 +31,7 @@ impl Patterns {
     pub(super) fn ticket(&self, written: &str) -> Result<regex::Regex, String> {
         kept(&self.0.tickets, written.to_owned(), || {
             self.value(written, true)?;
-            let builder = || regex::RegexBuilder::new(&format!(r"\A(?:{written})\z")).size_limit(1 << 20).build();
+            let builder = || regex::RegexBuilder::new(&anchored(written)).size_limit(1 << 20).build();
             builder().map_err(|error| error.to_string())
         })
     }

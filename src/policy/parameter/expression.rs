@@ -1,5 +1,7 @@
 //! The regular expression of a `pattern`: what it may say, and that it matches whole values alone.
 
+use crate::domain::whole::anchored;
+
 /// The most memory one compiled `pattern` may take, in bytes.
 const REGEX_SIZE: usize = 256 * 1024;
 
@@ -37,7 +39,7 @@ impl ValuePattern {
                 .map_err(|error| format!("not a regular expression: {}", first_line(&error)))
         };
         compile(written)?;
-        Ok(Self { written: written.to_owned(), compiled: compile(&format!(r"\A(?:{written})\z"))? })
+        Ok(Self { written: written.to_owned(), compiled: compile(&anchored(written))? })
     }
 
     /// The expression as the role has it.
