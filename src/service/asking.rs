@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use crate::domain::{AccountName, Person, RequestId, RoleName, TargetName, UserName, Window};
 use crate::grant::{AccessRequest, ActiveGrant};
-use crate::identity::User;
 use crate::inventory::Target;
 use crate::policy::when::ConditionState;
 use crate::policy::{
@@ -143,7 +142,7 @@ fn supposed_grant(snapshot: &Snapshot, question: &Question<'_>, role: &Role, num
 /// The answer of each role that the person may ask for, by name.
 #[must_use]
 pub fn candidates(snapshot: &Snapshot, question: &Question<'_>) -> Vec<Candidate> {
-    let people = people(snapshot);
+    let people = snapshot.people();
     let theirs = snapshot.roles.values().filter(|role| snapshot.may_ask(question.person, role));
     theirs.map(|role| candidate(snapshot, &people, question, role)).collect()
 }
@@ -174,12 +173,6 @@ fn candidate(snapshot: &Snapshot, people: &[Person], question: &Question<'_>, ro
     }
 }
 
-/// Everybody who is enrolled, as rules see them.
-#[must_use]
-pub fn people(snapshot: &Snapshot) -> Vec<Person> {
-    snapshot.directory.iter().map(User::person).collect()
-}
-
 /// Somebody who can come to run a line, and how.
 #[derive(Clone, Debug)]
 pub struct Way {
@@ -193,7 +186,7 @@ pub struct Way {
 /// hold as things are.
 #[must_use]
 pub fn who_can(snapshot: &Snapshot, target: &Target, words: &Words, around: &Surroundings) -> Vec<Way> {
-    let people = people(snapshot);
+    let people = snapshot.people();
     let reaching = snapshot.roles.values().filter(|role| snapshot.account_on(role, target).is_some());
     let mut ways = Vec::new();
     for role in reaching.filter(|role| role.takes_on(&target.name, words)) {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Kind, Parameter};
 use crate::domain::text::excerpt;
+use crate::domain::wording::series;
 
 /// What it may be, in words: `nginx or php-fpm`, `a whole number from 1 to 5000`.
 impl fmt::Display for Parameter {
@@ -17,11 +18,7 @@ impl fmt::Display for Parameter {
                 if more > 0 {
                     shown.push(format!("{more} more"));
                 }
-                let last = shown.pop().unwrap_or_default();
-                if !shown.is_empty() {
-                    write!(f, "{} or ", shown.join(", "))?;
-                }
-                f.write_str(&last)
+                f.write_str(&series(shown, "or"))
             }
             Kind::Pattern(pattern) => write!(f, "a word matching {}", excerpt(pattern.as_written(), 80)),
             Kind::Int { min, max } => write!(f, "a whole number from {min} to {max}"),
