@@ -15,10 +15,16 @@ pub fn is_printable(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether every character of `text` is printable. Nearly every text is plain ASCII, where a look at the bytes is enough.
+#[must_use]
+pub fn all_printable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.chars().all(is_printable)
+}
+
 /// `text` with everything unprintable written as `\u{…}`; newline and tab too, so the answer is one line.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_printable) {
+    if all_printable(text) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);

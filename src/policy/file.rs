@@ -149,6 +149,7 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
         request,
         when,
         index: Index::of(&rules),
+        secret: rules.iter().any(Rule::has_secret),
         rules,
         files: files?,
         forwards: forwards?,
@@ -232,10 +233,11 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
 fn outcome(role: &Role, line: &str) -> Result<bool, String> {
     let words = Words::split(line.as_bytes()).map_err(|error| error.to_string())?;
     let readings = role.readings(&words);
-    match (readings.first(), role.nearest(None, &words)) {
-        (Some(first), _) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
-        (None, Some((_, rule, miss))) => Err(super::explain::miss(rule, &miss)),
-        (None, None) => Err("no rule allows it".to_owned()),
+    match readings.first() {
+        Some(first) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
+        None => Err(role
+            .nearest(None, &words)
+            .map_or_else(|| "no rule allows it".to_owned(), |(_, rule, miss)| super::explain::miss(rule, &miss))),
     }
 }
 

@@ -55,6 +55,8 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     use super::super::role::{Reading, Role};
@@ -111,12 +113,17 @@ mod tests {
         ) {
             let Ok(words) = Words::split(line.as_bytes()) else { return Ok(()) };
             let role = role(&picks);
-            let reads = |number: usize| role.rules[number - 1].read(words.as_slice());
+            let owned = |vector: Vec<Cow<'_, str>>| vector.into_iter().map(Cow::into_owned).collect::<Vec<String>>();
+            let rule = |number: usize| &role.rules[number - 1];
+            let vector = |number: usize| rule(number).vector(words.as_slice()).map(owned);
             let every: Vec<(usize, Vec<String>)> =
-                (1..=role.rules.len()).filter_map(|number| reads(number).ok().map(|vector| (number, vector))).collect();
-            let found = |reading: Reading<'_>| (reading.number, reading.vector);
+                (1..=role.rules.len()).filter_map(|number| Some((number, vector(number)?))).collect();
+            let found = |reading: Reading<'_>| (reading.number, owned(reading.vector));
             prop_assert_eq!(&role.readings(&words).into_iter().map(found).collect::<Vec<_>>(), &every, "{}", line);
             prop_assert_eq!(role.allows(&words), !every.is_empty());
+            for (number, _) in &every {
+                prop_assert_eq!(rule(*number).reaches(words.as_slice()), None);
+            }
             for target in ["web-1", "db-1"] {
                 let target: TargetName = target.parse().unwrap();
                 let here = |number: &usize| role.rules[number - 1].is_for(&target);
@@ -125,7 +132,8 @@ mod tests {
                 prop_assert_eq!(role.allows_on(&target, &words), first.is_some());
                 let mut nearest = None;
                 for number in (1..=role.rules.len()).filter(here).filter(|_| first.is_none()) {
-                    let miss = *reads(number).unwrap_err();
+                    let miss = *rule(number).miss(words.as_slice());
+                    prop_assert_eq!(rule(number).reaches(words.as_slice()), Some(miss.reach()));
                     let further = |(_, known): &(usize, super::super::pattern::Miss)| miss.reach() > known.reach();
                     if nearest.as_ref().is_none_or(further) {
                         nearest = Some((number, miss));

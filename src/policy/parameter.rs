@@ -3,7 +3,7 @@
 //! A value is one word. Every kind refuses empty values, control characters, characters outside ASCII (unless `unicode`) and a
 //! leading `-` (unless `dash`), because the program would read it as an option. Case is never folded.
 
-use crate::domain::text::is_printable;
+use crate::domain::text::all_printable;
 
 mod expression;
 mod glob;
@@ -183,10 +183,13 @@ impl Parameter {
         if value.len() > LONGEST_VALUE {
             return Err(Refusal::TooLong);
         }
-        if !value.chars().all(is_printable) {
+        if !all_printable(value) {
             return Err(Refusal::Unprintable);
         }
-        if let Some(found) = value.chars().find(|c| !self.unicode && !c.is_ascii()) {
+        if !self.unicode
+            && !value.is_ascii()
+            && let Some(found) = value.chars().find(|c| !c.is_ascii())
+        {
             return Err(Refusal::NotAscii(found));
         }
         if !self.dash && value.starts_with('-') {

@@ -104,6 +104,14 @@ pub(super) fn line_of(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
+impl Role {
+    /// Whether one of its rules has a parameter whose values are secrets.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        self.secret
+    }
+}
+
 impl Rule {
     /// Whether it has a parameter whose values are secrets.
     #[must_use]

@@ -91,7 +91,19 @@ impl Pattern {
 
     /// Whether it allows `words`: [`Self::matches`] for those who need no more.
     pub(in crate::policy) fn allows(&self, parameters: &[Parameter], words: &[Word]) -> bool {
-        self.advance(parameters, words, &mut Trail::default()).is_ok()
+        self.begins(words) && self.advance(parameters, words, &mut Trail::default()).is_ok()
+    }
+
+    /// How far `words`, which it does not allow, got: [`Miss::word`] alone. `None` if it allows them.
+    pub(in crate::policy) fn reaches(&self, parameters: &[Parameter], words: &[Word]) -> Option<usize> {
+        self.advance(parameters, words, &mut Trail::default()).err()
+    }
+
+    /// Whether the words are there that always stand first. Most rules for the same program differ in these, and nothing has
+    /// been allocated yet.
+    fn begins(&self, words: &[Word]) -> bool {
+        let fixed = self.steps().iter().map_while(|step| step.literal().filter(|_| step.group.is_none()));
+        fixed.zip(words).enumerate().all(|(at, (literal, word))| fits(literal, at == 0, word.text()))
     }
 
     /// As [`Self::matches`]: the step that each word took.
@@ -173,10 +185,7 @@ impl Pattern {
     /// Why `word` cannot stand at `step`; `None` if it can.
     fn refuses(&self, step: usize, first: bool, parameters: &[Parameter], word: &str) -> Option<Option<Refusal>> {
         match self.steps().get(step).map(|step| &step.element) {
-            Some(Element::Literal(literal)) => {
-                let fits = literal == word || (first && base_name(literal) == word);
-                (!fits).then_some(None)
-            }
+            Some(Element::Literal(literal)) => (!fits(literal, first, word)).then_some(None),
             Some(Element::Parameter(slot)) => {
                 let Some(value) = word.strip_prefix(slot.prefix.as_str()) else { return Some(None) };
                 match parameters.get(slot.index).map(|parameter| parameter.accepts(value)) {
@@ -248,6 +257,11 @@ pub(super) fn cost(pattern: &Pattern, parameters: &[Parameter], words: &[Word]) 
     let mut trail = Trail::default();
     let _ = pattern.advance(parameters, words, &mut trail);
     trail.asked
+}
+
+/// Whether `word` is this literal; the first word may be the base name alone.
+fn fits(literal: &str, first: bool, word: &str) -> bool {
+    literal == word || (first && literal.ends_with(word) && base_name(literal) == word)
 }
 
 /// The last name of a path; a word without `/` is its own.
