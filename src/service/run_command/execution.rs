@@ -5,7 +5,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::audit::event::{AuditEvent, FinishedCommand, What};
-use crate::domain::Timestamp;
 use crate::service::Services;
 use crate::service::ending::{COULD_NOT_RUN, DENIED, End, Outcome};
 use crate::service::ports::{AuditLog, Cleared, ClientSide, CommandIdentity, Committed, Recorder, RecorderHeader};
@@ -86,8 +85,31 @@ impl Attempt<'_> {
         else {
             return Err(self.failed("not run: the target is gone".to_owned(), DENIED));
         };
+        match footing.lost_before_it_began(self.services).await {
+            Ok(None) => {}
+            Ok(Some(end)) => return Err(self.failed(format!("not run: {end}"), DENIED)),
+            Err(error) => {
+                tracing::error!(%error, "a command was not run");
+                let line = "not run: the bastion's database does not work now; tell its operator";
+                return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
+            }
+        }
         // The rule itself may be gone: a decision stands under the configuration it was made under, and no other.
-        let now = self.stands_still(&footing, at, snapshot.digest == policy).await?;
+        if snapshot.digest != policy {
+            let line = "not run: the configuration was changed at this moment; type it again";
+            return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
+        }
+        let now = self.services.clock.now();
+        // The line that runs there ends by itself some time after it starts, and that span was fixed by the decision.
+        if at.until(now) > STALE {
+            return Err(self.failed("not run: writing it down took too long; try again".to_owned(), COULD_NOT_RUN));
+        }
+        if footing.left(now) < LEAST_TIME {
+            return Err(self.failed(format!("not run: {NO_TIME}"), DENIED));
+        }
+        if self.services.stopping.is_cancelled() {
+            return Err(self.failed("not run: the bastion is stopping".to_owned(), COULD_NOT_RUN));
+        }
         let identity = CommandIdentity {
             user: self.session.user.name.clone(),
             grant,
@@ -115,35 +137,6 @@ impl Attempt<'_> {
         pump.news = Some(news);
         let outcome = pump.run(running, supervisor).await;
         Ok((outcome, pump.bytes))
-    }
-
-    /// The time, if what was decided `at` some time ago still stands, under the same configuration or not.
-    async fn stands_still(&self, footing: &Footing, at: Timestamp, same_policy: bool) -> Result<Timestamp, Stop> {
-        match footing.lost_before_it_began(self.services).await {
-            Ok(None) => {}
-            Ok(Some(end)) => return Err(self.failed(format!("not run: {end}"), DENIED)),
-            Err(error) => {
-                tracing::error!(%error, "a command was not run");
-                let line = "not run: the bastion's database does not work now; tell its operator";
-                return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
-            }
-        }
-        if !same_policy {
-            let line = "not run: the configuration was changed at this moment; type it again";
-            return Err(self.failed(line.to_owned(), COULD_NOT_RUN));
-        }
-        let now = self.services.clock.now();
-        // The line that runs there ends by itself some time after it starts, and that span was fixed by the decision.
-        if at.until(now) > STALE {
-            return Err(self.failed("not run: writing it down took too long; try again".to_owned(), COULD_NOT_RUN));
-        }
-        if footing.left(now) < LEAST_TIME {
-            return Err(self.failed(format!("not run: {NO_TIME}"), DENIED));
-        }
-        if self.services.stopping.is_cancelled() {
-            return Err(self.failed("not run: the bastion is stopping".to_owned(), COULD_NOT_RUN));
-        }
-        Ok(now)
     }
 
     /// Tells the client at once, then closes recording and log.
