@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use crate::domain::{Digest, digest::DigestStart};
+use crate::domain::Digest;
+use crate::domain::digest::DigestStart;
+use crate::domain::text::is_printable_ascii;
 
 /// Longest line for a target, in bytes: what fits into one certificate and one argument of the target's shell with room to
 /// spare.
@@ -284,9 +286,8 @@ pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
     if line.len() > LONGEST_LINE { Err(RenderError::TooLong) } else { Ok(line) }
 }
 
-/// Nearly every word is ASCII, where a look at the bytes is enough.
 fn holds_control(word: &str) -> bool {
-    if word.is_ascii() { word.bytes().any(|byte| byte.is_ascii_control()) } else { word.chars().any(char::is_control) }
+    !is_printable_ascii(word) && word.chars().any(char::is_control)
 }
 
 #[cfg(test)]

@@ -191,7 +191,7 @@ impl Guard {
     #[must_use]
     pub fn of<'a>(roles: impl Iterator<Item = &'a Role>) -> Self {
         let mut guard = Self::default();
-        for rule in roles.flat_map(Role::rules).filter(|rule| rule.has_secret()) {
+        for rule in roles.filter(|role| role.has_secret()).flat_map(Role::rules).filter(|rule| rule.has_secret()) {
             guard.learn(&rule.run, &rule.parameters);
             if let Some(alias) = &rule.alias {
                 guard.learn(&alias.pattern, &alias.parameters);

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::domain::limits::LINE;
-use crate::domain::text::{excerpt, is_printable};
+use crate::domain::text::{excerpt, is_printable, is_printable_ascii};
 
 /// What a shell would act on, outside quotes. A newline is a control character and refused as one.
 const SHELL: &str = ";&|<>()$`*?[]{}~#!";
@@ -60,8 +60,9 @@ impl Words {
             WordsError::NotUtf8 { column: String::from_utf8_lossy(valid).chars().count() + 1 }
         })?;
         // First, because these are refused wherever they stand, so that no message below has to care.
-        let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-        if let Some((at, found)) = text.chars().enumerate().filter(|_| !plain).find(|&(_, c)| !is_plain(c)) {
+        if !is_printable_ascii(text)
+            && let Some((at, found)) = text.chars().enumerate().find(|&(_, c)| !is_plain(c))
+        {
             return Err(WordsError::Unprintable { column: at + 1, found });
         }
         let mut splitter = Splitter::default();
@@ -95,7 +96,7 @@ fn is_plain(c: char) -> bool {
 
 /// Whether `byte` means itself wherever it stands, but behind a backslash.
 fn is_ordinary(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"/._-,:@%+".contains(&byte)
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b',' | b':' | b'@' | b'%' | b'+')
 }
 
 /// What the next character belongs to.

@@ -3,7 +3,7 @@
 use crate::policy::parameter::{Parameter, Refusal};
 use crate::policy::words::Word;
 
-use super::{Element, Pattern, Slot};
+use super::{Element, Pattern, Slot, Step};
 
 /// A line that a pattern allows: the values of each parameter, in the order of [`Pattern::names`]. None for one that was not
 /// there, more than one for one that is repeated. A value is without what is glued before it.
@@ -91,7 +91,11 @@ impl Pattern {
 
     /// Whether it allows `words`: [`Self::matches`] for those who need no more.
     pub(in crate::policy) fn allows(&self, parameters: &[Parameter], words: &[Word]) -> bool {
-        self.begins(words) && self.advance(parameters, words, &mut Trail::default()).is_ok()
+        match self.begins(parameters, words) {
+            None => false,
+            Some(count) if count == self.end() => count == words.len(),
+            Some(_) => self.advance(parameters, words, &mut Trail::default()).is_ok(),
+        }
     }
 
     /// How far `words`, which it does not allow, got: [`Miss::word`] alone. `None` if it allows them.
@@ -99,11 +103,13 @@ impl Pattern {
         self.advance(parameters, words, &mut Trail::default()).err()
     }
 
-    /// Whether the words are there that always stand first. Most rules for the same program differ in these, and nothing has
-    /// been allocated yet.
-    fn begins(&self, words: &[Word]) -> bool {
-        let fixed = self.steps().iter().map_while(|step| step.literal().filter(|_| step.group.is_none()));
-        fixed.zip(words).enumerate().all(|(at, (literal, word))| fits(literal, at == 0, word.text()))
+    /// How many steps at its front stand word for word, none of them in a group or repeated; `None` if a word does not fit its
+    /// step. Most rules for the same program differ there, and nothing has been allocated yet.
+    fn begins(&self, parameters: &[Parameter], words: &[Word]) -> Option<usize> {
+        let alone = |step: &Step| step.group.is_none() && !step.slot().is_some_and(|slot| slot.repeated);
+        let count = self.steps().iter().take_while(|step| alone(step)).count();
+        let fits = |(at, word): (usize, &Word)| self.refuses(at, at == 0, parameters, word.text()).is_none();
+        words.iter().take(count).enumerate().all(fits).then_some(count)
     }
 
     /// As [`Self::matches`]: the step that each word took.
@@ -261,7 +267,8 @@ pub(super) fn cost(pattern: &Pattern, parameters: &[Parameter], words: &[Word]) 
 
 /// Whether `word` is this literal; the first word may be the base name alone.
 fn fits(literal: &str, first: bool, word: &str) -> bool {
-    literal == word || (first && literal.ends_with(word) && base_name(literal) == word)
+    let by_name = || literal.strip_suffix(word).is_some_and(|folder| folder.ends_with('/')) && !word.contains('/');
+    literal == word || (first && by_name())
 }
 
 /// The last name of a path; a word without `/` is its own.
