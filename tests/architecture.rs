@@ -215,6 +215,11 @@ fn each_violation_is_reported_with_its_file_and_line() {
         ),
         (
             "src/app.rs",
+            "//! X\nuse crate::grant::AccessRequest;\nfn f() { AccessRequest::supposed(); }\n",
+            "src/app.rs:3: `crate::grant::AccessRequest::supposed` is for `service`",
+        ),
+        (
+            "src/app.rs",
             "//! X\nuse crate::service::ports::Cleared as C;\nfn f() { C::new(); }\n",
             "src/app.rs:3: `crate::service::ports::Cleared::new`",
         ),

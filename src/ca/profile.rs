@@ -11,13 +11,14 @@ use ipnet::IpNet;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, PublicKey};
 
-use crate::domain::{
-    AccountName, CertificateId, CommandId, GrantId, Serial, SessionId, TargetName, Timestamp, UserName, Window,
-};
+use crate::domain::{AccountName, Serial, TargetName, Timestamp, Window};
 
+mod facts;
 mod file;
 #[cfg(test)]
 mod tests;
+
+pub use facts::{HostFacts, SessionFacts, TargetFacts, TestFacts};
 
 /// Longest value of `force-command` that is signed, in bytes. The certificate has to fit into one SSH packet of 256 KiB.
 const COMMAND_LENGTH: usize = 128 * 1024;
@@ -90,94 +91,6 @@ pub struct Fields {
     pub(super) valid_before: u64,
     pub(super) critical_options: BTreeMap<&'static str, String>,
     pub(super) extensions: BTreeSet<String>,
-}
-
-/// The facts of one session certificate.
-#[derive(Debug)]
-pub struct SessionFacts<'a> {
-    /// The bastion's name.
-    pub bastion: &'a str,
-    /// Its identifier.
-    pub id: &'a CertificateId,
-    /// Its number.
-    pub serial: Serial,
-    /// The user it names.
-    pub user: &'a UserName,
-    /// The key that user proved.
-    pub key: &'a PublicKey,
-    /// The value of `grants@doorward`.
-    pub grants: &'a str,
-    /// From now to the end of the last grant.
-    pub validity: Window,
-    /// The user's own networks.
-    pub networks: &'a [IpNet],
-}
-
-/// The facts of one target certificate.
-#[derive(Debug)]
-pub struct TargetFacts<'a> {
-    /// The bastion's name.
-    pub bastion: &'a str,
-    /// Its number.
-    pub serial: Serial,
-    /// Whose command.
-    pub user: &'a UserName,
-    /// Under which grant.
-    pub grant: &'a GrantId,
-    /// In which connection.
-    pub session: &'a SessionId,
-    /// Which command.
-    pub command: &'a CommandId,
-    /// Where.
-    pub target: &'a TargetName,
-    /// As whom.
-    pub account: &'a AccountName,
-    /// The new key.
-    pub key: &'a PublicKey,
-    /// The rendered line, exactly.
-    pub force_command: &'a str,
-    /// The address the target sees.
-    pub source_address: IpAddr,
-    /// When it was decided.
-    pub at: Timestamp,
-    /// Whether the rule says `tty = true`.
-    pub pty: bool,
-}
-
-/// The facts of one certificate of `target test`: as for a command, but nobody's.
-#[derive(Debug)]
-pub struct TestFacts<'a> {
-    /// The bastion's name.
-    pub bastion: &'a str,
-    /// Its number.
-    pub serial: Serial,
-    /// The target of the principal.
-    pub target: &'a TargetName,
-    /// The account of the principal.
-    pub account: &'a AccountName,
-    /// The new key.
-    pub key: &'a PublicKey,
-    /// The line of the test, exactly.
-    pub force_command: &'a str,
-    /// The one address it may be used from.
-    pub source_address: IpAddr,
-    /// Its validity counts from here.
-    pub at: Timestamp,
-    /// Whether it permits forwarding, as no other certificate of ours does: to see that the target refuses all the same.
-    pub forwarding: bool,
-}
-
-/// The facts of one host certificate.
-#[derive(Debug)]
-pub struct HostFacts<'a> {
-    /// Its number.
-    pub serial: Serial,
-    /// The host key.
-    pub key: &'a PublicKey,
-    /// Every name that clients look up; the first one is in the key ID.
-    pub names: &'a [String],
-    /// From now on, for how long.
-    pub validity: Window,
 }
 
 /// What the certificate of a command and that of a test have in common.

@@ -12,6 +12,7 @@ use crate::domain::time::for_people;
 use crate::domain::wording::plural;
 use crate::domain::{TargetName, UserName};
 use crate::inventory::Target;
+use crate::policy::file::path_of;
 use crate::policy::observe::{self, NO_RULE};
 use crate::policy::{RequestTerms, Role, Rule, Words, explain};
 use crate::service::Snapshot;
@@ -106,7 +107,7 @@ fn ways_in_words(words: &Words, ways: &[Way]) -> String {
         let Some(number) = candidate.rule(words) else { continue };
         let sudo = match number {
             NO_RULE => words.iter().next() == Some("sudo"),
-            _ => asking::rule(&candidate.role, number).is_some_and(Rule::sudo),
+            _ => candidate.role.rule(number).is_some_and(Rule::sudo),
         };
         let rule = if number == NO_RULE { "none, it observes".to_owned() } else { number.to_string() };
         let account = candidate.account.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -223,7 +224,7 @@ fn capability_json(capability: &Capability) -> Value {
     let terms = role.request();
     json!({
         "role": role.name().as_str(),
-        "file": format!("roles/{}.toml", role.name()),
+        "file": path_of(role.name()),
         "description": role.description(),
         "standing": "may-ask",
         "targets": asking::targets_json(&capability.targets),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::config::load;
 use crate::config::scenarios::{Expect, NOT_WORDS, Scenario, default_files, scenarios};
-use crate::control::asking::{self, against, rule_place};
+use crate::control::asking::{against, rule_place};
 use crate::control::console::json_line;
 use crate::domain::Diagnostic;
 use crate::domain::text::escape;
@@ -211,7 +211,7 @@ fn rule(snapshot: &Snapshot, outcome: &Outcome) -> String {
         return format!("{}, which observes", outcome.role);
     }
     let place = role.and_then(|role| rule_place(role, outcome.rule)).unwrap_or_default();
-    let usage = role.and_then(|role| asking::rule(role, outcome.rule)).map_or("", |rule| rule.usage());
+    let usage = role.and_then(|role| role.rule(outcome.rule)).map_or("", |rule| rule.usage());
     format!("rule {} of {} ({place}), `{}`", outcome.rule, outcome.role, escape(usage))
 }
 

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crate::domain::Diagnostic;
 use crate::policy::Role;
+use crate::policy::file::path_of;
 use crate::service::Snapshot;
 
 use super::places::Places;
@@ -35,7 +36,7 @@ pub(super) fn check(files: &Files<'_>, snapshot: &Snapshot, out: &mut Vec<Diagno
     names(files, snapshot, out);
     let sources: HashMap<&str, &Source> = files.roles.files.iter().map(|file| (&*file.name, file)).collect();
     let written = |role| {
-        let source = sources.get(format!("roles/{}.toml", Role::name(role)).as_str())?;
+        let source = sources.get(path_of(Role::name(role)).as_str())?;
         Some((role, Places::new(source)))
     };
     let roles: Vec<Written<'_>> = snapshot.roles.values().filter_map(|role| written(&**role)).collect();

@@ -4,6 +4,7 @@
 
 use crate::domain::limits::EXCERPT;
 use crate::domain::text::{escape, excerpt};
+use crate::policy::file::path_of;
 use crate::policy::observe::NO_RULE;
 use crate::policy::pattern::{Miss, Part, Wanted};
 use crate::policy::when::ConditionState;
@@ -55,7 +56,7 @@ impl Line<'_> {
     pub fn allowing(&self, role: &Role, number: usize) -> Vec<String> {
         let usage = match number {
             NO_RULE => "every command line that the account can run",
-            _ => rule(role, number).map_or("", Rule::usage),
+            _ => role.rule(number).map_or("", Rule::usage),
         };
         let mut lines = vec![format!("{}: {}", self.rule_name(role, number), excerpt(usage, EXCERPT))];
         let Some(trace) = role.trace(number, self.words) else { return lines };
@@ -99,17 +100,11 @@ impl Line<'_> {
     }
 }
 
-/// The rule of that number, from 1; none for [`NO_RULE`].
-#[must_use]
-pub fn rule(role: &Role, number: usize) -> Option<&Rule> {
-    role.rules().get(number.checked_sub(1)?)
-}
-
 /// `roles/web-restart.toml:14`.
 #[must_use]
 pub fn rule_place(role: &Role, number: usize) -> Option<String> {
     let line = *role.rule_lines().get(number.checked_sub(1)?)?;
-    Some(format!("roles/{}.toml:{line}", role.name()))
+    Some(format!("{}:{line}", path_of(role.name())))
 }
 
 /// What a word is, for a table.

@@ -11,6 +11,8 @@ pub mod names;
 pub mod subject;
 pub mod text;
 pub mod time;
+pub mod toml_text;
+pub mod whole;
 pub mod wording;
 
 pub use diagnostic::{Diagnostic, Severity};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{AccountName, Digest, GrantId, RequestId, RoleName, TargetName, Timestamp, UserName};
+use crate::domain::{AccountName, Digest, GrantId, RequestId, RoleName, TargetName, Timestamp, UserName, Window};
 
 use super::state::State;
 
@@ -106,6 +106,34 @@ impl AccessRequest {
             approvals_needed: filing.approvals_needed,
             approvals: Vec::new(),
             state,
+        }
+    }
+
+    /// A request that nobody made, active in `window`: what a question about a policy supposes (`why`, `test`, `what-if`). Named
+    /// only by use cases that let no permit out; `tests/architecture.rs` knows which room they are in.
+    #[must_use]
+    pub fn supposed(
+        id: RequestId,
+        user: UserName,
+        (role, role_digest): (RoleName, Digest),
+        targets: BTreeMap<TargetName, AccountName>,
+        source: IpAddr,
+        window: Window,
+    ) -> Self {
+        Self {
+            id,
+            user,
+            role,
+            role_text: String::new(),
+            role_digest,
+            scope: Scope { targets, duration: window.start.until(window.end) },
+            reason: String::new(),
+            ticket: None,
+            source,
+            filed: window.start,
+            approvals_needed: 0,
+            approvals: Vec::new(),
+            state: State::Active { window },
         }
     }
 

@@ -6,109 +6,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::domain::text::excerpt;
-use crate::domain::time::for_people;
 use crate::domain::wording::series;
-use crate::domain::{AccountName, Person, Subject, TargetName, UserName};
+use crate::domain::{AccountName, Person, TargetName};
 
-use super::role::{RequestTerms, Role, Rule};
+use super::role::{Role, Rule};
 use super::selector::TargetSelector;
 use super::transfer::{FileRule, ForwardRule};
 
+mod change;
 mod conditions;
+mod request;
 mod rules;
+
+pub use change::{Change, Changes, Direction};
+use request::{decided_by, eligible};
 
 /// So much is shown of a text of the role, in characters.
 const SHOWN: usize = 200;
-
-/// Which way a change goes.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Direction {
-    /// Somebody may do more, or what it is cannot be told.
-    Widened,
-    /// Somebody may do less, and nobody more.
-    Narrowed,
-    /// Nobody may do more or less.
-    Other,
-}
-
-/// One change. Both texts are printable, and shown as they are.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Change {
-    /// Which way it goes.
-    pub direction: Direction,
-    /// What it is about: `role web-restart`, `user alice`, `target web-1`, `doorward.toml`.
-    pub about: String,
-    /// What changed, in words.
-    pub text: String,
-}
-
-/// Changes as they are found, all about one thing.
-#[derive(Debug)]
-pub struct Changes {
-    about: String,
-    found: Vec<Change>,
-}
-
-impl Changes {
-    /// No changes yet of `about`.
-    #[must_use]
-    pub fn of(about: impl Into<String>) -> Self {
-        Self { about: about.into(), found: Vec::new() }
-    }
-
-    /// Adds one.
-    pub fn push(&mut self, direction: Direction, text: impl Into<String>) {
-        self.found.push(Change { direction, about: self.about.clone(), text: text.into() });
-    }
-
-    /// More is given.
-    pub fn widened(&mut self, text: impl Into<String>) {
-        self.push(Direction::Widened, text);
-    }
-
-    /// Less is given.
-    pub fn narrowed(&mut self, text: impl Into<String>) {
-        self.push(Direction::Narrowed, text);
-    }
-
-    /// Something else.
-    pub fn other(&mut self, text: impl Into<String>) {
-        self.push(Direction::Other, text);
-    }
-
-    /// Less if `narrower`, else more.
-    pub fn either(&mut self, narrower: bool, text: impl Into<String>) {
-        self.push(if narrower { Direction::Narrowed } else { Direction::Widened }, text);
-    }
-
-    /// A number of which more gives more. `shown` writes it.
-    pub fn most<T: PartialOrd>(&mut self, what: &str, old: &T, new: &T, shown: impl Fn(&T) -> String) {
-        let text = || format!("{what} is {} now, was {}", shown(new), shown(old));
-        if new > old {
-            self.widened(text());
-        } else if new < old {
-            self.narrowed(text());
-        }
-    }
-
-    /// A condition that takes something away while it is set.
-    pub fn condition(&mut self, what: &str, old: bool, new: bool) {
-        match (old, new) {
-            (true, false) => self.widened(format!("{what} is false now, was true")),
-            (false, true) => self.narrowed(format!("{what} is true now, was false")),
-            _ => {}
-        }
-    }
-
-    /// All of them.
-    #[must_use]
-    pub fn into_found(self) -> Vec<Change> {
-        self.found
-    }
-}
 
 /// What a role meets: who there is, and which targets and accounts it reaches among those there are.
 #[derive(Clone, Debug, Default)]
@@ -157,11 +73,6 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
     if run_as != &was.run_as {
         out.widened(format!("its commands run as {run_as} now, were as {}: another account, not compared", was.run_as));
     }
-    match (was.observes(), observe.is_some()) {
-        (false, true) => out.widened(format!("it is a role to {}", super::observe::IN_WORDS)),
-        (true, false) => out.narrowed("it observes no more: only its rules hold"),
-        _ => {}
-    }
     match (&was.request, request) {
         (None, None) => {}
         (Some(_), None) => out.narrowed("nobody may ask for it any more: `[request]` is gone"),
@@ -169,11 +80,11 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
             let who = names(eligible(terms, new.world));
             out.widened(format!("it may be asked for now, by {who}: `[request]` is new"));
         }
-        (Some(before), Some(now)) => request_terms((before, old.world), (now, new.world), &mut out),
+        (Some(before), Some(now)) => request::compare((before, old.world), (now, new.world), &mut out),
     }
     match (&was.observe, observe) {
-        (None, Some(_)) => out.widened("it observes now: every command line that the account can run"),
-        (Some(_), None) => out.narrowed("it no longer observes every command line, but has rules"),
+        (None, Some(_)) => out.widened(format!("it is a role to {}", super::observe::IN_WORDS)),
+        (Some(_), None) => out.narrowed("it observes no more: only its rules hold"),
         _ => {}
     }
     conditions::compare(&was.when, when, &mut out);
@@ -218,13 +129,6 @@ pub fn role_gone(old: Version<'_>) -> Vec<Change> {
     out.into_found()
 }
 
-fn decided_by(terms: &RequestTerms) -> String {
-    match terms.approvals {
-        0 => "nobody has to approve".to_owned(),
-        count => format!("approvals needed: {count}, from {}", names(&terms.approvers)),
-    }
-}
-
 fn reach_of(reach: &BTreeMap<TargetName, AccountName>) -> Vec<String> {
     reach.iter().map(|(target, account)| format!("{target} as {account}")).collect()
 }
@@ -256,75 +160,6 @@ fn reached(old: &TargetSelector, new: &TargetSelector, worlds: Option<(&World, &
     }
     for entry in old.iter().filter(|entry| !narrower && !new.contains(entry)) {
         out.narrowed(format!("`targets` no longer has `{}`{today}", excerpt(entry, SHOWN)));
-    }
-}
-
-fn request_terms(
-    (old, was_in): (&RequestTerms, Option<&World>),
-    (new, is_in): (&RequestTerms, Option<&World>),
-    out: &mut Changes,
-) {
-    let RequestTerms { eligible, approvers, approvals, max_duration, default_duration, reason_required, ticket } = new;
-    let worlds = was_in.zip(is_in);
-    who(&old.eligible, eligible, worlds, "ask for it", out);
-    who(&old.approvers, approvers, worlds, "approve it", out);
-    let (was, now) = (old.approvals, *approvals);
-    match now {
-        0 if was > 0 => out.widened(format!("it is self-service now: it needed approvals: {was}")),
-        _ if now < was => out.widened(format!("approvals needed: {now} now, {was} before")),
-        _ if now > was => out.narrowed(format!("approvals needed: {now} now, {was} before")),
-        _ => {}
-    }
-    let span = |span: &Duration| for_people(*span);
-    out.most("max_duration", &old.max_duration, max_duration, span);
-    out.most("default_duration", &old.default_duration, default_duration, span);
-    out.condition("whether a reason is required", old.reason_required, *reason_required);
-    // Without what the reader of the role put around it.
-    let bare = |text: &str| text.strip_prefix(r"\A(?:").and_then(|rest| rest.strip_suffix(r")\z")).map(str::to_owned);
-    let written = |ticket: &regex::Regex| excerpt(&bare(ticket.as_str()).unwrap_or_default(), SHOWN);
-    match (&old.ticket, ticket) {
-        (Some(_), None) => out.widened("no ticket is needed any more"),
-        (None, Some(ticket)) => out.narrowed(format!("a ticket is needed now, like {}", written(ticket))),
-        (Some(old), Some(new)) if old.as_str() != new.as_str() => {
-            out.widened(format!("a ticket is like {} now, was like {}: not compared", written(new), written(old)));
-        }
-        _ => {}
-    }
-}
-
-/// Who may, resolved to people where they are known; entries that cover nobody new are named as they are written.
-fn who(old: &[Subject], new: &[Subject], worlds: Option<(&World, &World)>, may: &str, out: &mut Changes) {
-    let (mut gained, mut lost) = (BTreeSet::new(), BTreeSet::new());
-    if let Some((was, now)) = worlds {
-        let (was, now) = (covered(old, was), covered(new, now));
-        gained = now.difference(&was).cloned().collect();
-        lost = was.difference(&now).cloned().collect();
-    }
-    if !gained.is_empty() {
-        out.widened(format!("{} may {may} now", names(&gained)));
-    }
-    if !lost.is_empty() {
-        out.narrowed(format!("{} may no longer {may}", names(&lost)));
-    }
-    let today = if worlds.is_some() { " (nobody else by that today)" } else { "" };
-    for subject in new.iter().filter(|subject| gained.is_empty() && !old.contains(subject)) {
-        out.widened(format!("`{subject}` may {may} now{today}"));
-    }
-    let today = if worlds.is_some() { " (nobody lost by that today)" } else { "" };
-    for subject in old.iter().filter(|subject| lost.is_empty() && !new.contains(subject)) {
-        out.narrowed(format!("`{subject}` may no longer {may}{today}"));
-    }
-}
-
-fn covered(subjects: &[Subject], world: &World) -> BTreeSet<UserName> {
-    let may = |person: &&Person| subjects.iter().any(|subject| subject.covers(person));
-    world.people.iter().filter(may).map(|person| person.name.clone()).collect()
-}
-
-fn eligible(terms: &RequestTerms, world: Option<&World>) -> Vec<String> {
-    match world {
-        Some(world) => covered(&terms.eligible, world).iter().map(ToString::to_string).collect(),
-        None => terms.eligible.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -44,6 +44,27 @@ pub const MOST_FINDINGS: usize = 100;
 /// Most expressions (`pattern`, `ticket`) of a role: each may take milliseconds and some hundred KiB.
 const MOST_EXPRESSIONS: usize = 500;
 
+/// What may stand in a role, outside of its tables.
+const KEYS: [&str; 11] = [
+    "description",
+    "targets",
+    "run_as",
+    "observe",
+    "request",
+    "when",
+    "parameters",
+    "command",
+    "file",
+    "forward",
+    "examples",
+];
+
+/// How operators name the file of `role`, from the directory of the configuration on.
+#[must_use]
+pub fn path_of(role: &RoleName) -> String {
+    format!("roles/{role}.toml")
+}
+
 impl Role {
     /// Reads the role `name` from `text`; `file` is how the operator names the file. With the role come warnings.
     ///
@@ -95,20 +116,7 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
         syntax_problems(text, &errors, MOST_FINDINGS).into_iter().for_each(|problem| reader.syntax(problem));
         return None;
     }
-    let known = [
-        "description",
-        "targets",
-        "run_as",
-        "observe",
-        "request",
-        "when",
-        "parameters",
-        "command",
-        "file",
-        "forward",
-        "examples",
-    ];
-    let fields = reader.fields(document.get_ref(), document.span(), "a role", &known, &[]);
+    let fields = reader.fields(document.get_ref(), document.span(), "a role", &KEYS, &[]);
     let description = reader.text(&fields, "description", 500).map(|text| text.value).unwrap_or_default();
     let targets = targets(reader, &fields);
     let run_as = run_as(reader, &fields);

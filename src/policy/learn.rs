@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::{Diagnostic, RoleName};
 
+use super::file::path_of;
 use super::pattern::matching::base_name;
 use super::role::{Reading, Role};
 use super::words::Words;
@@ -148,11 +149,11 @@ impl Made {
         }
         let rules = texts.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("\n");
         let bare = write::join(frame.head, &rules);
-        let (role, _) = Role::parse(frame.name.clone(), &write::file_of(&frame.name), &bare)?;
+        let (role, _) = Role::parse(frame.name.clone(), &path_of(&frame.name), &bare)?;
         let lines = open.iter().filter(|shaped| shaped.is_allowed_by(&role));
         let examples = if frame.existing.is_none() { write::examples(lines) } else { String::new() };
         let whole = write::join(&bare, &examples);
-        let (role, warnings) = Role::parse(frame.name.clone(), &write::file_of(&frame.name), &whole)?;
+        let (role, warnings) = Role::parse(frame.name.clone(), &path_of(&frame.name), &whole)?;
         Ok(Some(Self { count: texts.len(), rules, whole, role, warnings }))
     }
 

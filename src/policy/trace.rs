@@ -35,7 +35,13 @@ impl Role {
     /// How rule `number` (from 1, in file order) takes `words`; `None` if it does not allow them.
     #[must_use]
     pub fn trace(&self, number: usize, words: &Words) -> Option<Trace> {
-        self.rules.get(number.checked_sub(1)?)?.trace(words.as_slice())
+        self.rule(number)?.trace(words.as_slice())
+    }
+
+    /// Rule `number` (from 1, in file order); `None` for [`NO_RULE`].
+    #[must_use]
+    pub fn rule(&self, number: usize) -> Option<&Rule> {
+        self.rules.get(number.checked_sub(1)?)
     }
 
     /// The first rule that holds on `target` and allows `words`, from 1 in file order; [`NO_RULE`] if it observes them, `None` if

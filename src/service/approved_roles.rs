@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::{Digest, RequestId, RoleName};
 use crate::grant::AccessRequest;
 use crate::policy::Role;
+use crate::policy::file::path_of;
 
 use super::Services;
 
@@ -55,7 +56,7 @@ pub fn approved_role(services: &Services, request: &AccessRequest) -> Result<Arc
     if let Some(role) = services.approved_roles.find(&key) {
         return Ok(role);
     }
-    let file = format!("roles/{}.toml", request.role);
+    let file = path_of(&request.role);
     // Warnings were for the operator when the file was loaded.
     let (role, _) = Role::parse(request.role.clone(), &file, &request.role_text)
         .map_err(|found| unreadable(found.first().map_or("unknown error", |first| first.message.as_str())))?;

@@ -9,8 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::domain::{AccountName, Person, RequestId, RoleName, TargetName, UserName, Window};
-use crate::grant::{AccessRequest, ActiveGrant, Scope, State};
-use crate::identity::User;
+use crate::grant::{AccessRequest, ActiveGrant};
 use crate::inventory::Target;
 use crate::policy::when::ConditionState;
 use crate::policy::{
@@ -132,29 +131,19 @@ fn supposed_grant(snapshot: &Snapshot, question: &Question<'_>, role: &Role, num
     let now = question.around.now;
     // A grant lives as long as its longest command may run, so that the terms shown are the role's own.
     let duration = role.longest()?;
-    let request = AccessRequest {
-        id: RequestId::from_bits(number),
-        user: question.person.name.clone(),
-        role: role.name().clone(),
-        role_text: String::new(),
-        role_digest: role.digest(),
-        scope: Scope { targets: BTreeMap::from([(question.target.name.clone(), account.clone())]), duration },
-        reason: String::new(),
-        ticket: None,
-        // A condition that asks for it asks for where the command comes from too, and holds for no address that is not known.
-        source: question.asked_from.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
-        filed: now,
-        approvals_needed: 0,
-        approvals: Vec::new(),
-        state: State::Active { window: Window { start: now, end: now.after(duration) } },
-    };
-    request.active_grant(now)
+    let id = RequestId::from_bits(number);
+    let as_approved = (role.name().clone(), role.digest());
+    let targets = BTreeMap::from([(question.target.name.clone(), account.clone())]);
+    // A condition that asks for it asks for where the command comes from too, and holds for no address that is not known.
+    let source = question.asked_from.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    let window = Window { start: now, end: now.after(duration) };
+    AccessRequest::supposed(id, question.person.name.clone(), as_approved, targets, source, window).active_grant(now)
 }
 
 /// The answer of each role that the person may ask for, by name.
 #[must_use]
 pub fn candidates(snapshot: &Snapshot, question: &Question<'_>) -> Vec<Candidate> {
-    let people = people(snapshot);
+    let people = snapshot.people();
     let theirs = snapshot.roles.values().filter(|role| snapshot.may_ask(question.person, role));
     theirs.map(|role| candidate(snapshot, &people, question, role)).collect()
 }
@@ -185,12 +174,6 @@ fn candidate(snapshot: &Snapshot, people: &[Person], question: &Question<'_>, ro
     }
 }
 
-/// Everybody who is enrolled, as rules see them.
-#[must_use]
-pub fn people(snapshot: &Snapshot) -> Vec<Person> {
-    snapshot.directory.iter().map(User::person).collect()
-}
-
 /// Somebody who can come to run a line, and how.
 #[derive(Clone, Debug)]
 pub struct Way {
@@ -204,7 +187,7 @@ pub struct Way {
 /// hold as things are.
 #[must_use]
 pub fn who_can(snapshot: &Snapshot, target: &Target, words: &Words, around: &Surroundings) -> Vec<Way> {
-    let people = people(snapshot);
+    let people = snapshot.people();
     let reaching = snapshot.roles.values().filter(|role| snapshot.account_on(role, target).is_some());
     let mut ways = Vec::new();
     for role in reaching.filter(|role| role.takes_on(&target.name, words)) {

@@ -8,7 +8,6 @@ use crate::inventory::Target;
 use crate::policy::Role;
 
 use super::Snapshot;
-use super::asking::people;
 use super::quorum::Quorum;
 
 /// A role that somebody may ask for, where, and who would approve.
@@ -25,7 +24,7 @@ pub struct Capability {
 /// What `person` may ask for, by role; with a target only what reaches it.
 #[must_use]
 pub fn capabilities(snapshot: &Snapshot, person: &Person, target: Option<&Target>) -> Vec<Capability> {
-    let people = people(snapshot);
+    let people = snapshot.people();
     let theirs = snapshot.roles.values().filter(|role| snapshot.may_ask(person, role));
     let reach = |role: &Role| match target {
         None => snapshot.reach_of(role),

@@ -8,9 +8,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use crate::domain::{AccountName, RequestId, RoleName, TargetName, Timestamp, UserName, Window};
-use crate::grant::{AccessRequest, Scope, State};
+use crate::grant::AccessRequest;
 use crate::policy::render::{Executed, executed};
-use crate::policy::{Choice, CommandRequest, Decision, HeldRole, Role, Surroundings, Terms, Words, decide, explain};
+use crate::policy::{
+    Choice, CommandRequest, Decision, HeldRole, Role, Rule, Surroundings, Terms, Words, decide, explain,
+};
 
 use super::Snapshot;
 
@@ -92,21 +94,11 @@ pub fn under_any(snapshot: &Snapshot, question: &Question<'_>) -> Option<Yes> {
 fn decided(snapshot: &Snapshot, role: &Role, account: &AccountName, words: &Words, question: &Question<'_>) -> Reply {
     let span = role.request().map_or(Duration::from_secs(3600), |terms| terms.max_duration);
     let targets = BTreeMap::from([(question.target.clone(), account.clone())]);
-    let request = AccessRequest {
-        id: RequestId::from_bits(0),
-        user: question.user.clone(),
-        role: role.name().clone(),
-        role_text: String::new(),
-        role_digest: role.digest(),
-        scope: Scope { targets, duration: span },
-        reason: String::new(),
-        ticket: None,
-        source: question.source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
-        filed: question.at,
-        approvals_needed: 0,
-        approvals: Vec::new(),
-        state: State::Active { window: Window { start: question.at, end: question.at.after(span) } },
-    };
+    let id = RequestId::from_bits(0);
+    let as_approved = (role.name().clone(), role.digest());
+    let source = question.source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let window = Window { start: question.at, end: question.at.after(span) };
+    let request = AccessRequest::supposed(id, question.user.clone(), as_approved, targets, source, window);
     let Some(grant) = request.active_grant(question.at) else { return Reply::No("no grant could be".to_owned()) };
     let held = [HeldRole { grant: &grant, approved: role, loaded: Some(role), account: Some(account), eligible: true }];
     let request = CommandRequest { target: question.target, words, choice: &Choice::Any };
@@ -116,7 +108,7 @@ fn decided(snapshot: &Snapshot, role: &Role, account: &AccountName, words: &Word
         Decision::Allow(permit) => Reply::Yes(Yes {
             role: permit.role().clone(),
             rule: permit.rule(),
-            usage: usage(role, permit.rule()),
+            usage: role.rule(permit.rule()).map_or("", Rule::usage).to_owned(),
             account: permit.account().clone(),
             executed: executed(permit.argv()),
             terms: *permit.terms(),
@@ -126,11 +118,6 @@ fn decided(snapshot: &Snapshot, role: &Role, account: &AccountName, words: &Word
             Reply::No(lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join("; "))
         }
     }
-}
-
-fn usage(role: &Role, number: usize) -> String {
-    let rule = number.checked_sub(1).and_then(|at| role.rules().get(at));
-    rule.map(|rule| rule.usage().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

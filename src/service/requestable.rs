@@ -8,7 +8,6 @@ use std::sync::Arc;
 use crate::domain::{AccountName, Person, RoleName, TargetName, UserName};
 use crate::policy::{Role, Words};
 
-use super::asking::people;
 use super::change_request::matching;
 use super::ports::{RequestQuery, StoreError};
 use super::quorum::Quorum;
@@ -48,7 +47,7 @@ pub struct Suggestion {
 /// The roles `person` may ask for, by name.
 #[must_use]
 pub fn roles_for(snapshot: &Snapshot, person: &Person) -> Vec<RequestableRole> {
-    let people = people(snapshot);
+    let people = snapshot.people();
     let quorum = |terms| Quorum::of(&people, &person.name, terms).to_string();
     let theirs = snapshot.roles.values().filter(|role| snapshot.may_ask(person, role));
     let described = theirs.map(|role| RequestableRole {

@@ -54,7 +54,7 @@ impl Approvers {
     /// The people who could still approve.
     pub(super) fn left(&self, snapshot: &Snapshot, request: &AccessRequest) -> Vec<UserName> {
         let said = |name: &UserName| request.approvals.iter().any(|approval| approval.by == *name);
-        let people = snapshot.directory.iter().map(crate::identity::User::person);
+        let people = snapshot.people().into_iter();
         let can =
             people.filter(|person| person.name != request.user && !said(&person.name) && self.may_approve(person));
         can.map(|person| person.name).collect()

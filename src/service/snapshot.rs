@@ -31,6 +31,12 @@ impl Snapshot {
         self.directory.user(user).map(crate::identity::User::person)
     }
 
+    /// Everybody who is enrolled, as rules see them.
+    #[must_use]
+    pub fn people(&self) -> Vec<Person> {
+        self.directory.iter().map(crate::identity::User::person).collect()
+    }
+
     /// The account that `role` means on `target`, if the role is for that target and the target knows the account.
     #[must_use]
     pub fn account_on<'a>(&'a self, role: &Role, target: &'a Target) -> Option<&'a AccountName> {

@@ -37,7 +37,8 @@ const WORDS_USE: &[&str] = &["annotate_snippets", "chrono", "serde", "sha2", "th
 const HOMES: &[(&str, &str)] = &[("russh::server", "ssh"), ("russh::client", "target"), ("sqlx", "store")];
 
 /// Constructors of authority (by their last two words) and who may name them.
-const AUTHORITY: &[([&str; 2], &str)] = &[(["Committed", "at"], "audit::log"), (["Cleared", "new"], "service")];
+const AUTHORITY: &[([&str; 2], &str)] =
+    &[(["Committed", "at"], "audit::log"), (["Cleared", "new"], "service"), (["AccessRequest", "supposed"], "service")];
 
 /// The longest file that needs no excuse, in lines.
 const LONGEST: usize = 600;

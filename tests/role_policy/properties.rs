@@ -3,7 +3,32 @@
 use doorward::policy::{Decision, Denial, Permit, Role};
 use proptest::prelude::*;
 
-use crate::{decide_for, picks, role_of, words_of_rules};
+use crate::{decide_for, generous, permit, role};
+
+/// Rules to draw from: each allows something that others allow too, or nearly.
+const RULES: [&str; 8] = [
+    "[[command]]\nrun = \"/bin/a {x}\"\nwhere.x = { one_of = [\"a\", \"b\"] }\n",
+    "[[command]]\nrun = \"/bin/a [-b] {x}\"\nwhere.x = { pattern = '[a-c]' }\ntimeout = \"9s\"\n",
+    "[[command]]\nrun = \"/bin/a {x}\"\nwhere.x = { int = [1, 9] }\nsudo = true\n",
+    "[[command]]\nrun = \"/opt/a {x}\"\nwhere.x = { one_of = [\"b\"] }\n",
+    "[[command]]\nrun = \"/bin/a a\"\nstdin = true\n",
+    "[[command]]\nrun = \"/bin/b\"\nalias = \"a b\"\n",
+    "[[command]]\nrun = \"/bin/a\"\nenv.X = \"1\"\n",
+    "[[command]]\nrun = \"/bin/b [a] [-b]\"\n",
+];
+
+fn words_of_rules() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec!["a", "b", "c", "-b", "/bin/a", "/opt/a", "/bin/b", "sudo", "1", "5", "-n"]);
+    prop::collection::vec(word, 1..5).prop_map(|words| words.join(" "))
+}
+
+fn role_of(name: &str, picks: &[usize]) -> Role {
+    role(name, &picks.iter().map(|pick| RULES[*pick]).collect::<String>())
+}
+
+fn picks() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(0..RULES.len(), 1..4)
+}
 
 /// The decision in three: what runs, which roles disagree, or nothing.
 #[derive(Debug, Eq, PartialEq)]
@@ -47,7 +72,7 @@ proptest! {
     /// An allowed line stays what it is, unless the new rule allows it too and would run something else: then it is ambiguous.
     #[test]
     fn a_rule_more_changes_nothing_that_was_allowed_but_by_disagreeing(
-        base in picks(), more in 0..crate::RULES.len(), line in words_of_rules(),
+        base in picks(), more in 0..RULES.len(), line in words_of_rules(),
     ) {
         let wider = [base.as_slice(), &[more]].concat();
         if let Answer::Runs(before) = answer(&line, &[role_of("r", &base)]) {
@@ -91,6 +116,70 @@ proptest! {
             prop_assert!(means(base[permit.rule() - 1], &command), "{line}: {command:?} by rule {}", permit.rule());
             prop_assert!(permit.argv().ends_with(permit.command()));
             prop_assert_eq!(&shlex::split(permit.line()).unwrap()[1..], permit.argv());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn adding_a_rule_never_denies_what_was_allowed_unless_it_is_ambiguous_now(
+        base in picks(), more in 0..RULES.len(), line in words_of_rules(),
+    ) {
+        let mut wider = base.clone();
+        wider.push(more);
+        if permit(&line, &[role_of("r", &base)]).is_some() {
+            let after = decide_for(line.as_bytes(), &[role_of("r", &wider)]);
+            let kept = matches!(after, Some(Decision::Allow(_) | Decision::Deny(Denial::Ambiguous { .. })));
+            prop_assert!(kept, "{line}: {after:?}");
+        }
+    }
+
+    #[test]
+    fn removing_a_grant_never_allows_what_nothing_left_allows_alone(
+        one in picks(), two in picks(), line in words_of_rules(),
+    ) {
+        let (one, two) = (role_of("one", &one), role_of("two", &two));
+        let both = decide_for(line.as_bytes(), &[one.clone(), two.clone()]);
+        let alone = permit(&line, &[one]).is_some() || permit(&line, &[two]).is_some();
+        let refused_as_ambiguous = matches!(both, Some(Decision::Deny(Denial::Ambiguous { .. })));
+        let allowed = matches!(both, Some(Decision::Allow(_)));
+        // Roles never merge: together they allow no more than one of them does, and no less except when they disagree.
+        prop_assert!(!allowed || alone, "{line}: {both:?}");
+        prop_assert!(!alone || allowed || refused_as_ambiguous, "{line}: {both:?}");
+    }
+
+    #[test]
+    fn every_word_that_runs_is_the_rules_program_or_a_word_that_was_typed(base in picks(), line in words_of_rules()) {
+        if let Some(permit) = permit(&line, &[role_of("r", &base)]) {
+            let typed: Vec<&str> = line.split(' ').collect();
+            let own = permit.command().iter().skip_while(|word| matches!(word.as_ref(), "/usr/bin/sudo" | "-n"));
+            for (at, word) in own.enumerate() {
+                let program = at == 0 && ["/bin/a", "/bin/b", "/opt/a"].contains(&&**word);
+                prop_assert!(program || typed.contains(&&**word), "{word} in {permit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic(line in prop::collection::vec(any::<u8>(), 0..200), text in any::<String>()) {
+        let roles = [generous()];
+        let _ = decide_for(&line, &roles);
+        let _ = decide_for(text.as_bytes(), &roles);
+        let _ = Role::parse("r".parse().unwrap(), "roles/r.toml", &text);
+        let quoted = format!("targets = [\"*\"]\nrun_as = \"ops\"\n[[command]]\nrun = {text:?}\nwhere.a = {{ pattern = {text:?} }}\n");
+        let _ = Role::parse("r".parse().unwrap(), "roles/r.toml", &quoted);
+    }
+
+    #[test]
+    fn mutated_role_files_never_panic_and_never_load_silently(at in 0_usize..2000, byte in any::<char>()) {
+        let text = include_str!("../../roles/web-restart.toml");
+        let at = (at % text.len()..).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let mutated = format!("{}{byte}{}", &text[..at], &text[at..]);
+        if let Err(found) = Role::parse("r".parse().unwrap(), "roles/r.toml", &mutated) {
+            prop_assert!(!found.is_empty());
+            found.iter().for_each(|one| drop(one.to_string()));
         }
     }
 }

@@ -1,10 +1,9 @@
 //! `policy::file` and `policy::decide`: the text of a role, and what lines it allows.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use doorward::domain::{AccountName, Digest, RequestId, Severity, TargetName, Timestamp, Window};
-use doorward::grant::{AccessRequest, ActiveGrant, Scope, State};
+use doorward::grant::{AccessRequest, ActiveGrant};
 use doorward::policy::explain;
 use doorward::policy::file::MOST_FINDINGS;
 use doorward::policy::{Choice, CommandRequest, Decision, Denial, HeldRole, Permit, Role, Words, decide};
@@ -45,24 +44,11 @@ pub(super) fn role_file(data: &[u8]) -> bool {
 }
 
 fn grant(role: &Role, target: &TargetName, account: &AccountName) -> ActiveGrant {
-    let request = AccessRequest {
-        id: RequestId::from_bits(1),
-        user: "alice".parse().expect("a name"),
-        role: role.name().clone(),
-        role_text: role.text().to_owned(),
-        role_digest: role.digest(),
-        scope: Scope {
-            targets: BTreeMap::from([(target.clone(), account.clone())]),
-            duration: Duration::from_secs(60),
-        },
-        reason: String::new(),
-        ticket: None,
-        source: "127.0.0.1".parse().expect("an address"),
-        filed: NOW,
-        approvals_needed: 0,
-        approvals: Vec::new(),
-        state: State::Active { window: Window { start: NOW, end: END } },
-    };
+    let targets = BTreeMap::from([(target.clone(), account.clone())]);
+    let as_approved = (role.name().clone(), role.digest());
+    let (user, source) = ("alice".parse().expect("a name"), "127.0.0.1".parse().expect("an address"));
+    let window = Window { start: NOW, end: END };
+    let request = AccessRequest::supposed(RequestId::from_bits(1), user, as_approved, targets, source, window);
     request.active_grant(NOW).expect("it lives")
 }
 

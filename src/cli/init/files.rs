@@ -12,6 +12,7 @@ use sha2::Digest as _;
 use crate::cli::CliError;
 use crate::cli::input::{key_line, read_key};
 use crate::domain::UserName;
+use crate::domain::toml_text::{list, quoted};
 
 /// `NAME=FILE` as typed.
 pub(super) type Member = (UserName, String);
@@ -36,14 +37,6 @@ pub(super) fn people(named: &[(&'static str, &Vec<Member>)]) -> Result<People, C
         }
     }
     Ok(people)
-}
-
-fn quoted(text: &str) -> String {
-    toml_edit::Value::from(text).to_string()
-}
-
-fn list<'t>(texts: impl Iterator<Item = &'t str>) -> String {
-    format!("[{}]", texts.map(quoted).collect::<Vec<_>>().join(", "))
 }
 
 pub(super) fn settings(name: &str, alias: &str, port: u16, listen: &[SocketAddr]) -> String {

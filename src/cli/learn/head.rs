@@ -1,7 +1,7 @@
 //! What a proposed role begins with: where it is for, as whom, who may ask.
 
 use crate::domain::RoleName;
-use crate::policy::learn::write::list;
+use crate::domain::toml_text::list;
 use crate::policy::{RequestTerms, Role};
 use crate::service::Snapshot;
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::domain::text::{escape, excerpt};
 use crate::domain::wording::{entries, plural};
 use crate::domain::{Diagnostic, Severity};
+use crate::policy::file::path_of;
 use crate::policy::learn::unused::{Unused, UnusedPart};
-use crate::policy::learn::write::file_of;
 use crate::policy::learn::{Left, Sample, line_of};
 
 use super::Learned;
@@ -87,7 +87,7 @@ fn summary(learned: &Learned<'_>) -> Vec<String> {
             .map(|(count, what, why)| format!("{}: {why}", plural(*count, what))),
     );
     if proposal.count > 0 {
-        let file = file_of(&learned.name);
+        let file = path_of(&learned.name);
         lines.push(match learned.existing {
             Some(_) => format!("add what follows to {file}; then `doorward check`, `doorward reload`"),
             None => format!("save it as {file}; then `doorward check`, `doorward reload`"),

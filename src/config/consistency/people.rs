@@ -1,6 +1,6 @@
 //! People and rules: who may ask, who could say yes, who holds nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ pub(super) struct People {
     groups: HashMap<GroupName, Vec<usize>>,
     /// What lists of subjects came to; equal ones are one value.
     known: HashMap<Vec<Subject>, Members>,
-    sets: HashMap<Members, ()>,
+    sets: HashSet<Members>,
 }
 
 impl People {
@@ -36,7 +36,7 @@ impl People {
         }
         let names: Vec<UserName> = directory.iter().map(|user: &User| user.name.clone()).collect();
         let numbers = names.iter().cloned().zip(0..).collect();
-        Self { names, numbers, groups, known: HashMap::new(), sets: HashMap::new() }
+        Self { names, numbers, groups, known: HashMap::new(), sets: HashSet::new() }
     }
 
     /// Who is meant by one of `subjects`. The same people are the same value ([`Rc::ptr_eq`]), however they are written.
@@ -46,8 +46,8 @@ impl People {
         }
         let all: BTreeSet<usize> = subjects.iter().flat_map(|subject| self.of_subject(subject)).copied().collect();
         let all: Members = Rc::new(all.into_iter().collect());
-        let kept = self.sets.get_key_value(&all).map_or_else(|| Rc::clone(&all), |(kept, ())| Rc::clone(kept));
-        self.sets.insert(Rc::clone(&kept), ());
+        let kept = Rc::clone(self.sets.get(&all).unwrap_or(&all));
+        self.sets.insert(Rc::clone(&kept));
         self.known.insert(subjects.to_vec(), Rc::clone(&kept));
         kept
     }

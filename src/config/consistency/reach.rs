@@ -1,6 +1,6 @@
 //! Roles and machines: what a role reaches, what no role reaches, and accounts that different people share.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::config::table::nearest;
@@ -46,7 +46,7 @@ pub(super) fn check(files: &Files<'_>, roles: &[Written<'_>], people: &mut Peopl
     let words: Vec<&str> = words.into_iter().collect();
     let mut known: HashMap<(&TargetSelector, &AccountName), Rc<Reach>> = HashMap::new();
     let mut reached = vec![false; read.seen.len()];
-    let mut accounts = Accounts { targets: &read.seen, holders: HashMap::new(), seen: HashMap::new() };
+    let mut accounts = Accounts { targets: &read.seen, holders: HashMap::new(), seen: HashSet::new() };
     for (role, places) in roles {
         let reach =
             known.entry((role.targets(), role.run_as())).or_insert_with(|| Rc::new(Reach::of(role, &read.seen)));
@@ -123,7 +123,7 @@ struct Accounts<'a> {
     /// Of (target, account) the first role, and the first with other people: two tell a third apart from one of them.
     holders: HashMap<(usize, &'a AccountName), Vec<(&'a Role, Members)>>,
     /// What was looked at already: roles for the same people with the same reach share with the same others.
-    seen: HashMap<(*const Reach, *const Vec<usize>), ()>,
+    seen: HashSet<(*const Reach, *const Vec<usize>)>,
 }
 
 impl<'a> Accounts<'a> {
@@ -137,7 +137,7 @@ impl<'a> Accounts<'a> {
         askers: &Members,
     ) -> Option<Diagnostic> {
         let key = (Rc::as_ptr(reach), Rc::as_ptr(askers));
-        if askers.is_empty() || self.seen.insert(key, ()).is_some() {
+        if askers.is_empty() || !self.seen.insert(key) {
             return None;
         }
         let mut shared: BTreeMap<usize, &Role> = BTreeMap::new();

@@ -11,7 +11,7 @@ use crate::policy::{Nearest, Role, Rule, Terms, TracedWord, WordsError, explain}
 use crate::service::asking::{Candidate, Supposed};
 use crate::service::quorum::Quorum;
 
-use super::{Line, rule, rule_place};
+use super::{Line, rule_place};
 
 /// So much of a word that no rule takes is in each role's answer, in characters: there may be thousands of roles, and the line is in
 /// the document once already.
@@ -22,7 +22,7 @@ const FOUND_SHOWN: usize = 1000;
 pub fn rule_json(line: &Line<'_>, role: &Role, number: usize) -> Value {
     let trace = role.trace(number, line.words);
     let words = trace.as_ref().map(|trace| trace.words.iter().map(word_json).collect::<Vec<_>>());
-    let rule = rule(role, number);
+    let rule = role.rule(number);
     json!({
         "role": role.name().as_str(),
         "rule": number,

@@ -143,9 +143,9 @@ fn other_targets(old: Option<&TargetSelector>, new: Option<&TargetSelector>, out
 
 /// What is different between two versions of one rule; whether it gives more.
 fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
-    // `usage` follows from `run` and `alias`.
+    // `usage` follows from `run` and `alias`; `lines` looks at `run` and `parameters`.
     let Rule {
-        run,
+        run: _,
         parameters: _,
         alias,
         sudo,
@@ -161,18 +161,7 @@ fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
     } = new;
     let title = titled(number, new);
     let mut found = Changes::of("");
-    if same_shape(old, new) {
-        parameters(old, new, &mut found);
-    } else {
-        let texts =
-            format!("`{}` now, was `{}`", excerpt(run.as_written(), SHOWN), excerpt(old.run.as_written(), SHOWN));
-        match (Lines::of(new).within(&Lines::of(old)), Lines::of(old).within(&Lines::of(new))) {
-            (true, true) => found.other(format!("{texts}, which means the same")),
-            (true, false) => found.narrowed(texts),
-            (false, true) => found.widened(texts),
-            (false, false) => found.widened(format!("{texts}: not compared, read both")),
-        }
-    }
+    lines(old, new, &mut found);
     if !same_alias(old, new) {
         match alias {
             None => found.narrowed("it has no alias any more"),
@@ -212,6 +201,21 @@ fn aspects(old: &Rule, number: usize, new: &Rule, out: &mut Changes) -> bool {
         out.push(change.direction, format!("{title}: {}", change.text));
     }
     widened
+}
+
+/// Which lines `run` and its parameters take.
+fn lines(old: &Rule, new: &Rule, out: &mut Changes) {
+    if same_shape(old, new) {
+        return parameters(old, new, out);
+    }
+    let text = |rule: &Rule| excerpt(rule.run.as_written(), SHOWN);
+    let texts = format!("`{}` now, was `{}`", text(new), text(old));
+    match (Lines::of(new).within(&Lines::of(old)), Lines::of(old).within(&Lines::of(new))) {
+        (true, true) => out.other(format!("{texts}, which means the same")),
+        (true, false) => out.narrowed(texts),
+        (false, true) => out.widened(texts),
+        (false, false) => out.widened(format!("{texts}: not compared, read both")),
+    }
 }
 
 /// Parameters of two rules of one shape, place by place.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -370,6 +372,8 @@ fn to_observe_is_more_than_any_rules_and_to_stop_is_less() {
     assert!(more.iter().any(|line| line.starts_with("+ it is a role to observe: every command line")), "{more:?}");
     let less = said(&observes, &rules);
     assert!(less.contains(&"- it observes no more: only its rules hold".to_owned()), "{less:?}");
+    let told = |lines: &[String]| lines.iter().filter(|line| line.contains("observe")).count();
+    assert_eq!((told(&more), told(&less)), (1, 1), "once, or the log counts one change as two: {more:?} {less:?}");
     let new = new_role(plain(&role(&observes)));
     assert!(new.iter().any(|change| change.text.contains("every command line")), "{new:?}");
 }

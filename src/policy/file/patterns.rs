@@ -6,6 +6,7 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::whole::anchored;
 use crate::policy::parameter::ValuePattern;
 
 /// Most different expressions of a set of roles: beyond, memory would be what ends.
@@ -47,7 +48,7 @@ impl Patterns {
     pub(super) fn ticket(&self, written: &str) -> Result<regex::Regex, String> {
         let make = || {
             let size = self.value(written, true)?.size();
-            let builder = || regex::RegexBuilder::new(&format!(r"\A(?:{written})\z")).size_limit(1 << 20).build();
+            let builder = || regex::RegexBuilder::new(&anchored(written)).size_limit(1 << 20).build();
             builder().map(|made| (made, size)).map_err(|error| error.to_string())
         };
         self.kept(&self.0.tickets, written.to_owned(), make, |(_, size)| *size).map(|(made, _)| made)

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::toml_text::quoted;
 use crate::domain::{Diagnostic, limits};
 use crate::policy::lint::code;
 
@@ -115,7 +116,7 @@ fn body(value: &Value<'_>) -> Option<String> {
 
 fn written(value: &DeValue<'_>) -> Option<String> {
     if let Some(text) = value.as_str() {
-        return Some(format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")));
+        return Some(quoted(text));
     }
     if let Some(number) = value.as_integer() {
         return u64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::RoleName;
+use crate::domain::toml_text::{list, quoted};
 use crate::domain::wording::plural;
 use crate::policy::parameter::{Kind, Parameter, PathPattern};
 use crate::policy::pattern::matching::base_name;
@@ -17,30 +17,12 @@ const MOST_EXAMPLES: usize = 100;
 /// Most bytes of these.
 const EXAMPLE_BYTES: usize = 100 * 1024;
 
-/// The name that an operator gives the file of `role`.
-#[must_use]
-pub fn file_of(role: &RoleName) -> String {
-    format!("roles/{role}.toml")
-}
-
 /// Two pieces of a file with a blank line between them.
 pub(super) fn join(first: &str, second: &str) -> String {
     match (first.trim_end(), second) {
         (first, "") => format!("{first}\n"),
         (first, second) => format!("{first}\n\n{second}"),
     }
-}
-
-/// A text in quotes, as TOML has it. It holds printable characters alone.
-#[must_use]
-pub fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// `["a", "b"]`.
-#[must_use]
-pub fn list<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
-    format!("[{}]", texts.into_iter().map(quoted).collect::<Vec<_>>().join(", "))
 }
 
 /// One `[[command]]`.

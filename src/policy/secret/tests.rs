@@ -1,12 +1,11 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::domain::{AccountName, Digest, RequestId, Timestamp, Window};
-use crate::grant::{AccessRequest, Scope, State};
+use crate::grant::AccessRequest;
 use crate::policy::permit::Written;
 use crate::policy::{Choice, CommandRequest, Decision, HeldRole, decide, explain};
 
@@ -43,24 +42,11 @@ fn role(text: &str) -> Role {
 fn decided(line: &str, approved: &Role, loaded: &Role) -> (Words, Decision) {
     let (target, account): (_, AccountName) = ("web-1".parse().unwrap(), "ops".parse().unwrap());
     let at = Timestamp::from_secs;
-    let request = AccessRequest {
-        id: RequestId::from_bits(1),
-        user: "alice".parse().unwrap(),
-        role: approved.name().clone(),
-        role_text: String::new(),
-        role_digest: approved.digest(),
-        scope: Scope {
-            targets: BTreeMap::from([("web-1".parse().unwrap(), account.clone())]),
-            duration: Duration::from_secs(60),
-        },
-        reason: String::new(),
-        ticket: None,
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        filed: at(0),
-        approvals_needed: 0,
-        approvals: Vec::new(),
-        state: State::Active { window: Window { start: at(0), end: at(60) } },
-    };
+    let targets = BTreeMap::from([("web-1".parse().unwrap(), account.clone())]);
+    let as_approved = (approved.name().clone(), approved.digest());
+    let (user, source) = ("alice".parse().unwrap(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let window = Window { start: at(0), end: at(60) };
+    let request = AccessRequest::supposed(RequestId::from_bits(1), user, as_approved, targets, source, window);
     let grant = request.active_grant(at(1)).unwrap();
     let held = [HeldRole { grant: &grant, approved, loaded: Some(loaded), account: Some(&account), eligible: true }];
     let words = Words::split(line.as_bytes()).unwrap_or_else(|error| panic!("{line}: {error}"));

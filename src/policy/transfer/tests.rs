@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::*;
 use crate::domain::{RequestId, Window};
-use crate::grant::{AccessRequest, ActiveGrant, Scope, State};
+use crate::grant::{AccessRequest, ActiveGrant};
 
 const NOW: Timestamp = Timestamp::from_secs(100);
 const HEAD: &str = "targets = [\"*\"]\nrun_as = \"ops\"\n[[command]]\nrun = \"/bin/x\"\n";
@@ -13,24 +12,11 @@ fn role(rules: &str) -> Role {
 }
 
 fn grant(role: &Role) -> ActiveGrant {
-    let request = AccessRequest {
-        id: RequestId::from_bits(1),
-        user: "alice".parse().unwrap(),
-        role: role.name().clone(),
-        role_text: role.text().to_owned(),
-        role_digest: role.digest(),
-        scope: Scope {
-            targets: BTreeMap::from([("web-1".parse().unwrap(), "ops".parse().unwrap())]),
-            duration: Duration::from_secs(60),
-        },
-        reason: String::new(),
-        ticket: None,
-        source: "127.0.0.1".parse().unwrap(),
-        filed: NOW,
-        approvals_needed: 0,
-        approvals: Vec::new(),
-        state: State::Active { window: Window { start: NOW, end: Timestamp::from_secs(160) } },
-    };
+    let targets = BTreeMap::from([("web-1".parse().unwrap(), "ops".parse().unwrap())]);
+    let as_approved = (role.name().clone(), role.digest());
+    let window = Window { start: NOW, end: Timestamp::from_secs(160) };
+    let (user, source) = ("alice".parse().unwrap(), "127.0.0.1".parse().unwrap());
+    let request = AccessRequest::supposed(RequestId::from_bits(1), user, as_approved, targets, source, window);
     request.active_grant(NOW).unwrap()
 }
 

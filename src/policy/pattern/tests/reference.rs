@@ -67,18 +67,10 @@ fn ways(pieces: &[(bool, Vec<Want>)], words: &[&str]) -> usize {
     }
     let together = pieces.iter().take_while(|piece| piece.0).count();
     let (groups, after) = pieces.split_at(together);
-    let mut found = ways(after, words);
-    for at in 0..groups.len() {
-        let mut others = groups.to_vec();
-        let group = others.remove(at);
-        for used in taken(&group.1, words) {
-            found += among(&others, after, &words[used..]);
-        }
-    }
-    found
+    among(groups, after, words)
 }
 
-/// As [`ways`] after one group, with what is left of its neighbours.
+/// As [`ways`], of neighbours that may stand in any order, and what comes after them.
 fn among(groups: &[(bool, Vec<Want>)], after: &[(bool, Vec<Want>)], words: &[&str]) -> usize {
     let mut found = ways(after, words);
     for at in 0..groups.len() {
