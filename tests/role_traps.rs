@@ -77,6 +77,48 @@ fn every_trap_is_warned_of_with_the_right_reason_place_and_safer_rule() {
     assert!(untried.is_empty(), "no trap for {untried:?}");
 }
 
+/// What each program that GTFOBins documents can be made to do is known: with its arguments and input open, `check` says it.
+#[test]
+fn every_program_that_gtfobins_documents_is_warned_of_for_what_it_can_be_made_to_do() {
+    const STARTS: &[&str] = &[
+        "escape/shell",
+        "escape/command",
+        "escape/interpreter",
+        "escape/editor",
+        "escape/pager",
+        "escape/library",
+        code::INPUT,
+    ];
+    let text = read("tests/role_traps/gtfobins.txt");
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rows: Vec<(&str, &str)> = lines
+        .map(|line| line.split_once(": ").unwrap())
+        .flat_map(|(what, names)| names.split(' ').map(move |name| (what, name)))
+        .collect();
+    let mut wrong = Vec::new();
+    for (what, name) in &rows {
+        // What starts others can read, write and send too; so can what writes read.
+        let enough: Vec<&str> = match *what {
+            "starts" => STARTS.to_vec(),
+            "writes" => [STARTS, &["escape/file-write", "escape/privileged"]].concat(),
+            "rights" => vec!["escape/privileged"],
+            "reads" => [STARTS, &["escape/file-write", "escape/privileged", "escape/file-read"]].concat(),
+            "sends" => [STARTS, &["escape/network", "escape/file-write", "escape/file-read"]].concat(),
+            _ => panic!("{what}"),
+        };
+        let open = "where.words = { pattern = '.+', dash = true, max = 8 }\nstdin = true";
+        let found = findings(&format!("run = \"/usr/bin/{name} {{words...}}\"\n{open}"));
+        let mut meant = found.iter().filter(|one| one.code.is_some_and(|code| enough.contains(&code)));
+        let said = |one: &Diagnostic| one.message.len() > 20 && one.help.as_ref().is_some_and(|help| help.len() > 10);
+        if !meant.clone().any(|one| one.message.contains(name)) || !meant.all(said) {
+            wrong.push(format!("{name} {what}: {:?}", found.iter().map(|one| one.code).collect::<Vec<_>>()));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    let names: std::collections::BTreeSet<&str> = rows.iter().map(|(_, name)| *name).collect();
+    assert!(names.len() == rows.len() && names.len() >= 350, "{} names, {} rows", names.len(), rows.len());
+}
+
 #[test]
 fn no_harmless_rule_is_warned_of() {
     let text = read("tests/role_traps/harmless.txt");
