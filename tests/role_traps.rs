@@ -135,6 +135,44 @@ fn no_harmless_rule_is_warned_of() {
     assert!(rows.len() >= 40, "only {} rules", rows.len());
 }
 
+/// A `[[file]]` is judged for its place like a path of a command, and each mistake in one says what to write.
+#[test]
+fn the_path_of_a_file_is_warned_of_like_one_of_a_command() {
+    for (file, reason) in [
+        ("get = \"/etc/**\"", Some("path/wide")),
+        ("get = \"/root/*\"", Some("path/wide")),
+        ("get = \"/tmp/*\"", Some("path/shared")),
+        ("put = \"/home/*/x\"", Some("path/shared")),
+        ("get = \"/var/log/nginx/*.log\"", None),
+        ("put = \"/srv/in/*.csv\"", None),
+    ] {
+        let found = findings_of(&format!("[[command]]\nrun = \"/usr/bin/uptime\"\n[[file]]\n{file}\n"));
+        assert_eq!(
+            found.iter().map(|one| one.code).collect::<Vec<_>>(),
+            reason.map(Some).into_iter().collect::<Vec<_>>()
+        );
+        for one in &found {
+            assert_eq!((one.severity, one.line_column()), (Severity::Warning, Some((7, 7))), "{file}: {one}");
+            assert!(one.help.as_ref().is_some_and(|help| help.len() > 10), "{one}");
+        }
+    }
+    for wrong in [
+        "[[file]]\nget = \"/var/../x\"",
+        "[[file]]\nget = \"x\"",
+        "[[file]]\nmax_size = 1",
+        "[[forward]]",
+        "[[forward]]\nto = \"db\"",
+        "[[forward]]\nto = \"db:0\"",
+        &"[[forward]]\nto = \"db:1\"\n".repeat(101),
+    ] {
+        let found = findings_of(&format!("[[command]]\nrun = \"/usr/bin/uptime\"\n{wrong}\n"));
+        assert!(!found.is_empty(), "{wrong}");
+        for one in &found {
+            assert!(one.severity == Severity::Error && one.line_column().is_some() && one.help.is_some(), "{one}");
+        }
+    }
+}
+
 #[test]
 fn a_caret_stands_under_what_is_meant() {
     for (command, reason, place) in [

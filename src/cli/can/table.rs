@@ -24,7 +24,7 @@ pub(super) fn render(found: &[Capability]) -> String {
         }
     }
     // Stable: the roles and their rules stay in their order.
-    rows.sort_by(|(left, _), (right, _)| left.cmp(right));
+    rows.sort_by_key(|(target, _)| *target);
     let mut table = Table::new(&["TARGET", "AS", "ROLE", "RULE", "APPROVAL", "WHEN", "COMMAND", "VALUES"]);
     rows.into_iter().for_each(|(_, cells)| table.row(cells));
     table.render()
@@ -50,6 +50,6 @@ fn row(target: &str, account: &AccountName, capability: &Capability, rule: Optio
         capability.quorum.to_string(),
         said(role.conditions().in_words().join("; ")),
         command,
-        said(excerpt(&values, VALUES).to_string()),
+        said(excerpt(&values, VALUES)),
     ]
 }
