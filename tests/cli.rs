@@ -491,51 +491,6 @@ fn what_the_page_on_asking_shows_is_what_comes() {
     }
 }
 
-#[test]
-fn what_somebody_may_do_is_a_table_with_a_row_for_each_rule_on_each_target() {
-    let host = with_target();
-    let key = host.read("host.pub");
-    let other = ["target", "add", "b", "app-1", "192.0.2.12", "--host-key", key.trim()];
-    assert_eq!(host.run(&other).code, 0);
-    let role = "targets = [\"*\"]\nrun_as = \"ops\"\n[request]\neligible = [\"user:alice\"]\napprovals = 0\n\
-                [when]\nhours = \"Mon-Fri 08:00-20:00 UTC\"\n\
-                [[command]]\nrun = \"/usr/bin/uptime\"\n\
-                [[command]]\nrun = \"/usr/bin/id {who}\"\ntargets = [\"web-*\"]\nwhere.who = { one_of = [\"www\"] }\n";
-    fs::write(host.path("b/roles/zz.toml"), role).expect("a role");
-    let table = |words: &[&str]| -> Vec<String> {
-        let came = host.run(&[&["can", "--table", "b", "alice"], words].concat());
-        assert_eq!(came.code, 0, "{}", came.err);
-        came.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
-    };
-    let all = table(&[]);
-    assert_eq!(all[0], "TARGET AS ROLE RULE APPROVAL WHEN COMMAND VALUES");
-    let hours = "Mon-Fri 08:00-20:00 UTC; a command that still runs then is ended";
-    for row in [
-        format!("app-1 ops zz 1 nobody needs to approve {hours} uptime -"),
-        format!("web-1 ops zz 1 nobody needs to approve {hours} uptime -"),
-        format!("web-1 ops zz 2 nobody needs to approve {hours} id {{who}} {{who}}: www"),
-        "web-1 ops, root by sudo web-restart 1 bob can approve - systemctl restart {unit} {unit}: nginx or php-fpm"
-            .to_owned(),
-    ] {
-        assert_eq!(all.iter().filter(|line| **line == row).count(), 1, "{row}\n{}", all.join("\n"));
-    }
-    assert!(!all.iter().any(|line| line.starts_with("app-1 ops zz 2")), "{}", all.join("\n"));
-    // As many rows as the JSON has rules on targets, in the order of the targets.
-    let json: serde_json::Value = serde_json::from_str(&host.run(&["can", "--json", "b", "alice"]).out).expect("JSON");
-    let list = |value: &serde_json::Value| value.as_array().expect("a list").len();
-    let rows: usize = json["roles"]
-        .as_array()
-        .expect("roles")
-        .iter()
-        .map(|role| list(&role["targets"]) * list(&role["commands"]))
-        .sum();
-    assert_eq!(all.len(), 1 + rows - 1, "one rule of zz is for one of its two targets");
-    assert!(all[1..].is_sorted_by_key(|line| line.split(' ').next().map(str::to_owned)));
-    let one = table(&["app-1"]);
-    assert!(one.len() > 1 && one[1..].iter().all(|line| line.starts_with("app-1 ")), "{one:?}");
-    assert_eq!(host.run(&["can", "--table", "--json", "b", "alice"]).code, 2);
-}
-
 /// The scenario that fails, in `docs/asking.md`.
 const WRONG: &str = "[[scenario]]\nname    = \"php is restarted\"\nuser    = \"alice\"\ntarget  = \"web-1\"\ncommand = \"systemctl restart php\"\nexpect  = \"allow\"\n";
 

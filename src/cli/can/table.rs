@@ -53,3 +53,6 @@ fn row(target: &str, account: &AccountName, capability: &Capability, rule: Optio
         said(excerpt(&values, VALUES)),
     ]
 }
+
+#[cfg(test)]
+mod tests;
