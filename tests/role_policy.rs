@@ -439,10 +439,10 @@ proptest! {
     fn every_word_that_runs_is_the_rules_program_or_a_word_that_was_typed(base in picks(), line in words_of_rules()) {
         if let Some(permit) = permit(&line, &[role_of("r", &base)]) {
             let typed: Vec<&str> = line.split(' ').collect();
-            let own = permit.command().iter().skip_while(|word| matches!(word.as_str(), "/usr/bin/sudo" | "-n"));
+            let own = permit.command().iter().skip_while(|word| matches!(word.as_ref(), "/usr/bin/sudo" | "-n"));
             for (at, word) in own.enumerate() {
-                let program = at == 0 && ["/bin/a", "/bin/b", "/opt/a"].contains(&word.as_str());
-                prop_assert!(program || typed.contains(&word.as_str()), "{word} in {permit:?}");
+                let program = at == 0 && ["/bin/a", "/bin/b", "/opt/a"].contains(&&**word);
+                prop_assert!(program || typed.contains(&&**word), "{word} in {permit:?}");
             }
         }
     }

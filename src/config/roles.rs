@@ -7,8 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::{Diagnostic, RoleName, Severity};
-use crate::policy::Role;
 use crate::policy::file::{Patterns, SharedParameters};
+use crate::policy::{Role, Roles};
 
 use super::source::{self, Source, Trust};
 
@@ -26,7 +26,7 @@ const MOST_THREADS: usize = 8;
 /// The roles that could be read, and the files they came from.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    pub(super) roles: BTreeMap<RoleName, Arc<Role>>,
+    pub(super) roles: Roles,
     pub(super) files: Vec<Source>,
     /// Whether every role that is here could be read; else what no role does may be what the missing one does.
     pub(super) whole: bool,
@@ -50,7 +50,7 @@ pub(super) fn read(dir: &Path, shared: Option<&Source>, trust: Trust, out: &mut 
         read.whole &= role.is_some();
         out.extend(findings);
         if let Some(role) = role {
-            read.roles.insert(role.name().clone(), Arc::new(role));
+            drop(read.roles.insert(role.name().clone(), Arc::new(role)));
         }
     }
     read.files = files;

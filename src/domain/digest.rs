@@ -37,6 +37,24 @@ impl Digest {
     }
 }
 
+/// A text that many begin with, read once: each of their digests costs what it has more.
+#[derive(Clone, Debug)]
+pub struct DigestStart(sha2::Sha256);
+
+impl DigestStart {
+    /// Reads `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::new_with_prefix(bytes))
+    }
+
+    /// The digest of what was read, followed by `rest`.
+    #[must_use]
+    pub fn followed_by(&self, rest: &[u8]) -> Digest {
+        Digest(self.0.clone().chain_update(rest).finalize().into())
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -94,6 +112,12 @@ mod tests {
         assert_eq!(Digest::of(b"").to_string(), empty);
         assert_eq!(empty.parse(), Ok(Digest::of(b"")));
         assert_eq!(Digest::of(b"").short(), "e3b0");
+        for text in ["", "a", &"ab".repeat(100)] {
+            for at in 0..=text.len() {
+                let (head, tail) = text.as_bytes().split_at(at);
+                assert_eq!(DigestStart::of(head).followed_by(tail), Digest::of(text.as_bytes()), "{at}");
+            }
+        }
         assert!("é".repeat(32).parse::<Digest>().is_err());
     }
 }

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::num::NonZeroU64;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ pub struct IdError {
     example: &'static str,
 }
 
-fn encode(bits: u64, digits: usize) -> Box<str> {
+fn encode(bits: u64, digits: usize) -> Arc<str> {
     (0..digits)
         .rev()
         .map(|place| {
@@ -31,7 +32,7 @@ fn encode(bits: u64, digits: usize) -> Box<str> {
 }
 
 /// Reads digits as Crockford asks: any case, `O` for zero, `I` and `L` for one.
-fn normalise(text: &str, digits: usize) -> Option<Box<str>> {
+fn normalise(text: &str, digits: usize) -> Option<Arc<str>> {
     let folded: String = text
         .chars()
         .map(|c| match c.to_ascii_uppercase() {
@@ -49,7 +50,7 @@ macro_rules! id {
         $(#[$doc])*
         #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $type(Box<str>);
+        pub struct $type(Arc<str>);
 
         impl $type {
             /// How many random bits an identifier of this kind holds.

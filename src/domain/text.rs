@@ -15,10 +15,23 @@ pub fn is_printable(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether every character of `text` is printable ASCII, as nearly every text is: the quick answer before a slow one.
+#[must_use]
+pub fn is_printable_ascii(text: &str) -> bool {
+    // To the end in any case: without a way out the compiler looks at many bytes at once.
+    text.bytes().fold(true, |printable, byte| printable & matches!(byte, b' '..=b'~'))
+}
+
+/// Whether every character of `text` is printable.
+#[must_use]
+pub fn all_printable(text: &str) -> bool {
+    is_printable_ascii(text) || text.chars().all(is_printable)
+}
+
 /// `text` with everything unprintable written as `\u{…}`; newline and tab too, so the answer is one line.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_printable) {
+    if all_printable(text) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);

@@ -145,6 +145,7 @@ pub fn roles(old: Version<'_>, new: Version<'_>) -> Vec<Change> {
         forwards,
         observe,
         index: _,
+        secret: _,
     } = new.role;
     let was = old.role;
     let mut out = Changes::of(format!("role {name}"));

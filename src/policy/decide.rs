@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::domain::{AccountName, Digest, GrantId, RoleName, TargetName, Timestamp};
+use crate::domain::{AccountName, GrantId, RoleName, TargetName, Timestamp};
 use crate::grant::ActiveGrant;
 
 use super::denial::{Denial, Nearest, most_telling};
 use super::permit::{Permit, Terms};
-use super::render::{Executed, Execution, Rendered, executed, render};
-use super::role::{Reading, Role, Rule};
+use super::render::{Executed, Execution, executed, render};
+use super::role::{Reading, Role};
 use super::secret::Hidden;
 use super::when::{OnLapse, Surroundings, sooner};
 use super::words::Words;
@@ -68,6 +68,13 @@ pub struct HeldRole<'a> {
     pub account: Option<&'a AccountName>,
     /// Whether the loaded role still lets the grant's user ask for it. Who may not ask any more may not use it either.
     pub eligible: bool,
+}
+
+impl HeldRole<'_> {
+    /// Whether the role says to the letter what it said when it was approved: then what was read of one holds for the other.
+    fn is_unchanged(&self) -> bool {
+        self.loaded.is_some_and(|loaded| loaded.digest() == self.approved.digest())
+    }
 }
 
 /// The answer.
@@ -186,16 +193,15 @@ pub fn still_allows(
 
 /// Everything that the held roles allow for this line, at least one thing, and all of it the same; or why not.
 fn candidates<'a>(
-    request: &CommandRequest<'_>,
+    request: &CommandRequest<'a>,
     held: &'a [HeldRole<'a>],
     now: Timestamp,
     lapses: impl Fn(&HeldRole<'_>) -> Result<Option<Timestamp>, Denial>,
 ) -> Result<Vec<Candidate<'a>>, Denial> {
     let chosen = |held: &&HeldRole<'_>| request.choice.means(held.grant, request.target);
     let reaches = |held: &&HeldRole<'_>| held.grant.targets().contains_key(request.target) && now < held.grant.ends();
-    let here: Vec<&HeldRole<'_>> = held.iter().filter(chosen).filter(reaches).collect();
     let (mut candidates, mut refusals, mut without) = (Vec::new(), Vec::new(), Vec::new());
-    for held in here {
+    for held in held.iter().filter(chosen).filter(reaches) {
         match candidates_of(request, held) {
             Ok(found) if found.is_empty() => without.push(held),
             Ok(found) => match lapses(held) {
@@ -242,7 +248,7 @@ fn conditions(held: &HeldRole<'_>, surroundings: &Surroundings) -> Result<Option
 
 /// What one held role allows for this line, nothing if no rule did when it was approved ([`not_allowed`] says why); or what else
 /// stands against it.
-fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
+fn candidates_of<'a>(request: &CommandRequest<'a>, held: &'a HeldRole<'a>) -> Result<Vec<Candidate<'a>>, Denial> {
     let role = || held.grant.role().clone();
     let approved = held.approved.readings_on(request.target, request.words);
     // A role that observed when it was approved and does not now gives nothing, nor the other way round.
@@ -257,29 +263,40 @@ fn candidates_of<'a>(request: &CommandRequest<'_>, held: &'a HeldRole<'a>) -> Re
     // The account is fixed by the approval; another one now is a change that was not approved.
     let account = held.account.filter(|now| held.grant.targets().get(request.target) == Some(now));
     let Some(account) = account else { return Err(Denial::Narrowed { role: role() }) };
-    let loaded = loaded.readings_on(request.target, request.words);
-    let mut candidates = Vec::new();
-    for reading in approved {
-        let both = loaded.iter().filter(|other| other.runs_the_same(&reading));
-        let terms = both.map(|other| reading.rule.terms().strictest(other.rule.terms())).reduce(Terms::strictest);
-        candidates.extend(terms.map(|terms| Candidate { held, account, reading, terms, lapses: None }));
-    }
+    let terms = if held.is_unchanged() {
+        terms_of(&approved, &approved)
+    } else {
+        terms_of(&approved, &loaded.readings_on(request.target, request.words))
+    };
+    let both = approved.into_iter().zip(terms).filter_map(|(reading, terms)| Some((reading, terms?)));
+    let candidates: Vec<Candidate<'_>> =
+        both.map(|(reading, terms)| Candidate { held, account, reading, terms, lapses: None }).collect();
     if candidates.is_empty() { Err(Denial::Narrowed { role: role() }) } else { Ok(candidates) }
+}
+
+/// For each of the `approved` readings the strictest terms of those `loaded` that run the same and of its own; `None` if none does.
+fn terms_of(approved: &[Reading<'_>], loaded: &[Reading<'_>]) -> Vec<Option<Terms>> {
+    let of = |reading: &Reading<'_>| {
+        let same = loaded.iter().filter(|other| other.runs_the_same(reading));
+        same.map(|other| reading.rule.terms().strictest(other.rule.terms())).reduce(Terms::strictest)
+    };
+    approved.iter().map(of).collect()
 }
 
 /// Why a held role, as approved, does not allow the line.
 fn not_allowed(held: &HeldRole<'_>, request: &CommandRequest<'_>) -> Denial {
-    let now = held.loaded.map(|loaded| loaded.readings_on(request.target, request.words));
-    if held.eligible && now.is_some_and(|now| !now.is_empty()) {
+    let changed = held.loaded.filter(|_| held.eligible && !held.is_unchanged());
+    if changed.is_some_and(|loaded| loaded.takes_on(request.target, request.words)) {
         return Denial::Widened { role: held.grant.role().clone() };
     }
     if let Some(Err(why)) = held.approved.observe.as_ref().map(|observe| observe.read(request.words)) {
         return Denial::NotObserved { role: held.grant.role().clone(), why };
     }
     // A rule that allows the line elsewhere says more than one that nearly does here.
-    if let Some(elsewhere) = held.approved.readings(request.words).first() {
-        let targets = elsewhere.rule.targets().map(ToString::to_string).unwrap_or_default();
-        return Denial::OtherTargets { role: held.grant.role().clone(), rule: elsewhere.number, targets };
+    let mut bound =
+        held.approved.rules_for(request.words).filter_map(|(number, rule)| Some((number, rule, rule.targets()?)));
+    if let Some((rule, _, targets)) = bound.find(|(_, rule, _)| rule.allows(request.words.as_slice())) {
+        return Denial::OtherTargets { role: held.grant.role().clone(), rule, targets: targets.to_string() };
     }
     let nearest = held.approved.nearest(Some(request.target), request.words).map(|(number, rule, miss)| {
         Box::new(Nearest { role: held.grant.role().clone(), rule: number, usage: rule.usage().to_owned(), miss })
@@ -299,7 +316,7 @@ fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Times
             grants.push(candidate.held.grant.id().clone());
         }
     }
-    let Rendered { command, argv, line } = render(&first.execution(terms, now.until(deadline))).ok()?;
+    let rendered = render(&first.execution(terms, now.until(deadline))).ok()?;
     Some(Permit {
         target: request.target.clone(),
         account: first.account.clone(),
@@ -307,30 +324,30 @@ fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Times
         role: first.held.grant.role().clone(),
         rule: first.reading.number,
         observed: first.observed(),
-        command,
-        argv,
-        digest: Digest::of(line.as_bytes()),
-        line,
+        rendered,
         terms,
         deadline,
-        hidden: Box::new(hidden(request, candidates)),
+        hidden: hidden(request, candidates).map(Box::new),
     })
 }
 
-/// Which words are secrets by any rule that allows the line, as approved or as loaded.
-fn hidden(request: &CommandRequest<'_>, candidates: &[Candidate<'_>]) -> Hidden {
+/// Which words are secrets by any rule that allows the line, as approved or as loaded; `None` if none of the roles has a secret.
+fn hidden(request: &CommandRequest<'_>, candidates: &[Candidate<'_>]) -> Option<Hidden> {
+    let secret = |one: &Candidate<'_>| one.held.approved.has_secret() || one.held.loaded.is_some_and(Role::has_secret);
+    if !candidates.iter().any(secret) {
+        return None;
+    }
     let mut hidden = Hidden::default();
     for candidate in candidates {
         let words = request.words.as_slice();
         hidden = hidden.or(candidate.reading.rule.hidden(words));
-        let loaded = candidate.held.loaded.filter(|role| role.rules().iter().any(Rule::has_secret));
-        for other in loaded.iter().flat_map(|role| role.readings_on(request.target, request.words)) {
+        for other in candidate.held.loaded.iter().flat_map(|role| role.readings_on(request.target, request.words)) {
             if other.runs_the_same(&candidate.reading) {
                 hidden = hidden.or(other.rule.hidden(words));
             }
         }
     }
-    hidden
+    Some(hidden)
 }
 
 #[cfg(test)]

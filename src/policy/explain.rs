@@ -109,8 +109,8 @@ fn input_and_output(terms: &Terms) -> String {
 
 /// A command for people: each word as it would be typed, cut if it is long.
 #[must_use]
-pub fn command(words: &[String]) -> String {
-    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+pub fn command(words: &[impl AsRef<str>]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word.as_ref())).collect();
     excerpt(&words.join(" "), LINE_SHOWN)
 }
 

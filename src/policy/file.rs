@@ -141,6 +141,7 @@ fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Read
         request,
         when,
         index: Index::of(&rules),
+        secret: rules.iter().any(Rule::has_secret),
         rules,
         files: files?,
         forwards: forwards?,
@@ -211,10 +212,9 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
         }
     }
     for Text { value, span } in lines(reader, "deny") {
-        if outcome(role, &value).is_ok() {
-            let by: Vec<String> = Words::split(value.as_bytes())
-                .map(|words| role.readings(&words).iter().map(|reading| reading.rule.usage().to_owned()).collect())
-                .unwrap_or_default();
+        let Ok(words) = Words::split(value.as_bytes()) else { continue };
+        let by: Vec<&str> = role.readings(&words).iter().map(|reading| reading.rule.usage()).collect();
+        if !by.is_empty() {
             reader.error(span, format!("this example should be denied, and is allowed by `{}`", by.join("`, `")));
         }
     }
@@ -224,10 +224,11 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
 fn outcome(role: &Role, line: &str) -> Result<bool, String> {
     let words = Words::split(line.as_bytes()).map_err(|error| error.to_string())?;
     let readings = role.readings(&words);
-    match (readings.first(), role.nearest(None, &words)) {
-        (Some(first), _) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
-        (None, Some((_, rule, miss))) => Err(super::explain::miss(rule, &miss)),
-        (None, None) => Err("no rule allows it".to_owned()),
+    match readings.first() {
+        Some(first) => Ok(readings.iter().all(|other| other.runs_the_same(first))),
+        None => Err(role
+            .nearest(None, &words)
+            .map_or_else(|| "no rule allows it".to_owned(), |(_, rule, miss)| super::explain::miss(rule, &miss))),
     }
 }
 

@@ -1,60 +1,67 @@
 //! Which rules of a role a line may be for, by its first word: so that a decision costs what the rules for that program cost,
 //! and not what the role does. Knows nothing of what else a rule asks for, and never says that one allows a line.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 use super::role::{Rule, after_sudo};
 use super::words::Word;
 
 /// Made once, when a role is read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    /// What a line may begin with, after a `sudo`, and a rule it may be for, from 1 in file order. Sorted, each once.
-    first: Vec<(Box<str>, usize)>,
-    /// Rules for lines that may begin with any word, in file order. A role that loads has none.
-    any: Vec<usize>,
+    /// For what a line may begin with, after a `sudo`, which of `numbers` are the rules it may be for.
+    first: HashMap<Box<str>, Range<usize>>,
+    /// Rules, from 1 in file order; those that begin alike stand together, in that order.
+    numbers: Box<[usize]>,
+    /// Whether a line for one of the rules may begin with any word. No rule of a role that loads is like that.
+    any: bool,
 }
 
 impl Index {
     pub(super) fn of(rules: &[Rule]) -> Self {
         let mut index = Self::default();
+        let mut words: Vec<(&str, usize)> = Vec::new();
         for (rule, number) in rules.iter().zip(1..) {
             match rule.first_words() {
-                Some(words) => index.first.extend(words.into_iter().map(|word| (Box::from(word), number))),
-                None => index.any.push(number),
+                Some(first) => words.extend(first.into_iter().map(|word| (word, number))),
+                None => index.any = true,
             }
         }
-        index.first.sort_unstable();
-        index.first.dedup();
-        index.first.shrink_to_fit();
+        words.sort_unstable();
+        words.dedup();
+        for (at, (word, _)) in words.iter().enumerate() {
+            index.first.entry(Box::from(*word)).or_insert(at..at).end = at + 1;
+        }
+        index.numbers = words.into_iter().map(|(_, number)| number).collect();
         index
+    }
+
+    /// What a line for one of the rules may begin with.
+    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+        self.first.keys().map(AsRef::as_ref)
     }
 
     /// The rules, of `count`, that may allow `words`, from 1 in file order. Allocates nothing.
     pub(super) fn numbers(&self, words: &[Word], count: usize) -> impl Iterator<Item = usize> {
         let (_, rest) = after_sudo(words);
-        // Without a word there is nothing to look up: all of them, and nothing twice.
-        let (named, any, all) = match rest.first() {
-            Some(word) => (self.named(word.text()), self.any.as_slice(), 0),
-            None => (&[][..], &[][..], count),
+        // Without a word there is nothing to look up.
+        let (named, all) = match rest.first() {
+            Some(word) if !self.any => (self.named(word.text()), 0),
+            _ => (&[][..], count),
         };
-        let mut named = named.iter().map(|(_, number)| *number).peekable();
-        let mut any = any.iter().copied().peekable();
-        let in_order = std::iter::from_fn(move || match (named.peek(), any.peek()) {
-            (Some(one), Some(other)) if other < one => any.next(),
-            (Some(_), _) => named.next(),
-            (None, _) => any.next(),
-        });
-        in_order.chain(1..=all)
+        named.iter().copied().chain(1..=all)
     }
 
-    fn named(&self, word: &str) -> &[(Box<str>, usize)] {
-        let begins = self.first.partition_point(|(known, _)| **known < *word);
-        let ends = begins + self.first.get(begins..).unwrap_or_default().partition_point(|(known, _)| **known == *word);
-        self.first.get(begins..ends).unwrap_or_default()
+    fn named(&self, word: &str) -> &[usize] {
+        self.first.get(word).and_then(|range| self.numbers.get(range.clone())).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     use super::super::role::{Reading, Role};
@@ -111,12 +118,17 @@ mod tests {
         ) {
             let Ok(words) = Words::split(line.as_bytes()) else { return Ok(()) };
             let role = role(&picks);
-            let reads = |number: usize| role.rules[number - 1].read(words.as_slice());
+            let owned = |vector: Vec<Cow<'_, str>>| vector.into_iter().map(Cow::into_owned).collect::<Vec<String>>();
+            let rule = |number: usize| &role.rules[number - 1];
+            let vector = |number: usize| rule(number).vector(words.as_slice()).map(owned);
             let every: Vec<(usize, Vec<String>)> =
-                (1..=role.rules.len()).filter_map(|number| reads(number).ok().map(|vector| (number, vector))).collect();
-            let found = |reading: Reading<'_>| (reading.number, reading.vector);
+                (1..=role.rules.len()).filter_map(|number| Some((number, vector(number)?))).collect();
+            let found = |reading: Reading<'_>| (reading.number, owned(reading.vector));
             prop_assert_eq!(&role.readings(&words).into_iter().map(found).collect::<Vec<_>>(), &every, "{}", line);
             prop_assert_eq!(role.allows(&words), !every.is_empty());
+            for (number, _) in &every {
+                prop_assert_eq!(rule(*number).reaches(words.as_slice()), None);
+            }
             for target in ["web-1", "db-1"] {
                 let target: TargetName = target.parse().unwrap();
                 let here = |number: &usize| role.rules[number - 1].is_for(&target);
@@ -125,7 +137,8 @@ mod tests {
                 prop_assert_eq!(role.allows_on(&target, &words), first.is_some());
                 let mut nearest = None;
                 for number in (1..=role.rules.len()).filter(here).filter(|_| first.is_none()) {
-                    let miss = *reads(number).unwrap_err();
+                    let miss = *rule(number).miss(words.as_slice());
+                    prop_assert_eq!(rule(number).reaches(words.as_slice()), Some(miss.reach()));
                     let further = |(_, known): &(usize, super::super::pattern::Miss)| miss.reach() > known.reach();
                     if nearest.as_ref().is_none_or(further) {
                         nearest = Some((number, miss));

@@ -55,13 +55,13 @@ impl Observe {
     ///
     /// # Errors
     /// Why they cannot be run so, and what to type instead.
-    pub(super) fn read(&self, words: &Words) -> Result<Reading<'_>, String> {
+    pub(super) fn read<'a>(&'a self, words: &'a Words) -> Result<Reading<'a>, String> {
         let (sudo, rest) = after_sudo(words.as_slice());
         let Some(program) = rest.first() else {
             return Err("a program stands after `sudo`".to_owned());
         };
         fault_of(program.text())?;
-        let vector = rest.iter().map(|word| word.text().to_owned()).collect();
+        let vector = rest.iter().map(|word| word.text().into()).collect();
         Ok(Reading { number: NO_RULE, rule: if sudo { &self.sudo } else { &self.plain }, vector })
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::domain::text::{excerpt, is_printable};
+use crate::domain::text::{all_printable, excerpt};
 
 mod glob;
 mod network;
@@ -270,10 +270,13 @@ impl Parameter {
         if value.len() > LONGEST_VALUE {
             return Err(Refusal::TooLong);
         }
-        if !value.chars().all(is_printable) {
+        if !all_printable(value) {
             return Err(Refusal::Unprintable);
         }
-        if let Some(found) = value.chars().find(|c| !self.unicode && !c.is_ascii()) {
+        if !self.unicode
+            && !value.is_ascii()
+            && let Some(found) = value.chars().find(|c| !c.is_ascii())
+        {
             return Err(Refusal::NotAscii(found));
         }
         if !self.dash && value.starts_with('-') {

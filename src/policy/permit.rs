@@ -1,11 +1,12 @@
 //! The yes, as a value: exactly what runs, where, as whom, until when. Only [`super::decide()`] makes one.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use crate::domain::{AccountName, Digest, GrantId, RoleName, TargetName, Timestamp};
 
-use super::render::joined;
+use super::render::{Rendered, joined};
 use super::secret::{Guard, Hidden, SecretKey, line_of, veiled};
 use super::words::Words;
 
@@ -43,13 +44,11 @@ pub struct Permit {
     pub(super) role: RoleName,
     pub(super) rule: usize,
     pub(super) observed: bool,
-    pub(super) command: Vec<String>,
-    pub(super) argv: Vec<String>,
-    pub(super) line: String,
-    pub(super) digest: Digest,
+    pub(super) rendered: Rendered,
     pub(super) terms: Terms,
     pub(super) deadline: Timestamp,
-    pub(super) hidden: Box<Hidden>,
+    /// `None`: no rule that allows it has a secret.
+    pub(super) hidden: Option<Box<Hidden>>,
 }
 
 /// A [`Permit`] as it may be written down. Where nothing is secret it is the permit's own value, word for word.
@@ -81,23 +80,25 @@ impl Permit {
     #[must_use]
     pub fn written(&self, words: &Words, guard: &Guard, key: &SecretKey) -> Written {
         let typed = line_of(&words.iter().map(str::to_owned).collect::<Vec<_>>());
+        let argv = || self.argv().iter().map(AsRef::as_ref);
         if self.observed && guard.touches(&typed) {
-            let kept = self.argv.len().saturating_sub(self.command.len());
-            let veil = |(at, word): (usize, &String)| if at < kept { word.clone() } else { guard.veil_own(word, key) };
-            let argv: Vec<String> = self.argv.iter().enumerate().map(veil).collect();
-            return self.written_as(guard.veil(&typed, key, |_| false), argv);
+            let kept = self.argv().len().saturating_sub(self.command().len());
+            let veil = |(at, word): (usize, &str)| if at < kept { word.to_owned() } else { guard.veil_own(word, key) };
+            return self.written_as(guard.veil(&typed, key, |_| false), argv().enumerate().map(veil).collect());
         }
-        let own = self.argv.len().saturating_sub(self.hidden.vector.len());
-        let mask = std::iter::repeat_n(None, own).chain(self.hidden.vector.iter().copied()).collect();
-        let argv = veiled(self.argv.iter().map(String::as_str), &mask, key);
-        let secret = self.hidden.typed.iter().any(Option::is_some);
-        self.written_as(secret.then(|| line_of(&veiled(words.iter(), &self.hidden.typed, key))), argv)
+        let Some(hidden) = &self.hidden else { return self.written_as(None, argv().map(str::to_owned).collect()) };
+        let own = self.argv().len().saturating_sub(hidden.vector.len());
+        let mask = std::iter::repeat_n(None, own).chain(hidden.vector.iter().copied()).collect();
+        let secret = hidden.typed.iter().any(Option::is_some);
+        let typed = secret.then(|| line_of(&veiled(words.iter(), &hidden.typed, key)));
+        self.written_as(typed, veiled(argv(), &mask, key))
     }
 
     fn written_as(&self, typed: Option<String>, argv: Vec<String>) -> Written {
-        let differs = argv.iter().zip(&self.argv).enumerate().filter(|(_, (shown, word))| shown != word);
-        let withheld = differs.map(|(at, _)| at).collect();
-        Written { typed, digest: Digest::of(joined(&argv).as_bytes()), argv, withheld }
+        let differs = argv.iter().zip(self.argv()).enumerate().filter(|(_, (shown, word))| shown != word);
+        let withheld: Vec<usize> = differs.map(|(at, _)| at).collect();
+        let digest = if withheld.is_empty() { self.digest() } else { Digest::of(joined(&argv).as_bytes()) };
+        Written { typed, digest, argv, withheld }
     }
 
     /// Where it runs.
@@ -138,26 +139,26 @@ impl Permit {
 
     /// The program and its arguments (with `sudo -n` before them where the rule says so): for people.
     #[must_use]
-    pub fn command(&self) -> &[String] {
-        &self.command
+    pub fn command(&self) -> &[Cow<'static, str>] {
+        self.rendered.command()
     }
 
     /// The whole vector that is executed: fixed environment, the command's own end, then [`Self::command`].
     #[must_use]
-    pub fn argv(&self) -> &[String] {
-        &self.argv
+    pub fn argv(&self) -> &[Cow<'static, str>] {
+        &self.rendered.argv
     }
 
     /// [`Self::argv`] as a line for a POSIX shell, `exec` first and every word single-quoted: the value of `force-command`.
     #[must_use]
     pub fn line(&self) -> &str {
-        &self.line
+        &self.rendered.line
     }
 
     /// Digest of [`Self::line`].
     #[must_use]
     pub fn digest(&self) -> Digest {
-        self.digest
+        self.rendered.digest
     }
 
     /// Its terms.

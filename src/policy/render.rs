@@ -2,7 +2,13 @@
 //!
 //! Knows nothing of roles or decisions: it gets words and says how a target executes exactly these.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::time::Duration;
+
+use crate::domain::Digest;
+use crate::domain::digest::DigestStart;
+use crate::domain::text::is_printable_ascii;
 
 /// Longest line for a target, in bytes: what fits into one certificate and one argument of the target's shell with room to
 /// spare.
@@ -53,7 +59,7 @@ const PATIENCE_SUDO: [&str; 4] = ["-s", "ALRM", "-k", "10s"];
 #[derive(Debug)]
 pub(super) struct Execution<'a> {
     /// The program by its absolute path, then its arguments.
-    pub(super) vector: &'a [String],
+    pub(super) vector: &'a [Cow<'a, str>],
     /// Whether as root, through sudo.
     pub(super) sudo: bool,
     /// Fixed values on top of our own.
@@ -64,12 +70,21 @@ pub(super) struct Execution<'a> {
     pub(super) longest: Duration,
 }
 
-/// The same execution for people, for `execve` and for a shell.
-#[derive(Debug)]
+/// The same execution for people, for `execve` and for a shell. Words that are the same for every command are not copied.
 pub(super) struct Rendered {
-    pub(super) command: Vec<String>,
-    pub(super) argv: Vec<String>,
+    pub(super) argv: Vec<Cow<'static, str>>,
+    /// How many words of `argv` stand before the command.
+    own: usize,
     pub(super) line: String,
+    /// Of `line`.
+    pub(super) digest: Digest,
+}
+
+impl Rendered {
+    /// The program and its arguments, with `sudo -n` before them where it runs so.
+    pub(super) fn command(&self) -> &[Cow<'static, str>] {
+        self.argv.get(self.own..).unwrap_or_default()
+    }
 }
 
 /// Why an execution cannot be rendered.
@@ -84,22 +99,82 @@ pub enum RenderError {
 }
 
 pub(super) fn render(execution: &Execution<'_>) -> Result<Rendered, RenderError> {
-    let own = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    let mut command = if execution.sudo { own(&SUDO) } else { Vec::new() };
-    command.extend(execution.vector.iter().cloned());
-    let mut argv = own(&["/usr/bin/env", "-i"]);
-    argv.extend(own(&ENVIRONMENT));
-    if !execution.environment.iter().any(|(name, _)| name == "LANG") {
-        argv.extend(own(&[LANG]));
+    let Execution { vector, sudo, environment, stdin, longest } = *execution;
+    let mut argv = Vec::with_capacity(MOST_OWN + environment.len() + vector.len());
+    begin(&mut argv, execution);
+    let quoted = argv.len();
+    argv.push(Cow::Owned(format!("{}s", whole_seconds(longest))));
+    let own = argv.len();
+    argv.extend(SUDO.into_iter().filter(|_| sudo).map(Cow::Borrowed));
+    argv.extend(vector.iter().map(|word| Cow::Owned(word.clone().into_owned())));
+    let of_its_own;
+    let beginning = if environment.is_empty() {
+        Beginning::of_every_command(sudo, stdin)
+    } else {
+        of_its_own = Beginning::of(argv.get(..quoted).unwrap_or_default());
+        &of_its_own
+    };
+    let known = if environment.is_empty() { quoted } else { 0 };
+    if argv.iter().skip(known).any(|word| holds_control(word)) {
+        return Err(RenderError::Control);
     }
-    argv.extend(execution.environment.iter().map(|(name, value)| format!("{name}={value}")));
+    let rest = argv.get(quoted..).unwrap_or_default();
+    let mut line = String::with_capacity(beginning.line.len() + length_of(rest));
+    line.push_str(&beginning.line);
+    quote(&mut line, rest);
+    if line.len() > LONGEST_LINE {
+        return Err(RenderError::TooLong);
+    }
+    let digest = beginning.digest.followed_by(line.as_bytes().get(beginning.line.len()..).unwrap_or_default());
+    Ok(Rendered { argv, own, line, digest })
+}
+
+/// At most so many words stand before a command, besides the environment of its rule.
+const MOST_OWN: usize = 16;
+
+/// The words before the time: what is the same for every command of a rule.
+fn begin(argv: &mut Vec<Cow<'static, str>>, execution: &Execution<'_>) {
+    argv.extend(["/usr/bin/env", "-i"].map(Cow::Borrowed));
+    argv.extend(ENVIRONMENT.map(Cow::Borrowed));
+    if !execution.environment.iter().any(|(name, _)| name == "LANG") {
+        argv.push(Cow::Borrowed(LANG));
+    }
+    argv.extend(execution.environment.iter().map(|(name, value)| Cow::Owned(format!("{name}={value}"))));
     let watched = if execution.stdin { WATCHED_PARENT } else { WATCHED };
-    argv.extend(own(&["/bin/sh", "-c", watched, "doorward"]));
-    argv.extend(own(if execution.sudo { &PATIENCE_SUDO[..] } else { &PATIENCE }));
-    argv.push(format!("{}s", whole_seconds(execution.longest)));
-    argv.extend(command.iter().cloned());
-    let line = shell_line(&argv)?;
-    Ok(Rendered { command, argv, line })
+    argv.extend(["/bin/sh", "-c", watched, "doorward"].map(Cow::Borrowed));
+    let patience = if execution.sudo { &PATIENCE_SUDO[..] } else { &PATIENCE };
+    argv.extend(patience.iter().copied().map(Cow::Borrowed));
+}
+
+/// The words before the time as a line begins with them.
+struct Beginning {
+    line: String,
+    digest: DigestStart,
+}
+
+impl Beginning {
+    fn of(words: &[Cow<'static, str>]) -> Self {
+        let line = joined(words);
+        Self { digest: DigestStart::of(line.as_bytes()), line }
+    }
+
+    /// Of rules without an environment of their own: quoted and digested once, because they are most of a line.
+    fn of_every_command(sudo: bool, stdin: bool) -> &'static Self {
+        static BEGINNINGS: LazyLock<[Beginning; 4]> = LazyLock::new(|| {
+            [(false, false), (false, true), (true, false), (true, true)].map(|(sudo, stdin)| {
+                let mut words = Vec::new();
+                begin(&mut words, &Execution { vector: &[], sudo, environment: &[], stdin, longest: Duration::ZERO });
+                Beginning::of(&words)
+            })
+        });
+        let [plain, plain_stdin, root, root_stdin] = &*BEGINNINGS;
+        match (sudo, stdin) {
+            (false, false) => plain,
+            (false, true) => plain_stdin,
+            (true, false) => root,
+            (true, true) => root_stdin,
+        }
+    }
 }
 
 /// A line as commands get it, for `doorward target test`.
@@ -117,8 +192,10 @@ pub struct TestLine {
 /// # Errors
 /// [`RenderError`].
 pub fn test_line(vector: &[String], stdin: bool, longest: Duration) -> Result<TestLine, RenderError> {
-    let Rendered { argv, line, .. } = render(&Execution { vector, sudo: false, environment: &[], stdin, longest })?;
-    let environment = argv.into_iter().skip(2).take_while(|word| word.contains('=')).collect();
+    let vector: Vec<Cow<'_, str>> = vector.iter().map(Cow::from).collect();
+    let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin, longest };
+    let Rendered { argv, line, .. } = render(&execution)?;
+    let environment = argv.into_iter().skip(2).take_while(|word| word.contains('=')).map(Cow::into_owned).collect();
     Ok(TestLine { line, environment })
 }
 
@@ -145,32 +222,25 @@ impl Executed {
 /// The opposite of rendering; `None` for a vector that is none of ours. The script that ends a command may be that of another
 /// version.
 #[must_use]
-pub fn executed(argv: &[String]) -> Option<Executed> {
-    let [env, i, rest @ ..] = argv else { return None };
+pub fn executed(argv: &[impl AsRef<str>]) -> Option<Executed> {
+    let argv: Vec<&str> = argv.iter().map(AsRef::as_ref).collect();
+    let [env, i, rest @ ..] = argv.as_slice() else { return None };
     let assigned = rest.iter().take_while(|word| word.contains('=')).count();
     let (environment, rest) = rest.split_at_checked(assigned)?;
     let [shell, c, _script, name, rest @ ..] = rest else { return None };
-    let ours = [env, i, shell, c, name].map(String::as_str) == ["/usr/bin/env", "-i", "/bin/sh", "-c", "doorward"];
-    if !ours {
+    if [env, i, shell, c, name] != [&"/usr/bin/env", &"-i", &"/bin/sh", &"-c", &"doorward"] {
         return None;
     }
-    let after = |words: &[&str]| {
-        let (head, tail) = rest.split_at_checked(words.len())?;
-        (head == words).then_some(tail)
-    };
-    let (sudo, rest) = match after(&PATIENCE) {
+    let (sudo, rest) = match rest.strip_prefix(&PATIENCE) {
         Some(rest) => (false, rest),
-        None => (true, after(&PATIENCE_SUDO)?),
+        None => (true, rest.strip_prefix(&PATIENCE_SUDO)?),
     };
     let [_seconds, command @ ..] = rest else { return None };
-    let vector = match (sudo, command.split_at_checked(SUDO.len())) {
-        (false, _) => command,
-        (true, Some((head, vector))) if head == SUDO => vector,
-        (true, _) => return None,
-    };
-    let own = |word: &&String| !ENVIRONMENT.contains(&word.as_str()) && *word != LANG;
-    let environment = environment.iter().filter(own).cloned().collect();
-    (!vector.is_empty()).then(|| Executed { environment, sudo, vector: vector.to_vec() })
+    let vector = if sudo { command.strip_prefix(&SUDO)? } else { command };
+    let own = |word: &&&str| !ENVIRONMENT.contains(word) && **word != LANG;
+    let owned = |word: &&str| (*word).to_owned();
+    let environment = environment.iter().filter(own).map(owned).collect();
+    (!vector.is_empty()).then(|| Executed { environment, sudo, vector: vector.iter().map(owned).collect() })
 }
 
 /// Rounded up, and at least one: `timeout` reads 0 as "for ever".
@@ -180,19 +250,28 @@ fn whole_seconds(span: Duration) -> u64 {
 }
 
 /// The line of [`shell_line`], whatever its words are: for its digest alone, never for a shell.
-pub(super) fn joined(argv: &[String]) -> String {
-    let quoted: usize = argv.iter().map(|word| word.len() + " ''".len()).sum();
-    let mut line = String::with_capacity("exec".len() + quoted);
+pub(super) fn joined(argv: &[impl AsRef<str>]) -> String {
+    let mut line = String::with_capacity("exec".len() + length_of(argv));
     line.push_str("exec");
-    for word in argv {
+    quote(&mut line, argv);
+    line
+}
+
+/// How long `words` are in quotes, if they hold none.
+fn length_of(words: &[impl AsRef<str>]) -> usize {
+    words.iter().map(|word| word.as_ref().len() + " ''".len()).sum()
+}
+
+/// Adds each word to `line`, after a blank and in single quotes.
+fn quote(line: &mut String, words: &[impl AsRef<str>]) {
+    for word in words {
         line.push_str(" '");
-        for (at, part) in word.split('\'').enumerate() {
+        for (at, part) in word.as_ref().split('\'').enumerate() {
             line.push_str(if at > 0 { r"'\''" } else { "" });
             line.push_str(part);
         }
         line.push('\'');
     }
-    line
 }
 
 /// `exec`, then every word in single quotes: a POSIX shell that reads this executes exactly these words.
@@ -207,9 +286,8 @@ pub fn shell_line(argv: &[String]) -> Result<String, RenderError> {
     if line.len() > LONGEST_LINE { Err(RenderError::TooLong) } else { Ok(line) }
 }
 
-/// Nearly every word is ASCII, where a look at the bytes is enough.
 fn holds_control(word: &str) -> bool {
-    if word.is_ascii() { word.bytes().any(|byte| byte.is_ascii_control()) } else { word.chars().any(char::is_control) }
+    !is_printable_ascii(word) && word.chars().any(char::is_control)
 }
 
 #[cfg(test)]

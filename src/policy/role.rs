@@ -1,5 +1,6 @@
 //! A role as meant: checked, compiled, with its text and digest. Only [`super::file`] makes one.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub struct Role {
     pub(super) index: Index,
     /// Set for a role that observes; it has no rules then.
     pub(super) observe: Option<Observe>,
+    /// Whether one of the rules has a secret.
+    pub(super) secret: bool,
 }
 
 /// What `[request]` says.
@@ -91,7 +94,7 @@ pub(super) struct Reading<'a> {
     pub(super) number: usize,
     pub(super) rule: &'a Rule,
     /// The program by its absolute path, then its arguments.
-    pub(super) vector: Vec<String>,
+    pub(super) vector: Vec<Cow<'a, str>>,
 }
 
 impl Reading<'_> {
@@ -173,27 +176,50 @@ impl Rule {
 
     /// The vector that `words` stand for: the line itself, the alias, each also after a `sudo` where the rule has it. `None` if
     /// the rule does not allow them.
-    pub(super) fn vector(&self, words: &[Word]) -> Option<Vec<String>> {
-        let (typed_sudo, rest) = after_sudo(words);
-        if typed_sudo && !self.sudo { None } else { self.vector_without_sudo(rest) }
-    }
-
-    fn vector_without_sudo(&self, words: &[Word]) -> Option<Vec<String>> {
-        if self.run.allows(&self.parameters, words) {
-            return Some(self.vector_of(words));
+    pub(super) fn vector<'a>(&'a self, words: &'a [Word]) -> Option<Vec<Cow<'a, str>>> {
+        let rest = self.after_allowed_sudo(words)?;
+        if self.run.allows(&self.parameters, rest) {
+            return Some(self.vector_of(rest));
         }
-        self.read_alias(words)?.ok()
+        let vector = self.read_alias(rest)?.ok()?;
+        Some(vector.into_iter().map(Cow::Owned).collect())
     }
 
-    /// [`Self::vector`], or how `words` missed it.
-    pub(super) fn read(&self, words: &[Word]) -> Result<Vec<String>, Box<Miss>> {
-        self.vector(words).map_or_else(|| Err(self.miss(words)), Ok)
+    /// Whether the rule allows `words`: [`Self::vector`] for those who need no more.
+    pub(super) fn allows(&self, words: &[Word]) -> bool {
+        self.after_allowed_sudo(words).is_some_and(|rest| self.allows_without_sudo(rest))
+    }
+
+    fn allows_without_sudo(&self, words: &[Word]) -> bool {
+        let by_alias = |alias: &Alias| alias.pattern.allows(&alias.parameters, words);
+        self.run.allows(&self.parameters, words)
+            || (self.alias.as_ref().is_some_and(by_alias) && matches!(self.read_alias(words), Some(Ok(_))))
+    }
+
+    /// The words after a `sudo`; `None` if there is one and the rule does not run under it.
+    fn after_allowed_sudo<'w>(&self, words: &'w [Word]) -> Option<&'w [Word]> {
+        let (typed_sudo, rest) = after_sudo(words);
+        (self.sudo || !typed_sudo).then_some(rest)
+    }
+
+    /// How far `words` got: [`Miss::reach`] alone. `None` if the rule allows them.
+    pub(super) fn reaches(&self, words: &[Word]) -> Option<usize> {
+        let (typed_sudo, rest) = after_sudo(words);
+        if typed_sudo && !self.sudo && self.allows_without_sudo(rest) {
+            return Some(usize::MAX);
+        }
+        if self.allows(words) {
+            return None;
+        }
+        let by_run = self.run.reaches(&self.parameters, rest);
+        let by_alias = self.alias.as_ref().and_then(|alias| alias.pattern.reaches(&alias.parameters, rest));
+        Some(by_run.max(by_alias).unwrap_or(0) + words.len() - rest.len())
     }
 
     /// How `words`, which the rule does not allow, missed it.
-    fn miss(&self, words: &[Word]) -> Box<Miss> {
+    pub(super) fn miss(&self, words: &[Word]) -> Box<Miss> {
         let (typed_sudo, rest) = after_sudo(words);
-        if let Some(first) = words.first().filter(|_| typed_sudo && self.vector_without_sudo(rest).is_some()) {
+        if let Some(first) = words.first().filter(|_| typed_sudo && self.allows_without_sudo(rest)) {
             let found = Some(first.text().to_owned());
             return Box::new(Miss { word: 0, column: first.column(), found, wanted: vec![Wanted::NoSudo] });
         }
@@ -218,9 +244,9 @@ impl Rule {
         Some(words)
     }
 
-    fn vector_of(&self, words: &[Word]) -> Vec<String> {
-        let program = self.run.program().unwrap_or_default().to_owned();
-        std::iter::once(program).chain(words.iter().skip(1).map(|word| word.text().to_owned())).collect()
+    fn vector_of<'a>(&'a self, words: &'a [Word]) -> Vec<Cow<'a, str>> {
+        let program = self.run.program().unwrap_or_default();
+        std::iter::once(program).chain(words.iter().skip(1).map(Word::text)).map(Cow::Borrowed).collect()
     }
 
     fn read_alias(&self, words: &[Word]) -> Option<Result<Vec<String>, Box<Miss>>> {
@@ -310,13 +336,13 @@ impl Role {
     /// Whether one rule allows exactly these words; for "you could ask for this role", never for running.
     #[must_use]
     pub fn allows(&self, words: &Words) -> bool {
-        self.rules_for(words).any(|(_, rule)| rule.vector(words.as_slice()).is_some())
+        self.rules_for(words).any(|(_, rule)| rule.allows(words.as_slice()))
     }
 
     /// Whether one rule that holds on `target` allows exactly these words; as [`Self::allows`].
     #[must_use]
     pub fn allows_on(&self, target: &TargetName, words: &Words) -> bool {
-        self.rules_for(words).any(|(_, rule)| rule.is_for(target) && rule.vector(words.as_slice()).is_some())
+        self.rules_for(words).any(|(_, rule)| rule.is_for(target) && rule.allows(words.as_slice()))
     }
 
     /// Whether it would let these words run on `target`, by a rule or because it observes; as [`Self::allows`].
@@ -335,20 +361,24 @@ impl Role {
     }
 
     /// Every rule that allows these words, whatever the target; for a role that observes what they stand for themselves.
-    pub(super) fn readings(&self, words: &Words) -> Vec<Reading<'_>> {
-        if let Some(observe) = &self.observe {
-            return observe.read(words).into_iter().collect();
-        }
-        self.rules_for(words)
-            .filter_map(|(number, rule)| rule.vector(words.as_slice()).map(|vector| Reading { number, rule, vector }))
-            .collect()
+    pub(super) fn readings<'a>(&'a self, words: &'a Words) -> Vec<Reading<'a>> {
+        self.readings_by(words, |_| true)
     }
 
     /// Every rule that holds on `target` and allows these words.
-    pub(super) fn readings_on(&self, target: &TargetName, words: &Words) -> Vec<Reading<'_>> {
-        let mut readings = self.readings(words);
-        readings.retain(|reading| reading.rule.is_for(target));
-        readings
+    pub(super) fn readings_on<'a>(&'a self, target: &TargetName, words: &'a Words) -> Vec<Reading<'a>> {
+        self.readings_by(words, |rule| rule.is_for(target))
+    }
+
+    fn readings_by<'a>(&'a self, words: &'a Words, holds: impl Fn(&Rule) -> bool) -> Vec<Reading<'a>> {
+        if let Some(observe) = &self.observe {
+            return observe.read(words).into_iter().collect();
+        }
+        let rules = self.rules_for(words).filter(|(_, rule)| holds(rule));
+        let reading = |(number, rule): (usize, &'a Rule)| {
+            rule.vector(words.as_slice()).map(|vector| Reading { number, rule, vector })
+        };
+        rules.filter_map(reading).collect()
     }
 
     /// The rules that may allow `words`, each with its number, in file order.
@@ -365,13 +395,14 @@ impl Role {
         // Of the rules for other programs, which all miss the first word, the first would be named.
         let first = (1..).zip(&self.rules).find(holds)?;
         let others = self.rules_for(words).filter(holds).filter(|(number, _)| *number != first.0);
-        let mut best: Option<(usize, &Rule, Miss)> = None;
+        let mut best: Option<(usize, &Rule, usize)> = None;
         for (number, rule) in std::iter::once(first).chain(others) {
-            let miss = *rule.read(words.as_slice()).err()?;
-            if best.as_ref().is_none_or(|(_, _, known)| miss.reach() > known.reach()) {
-                best = Some((number, rule, miss));
+            let reach = rule.reaches(words.as_slice())?;
+            if best.is_none_or(|(_, _, known)| reach > known) {
+                best = Some((number, rule, reach));
             }
         }
-        best
+        // What would have been allowed is put into words for one rule only.
+        best.map(|(number, rule, _)| (number, rule, *rule.miss(words.as_slice())))
     }
 }

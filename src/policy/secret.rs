@@ -104,6 +104,14 @@ pub(super) fn line_of(words: &[String]) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
+impl Role {
+    /// Whether one of its rules has a parameter whose values are secrets.
+    #[must_use]
+    pub fn has_secret(&self) -> bool {
+        self.secret
+    }
+}
+
 impl Rule {
     /// Whether it has a parameter whose values are secrets.
     #[must_use]
@@ -183,7 +191,7 @@ impl Guard {
     #[must_use]
     pub fn of<'a>(roles: impl Iterator<Item = &'a Role>) -> Self {
         let mut guard = Self::default();
-        for rule in roles.flat_map(Role::rules).filter(|rule| rule.has_secret()) {
+        for rule in roles.filter(|role| role.has_secret()).flat_map(Role::rules).filter(|rule| rule.has_secret()) {
             guard.learn(&rule.run, &rule.parameters);
             if let Some(alias) = &rule.alias {
                 guard.learn(&alias.pattern, &alias.parameters);

@@ -45,7 +45,7 @@ impl Role {
         if self.observes() {
             return self.takes_on(target, words).then_some(NO_RULE);
         }
-        let allows = |(_, rule): &(usize, &Rule)| rule.is_for(target) && rule.vector(words.as_slice()).is_some();
+        let allows = |(_, rule): &(usize, &Rule)| rule.is_for(target) && rule.allows(words.as_slice());
         self.rules_for(words).find(allows).map(|(number, _)| number)
     }
 
@@ -71,7 +71,9 @@ impl Role {
 impl Rule {
     /// As `Rule::read`, for people.
     fn trace(&self, words: &[Word]) -> Option<Trace> {
-        self.vector(words)?;
+        if !self.allows(words) {
+            return None;
+        }
         let (_, rest) = after_sudo(words);
         let by_run = self.run.trace(&self.parameters, rest);
         let (parts, alias) = match by_run {

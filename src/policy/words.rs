@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::domain::limits::LINE;
-use crate::domain::text::{excerpt, is_printable};
+use crate::domain::text::{excerpt, is_printable, is_printable_ascii};
 
 /// What a shell would act on, outside quotes. A newline is a control character and refused as one.
 const SHELL: &str = ";&|<>()$`*?[]{}~#!";
@@ -60,12 +60,18 @@ impl Words {
             WordsError::NotUtf8 { column: String::from_utf8_lossy(valid).chars().count() + 1 }
         })?;
         // First, because these are refused wherever they stand, so that no message below has to care.
-        if let Some((at, found)) = text.chars().enumerate().find(|&(_, c)| !is_plain(c)) {
+        if !is_printable_ascii(text)
+            && let Some((at, found)) = text.chars().enumerate().find(|&(_, c)| !is_plain(c))
+        {
             return Err(WordsError::Unprintable { column: at + 1, found });
         }
         let mut splitter = Splitter::default();
-        for (at, c) in text.chars().enumerate() {
-            splitter.take(at + 1, c)?;
+        let (mut rest, mut column) = (text, 1);
+        while let Some(c) = rest.chars().next() {
+            let run = splitter.run(rest, c);
+            splitter.take(column, c, run)?;
+            column += run.chars().count();
+            rest = rest.get(run.len()..).unwrap_or_default();
         }
         splitter.finish()
     }
@@ -86,6 +92,11 @@ impl Words {
 /// of a word and not be it.
 fn is_plain(c: char) -> bool {
     is_printable(c) && (c == ' ' || !c.is_whitespace())
+}
+
+/// Whether `byte` means itself wherever it stands, but behind a backslash.
+fn is_ordinary(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-' | b',' | b':' | b'@' | b'%' | b'+')
 }
 
 /// What the next character belongs to.
@@ -114,14 +125,22 @@ struct Splitter {
 }
 
 impl Splitter {
-    fn take(&mut self, column: usize, c: char) -> Result<(), WordsError> {
+    /// What of `rest`, which begins with `c`, is taken in one piece: all that means itself, because a line may be long.
+    fn run<'l>(&self, rest: &'l str, c: char) -> &'l str {
+        let escaped = matches!(self.inside, Inside::Backslash { .. });
+        let ordinary = rest.bytes().take_while(|byte| !escaped && is_ordinary(*byte)).count();
+        rest.get(..ordinary.max(c.len_utf8())).unwrap_or(rest)
+    }
+
+    /// `run` begins with `c`, and is no more unless all of it is ordinary.
+    fn take(&mut self, column: usize, c: char, run: &str) -> Result<(), WordsError> {
         match (self.inside, c) {
             (Inside::Single { .. }, '\'') | (Inside::Double { .. }, '"') => self.inside = Inside::Nothing,
-            (Inside::Single { .. }, _) => self.push(column, c),
+            (Inside::Single { .. }, _) => self.push(column, run),
             (Inside::Double { .. }, '$' | '`' | '\\') => return Err(WordsError::InDouble { column, found: c }),
-            (Inside::Double { .. }, _) => self.push(column, c),
+            (Inside::Double { .. }, _) => self.push(column, run),
             (Inside::Backslash { .. }, ' '..='~') => {
-                self.push(column, c);
+                self.push(column, run);
                 self.inside = Inside::Nothing;
             }
             (Inside::Backslash { at }, _) => return Err(WordsError::Backslash { column: at }),
@@ -135,7 +154,7 @@ impl Splitter {
                 return Err(WordsError::Assignment { column, name });
             }
             (Inside::Nothing, _) if SHELL.contains(c) => return Err(WordsError::Shell { column, found: c }),
-            (Inside::Nothing, _) => self.plain(column, c),
+            (Inside::Nothing, _) => self.plain(column, run),
         }
         Ok(())
     }
@@ -147,17 +166,20 @@ impl Splitter {
         self.inside = inside;
     }
 
-    fn push(&mut self, column: usize, c: char) {
-        self.word.get_or_insert_with(|| Word { text: String::new(), column }).text.push(c);
+    fn push(&mut self, column: usize, run: &str) {
+        self.word.get_or_insert_with(|| Word { text: String::new(), column }).text.push_str(run);
     }
 
-    fn plain(&mut self, column: usize, c: char) {
-        self.name = match &self.word {
-            None => c.is_ascii_alphabetic() || c == '_',
-            // `NAME+=` assigns too, in some shells.
-            Some(_) => self.name && (c.is_ascii_alphanumeric() || c == '_' || c == '+'),
-        };
-        self.push(column, c);
+    /// `run`, at least one character, outside quotes.
+    fn plain(&mut self, column: usize, run: &str) {
+        let begins = |c: char| c.is_ascii_alphabetic() || c == '_';
+        // `NAME+=` assigns too, in some shells.
+        let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '+';
+        let mut characters = run.chars();
+        let first =
+            characters.next().is_some_and(|c| if self.word.is_some() { self.name && goes_on(c) } else { begins(c) });
+        self.name = first && characters.all(goes_on);
+        self.push(column, run);
     }
 
     /// Only before the program does a shell read `NAME=` as an assignment.

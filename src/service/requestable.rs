@@ -99,8 +99,7 @@ fn entry<'a>(visible: &'a mut BTreeMap<TargetName, VisibleTarget>, name: &Target
 #[must_use]
 pub fn role_allowing(snapshot: &Snapshot, person: &Person, target: &TargetName, words: &Words) -> Option<Suggestion> {
     let place = snapshot.inventory.target(target)?;
-    // What sorts out most comes first: every denial asks all roles, and who may ask for one and what it reaches is more to look at.
-    let allowing = snapshot.roles.values().filter(|role| {
+    let allowing = snapshot.roles.with_rules_for(words).filter(|role| {
         role.allows_on(target, words) && snapshot.may_ask(person, role) && snapshot.account_on(role, place).is_some()
     });
     let found = allowing.min_by_key(|role| role.request().map(|terms| terms.approvals))?;

@@ -1,12 +1,11 @@
 //! The configuration in force, as one value: what a reload replaces whole.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::domain::{AccountName, Digest, Person, RoleName, TargetName, UserName};
 use crate::identity::Directory;
 use crate::inventory::{Inventory, Target};
-use crate::policy::Role;
+use crate::policy::{Role, Roles};
 
 use super::settings::Settings;
 
@@ -20,7 +19,7 @@ pub struct Snapshot {
     /// `targets.toml`.
     pub inventory: Inventory,
     /// `roles/*.toml`.
-    pub roles: BTreeMap<RoleName, Arc<Role>>,
+    pub roles: Roles,
     /// Digest over all files, in each decision's entry.
     pub digest: Digest,
 }

@@ -18,7 +18,7 @@ pub async fn guard(services: &Services, user: &UserName) -> Guard {
     let query = RequestQuery { user: Some(user.clone()), open: true, ..RequestQuery::default() };
     let Ok(open) = services.store.requests(&query).await else { return Guard::of_everything() };
     let approved: Vec<_> = open.into_iter().filter_map(|stored| approved_role(services, &stored.value).ok()).collect();
-    Guard::of(snapshot.roles.values().chain(&approved).map(AsRef::as_ref))
+    Guard::of(snapshot.roles.with_secrets().chain(&approved).map(AsRef::as_ref))
 }
 
 /// A control line as it may be written down: the verb, its options, and names of targets and roles stay as they are.

@@ -33,14 +33,14 @@ pub(super) fn start(cleared: &Cleared) -> Result<Running, TargetError> {
     run(cleared.permit().argv()).map_err(|error| TargetError::Internal { reason: error.to_string() })
 }
 
-fn run(argv: &[String]) -> io::Result<Running> {
+fn run(argv: &[impl AsRef<str>]) -> io::Result<Running> {
     let [program, arguments @ ..] = argv else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command has no words"));
     };
     // Not `kill_on_drop`: if the bastion itself ends, the closed input makes the command end what it started, while a KILL
     // would leave that running without it.
-    let mut child = Command::new(program)
-        .args(arguments)
+    let mut child = Command::new(program.as_ref())
+        .args(arguments.iter().map(AsRef::as_ref))
         .env_clear()
         .current_dir("/")
         .process_group(0)

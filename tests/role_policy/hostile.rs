@@ -151,12 +151,13 @@ fn every_line_of_the_table_is_denied_or_runs_exactly_as_written() {
             match (decide_for(line, &roles), runs) {
                 (None | Some(Decision::Deny(_)), None) => {}
                 (Some(Decision::Allow(permit)), Some(vector)) if permit.command() == vector => {
-                    let words: Vec<&str> = permit.command().iter().map(String::as_str).collect();
+                    let words: Vec<&str> = permit.command().iter().map(AsRef::as_ref).collect();
                     assert!(meant(&words), "{}: no rule means {words:?}", shown());
                     // What the target's shell reads is that vector and nothing behind it.
                     assert!(permit.argv().ends_with(permit.command()), "{}", shown());
                     let read = shlex::split(permit.line()).unwrap();
-                    assert_eq!((read[0].as_str(), &read[1..]), ("exec", permit.argv()), "{}", shown());
+                    assert_eq!(read[0], "exec", "{}", shown());
+                    assert_eq!(&read[1..], permit.argv(), "{}", shown());
                     // Every word that was typed is a part of the rule that is named.
                     let role = roles.iter().find(|role| role.name() == permit.role()).unwrap();
                     let typed = Words::split(line).unwrap();

@@ -26,7 +26,7 @@ fn answer(line: &str, roles: &[Role]) -> Answer {
 
 fn what_runs(permit: &Permit) -> Vec<String> {
     let environment = permit.argv().iter().skip(2).take_while(|word| word.contains('='));
-    permit.command().iter().chain(environment).cloned().collect()
+    permit.command().iter().chain(environment).map(ToString::to_string).collect()
 }
 
 /// What rule `pick` of `RULES` means, written down once more.
@@ -87,7 +87,7 @@ proptest! {
     #[test]
     fn what_runs_is_what_the_named_rule_means_word_for_word(base in picks(), line in words_of_rules()) {
         if let Some(Decision::Allow(permit)) = decide_for(line.as_bytes(), &[role_of("r", &base)]) {
-            let command: Vec<&str> = permit.command().iter().map(String::as_str).collect();
+            let command: Vec<&str> = permit.command().iter().map(AsRef::as_ref).collect();
             prop_assert!(means(base[permit.rule() - 1], &command), "{line}: {command:?} by rule {}", permit.rule());
             prop_assert!(permit.argv().ends_with(permit.command()));
             prop_assert_eq!(&shlex::split(permit.line()).unwrap()[1..], permit.argv());

@@ -116,7 +116,8 @@ fn decisions(approved: &Role, loaded: &Role, line: &str) -> bool {
 /// What runs is the line: as a vector, as the line for the target, in the digest.
 fn allowed(permit: &Permit, words: &Words, role: &str) {
     let line = shlex::split(permit.line()).expect("words");
-    assert_eq!((line[0].as_str(), &line[1..]), ("exec", permit.argv()));
+    assert_eq!(line[0], "exec");
+    assert_eq!(&line[1..], permit.argv());
     assert!(permit.argv().ends_with(permit.command()));
     assert_eq!(permit.digest(), Digest::of(permit.line().as_bytes()));
     assert!(permit.deadline() <= END && permit.deadline() > NOW);

@@ -309,7 +309,8 @@ fn outcome(role: &Role, words: &Words) -> Option<Outcome> {
     let terms = readings.iter().map(|reading| (reading.rule.stdin, reading.rule.timeout, reading.rule.max_output));
     let terms = terms.reduce(|a, b| (a.0 && b.0, a.1.min(b.1), a.2.min(b.2)))?;
     let one = readings.iter().all(|other| other.runs_the_same(first));
-    one.then(|| (first.vector.clone(), first.rule.sudo, first.rule.env.clone(), terms))
+    let vector = first.vector.iter().map(ToString::to_string).collect();
+    one.then(|| (vector, first.rule.sudo, first.rule.env.clone(), terms))
 }
 
 proptest! {

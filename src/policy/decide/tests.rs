@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{RequestId, Window};
+use crate::domain::{Digest, RequestId, Window};
 use crate::grant::{AccessRequest, Scope, State};
 use crate::policy::explain;
 
@@ -116,7 +116,7 @@ fn a_permit_says_exactly_what_runs_and_until_when() {
     let soon = Held { ends: 1_010, ..held("web", RESTART) };
     let permit = allowed("systemctl restart nginx", &[soon]);
     assert_eq!(permit.deadline(), Timestamp::from_secs(1_010));
-    assert!(permit.argv().contains(&"10s".to_owned()));
+    assert!(permit.argv().contains(&"10s".into()));
 }
 
 #[test]

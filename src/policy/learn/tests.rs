@@ -244,6 +244,7 @@ proptest! {
             prop_assert!(proposal.count == 0);
             return Ok(());
         };
+        let owned = |reading: &super::super::role::Reading<'_>| reading.vector.iter().map(ToString::to_string).collect::<Vec<String>>();
         let base = |vector: &[String]| -> Vec<String> {
             vector.iter().enumerate().map(|(at, word)| if at == 0 { word.rsplit('/').next().unwrap().to_owned() } else { word.clone() }).collect()
         };
@@ -253,17 +254,17 @@ proptest! {
             prop_assert!(!readings.is_empty());
             for reading in readings {
                 prop_assert_eq!(reading.rule.sudo(), sample.sudo);
-                prop_assert_eq!(base(&reading.vector), base(&sample.vector));
+                prop_assert_eq!(base(&owned(&reading)), base(&sample.vector));
             }
         }
         for probe in probes.iter().filter_map(|probe| Some((probe, words_of(probe.sudo, &probe.vector)?))) {
             for reading in role.readings(&probe.1) {
                 let alike: Vec<&Sample> = proposal.covered.iter().filter(|seen| {
                     seen.sudo == reading.rule.sudo() && seen.vector.len() == reading.vector.len()
-                        && base(&seen.vector)[0] == base(&reading.vector)[0]
+                        && base(&seen.vector)[0] == base(&owned(&reading))[0]
                 }).collect();
                 if exact {
-                    prop_assert!(alike.iter().any(|seen| base(&seen.vector) == base(&reading.vector)), "{:?}", probe.0);
+                    prop_assert!(alike.iter().any(|seen| base(&seen.vector) == base(&owned(&reading))), "{:?}", probe.0);
                 }
                 for (at, word) in reading.vector.iter().enumerate().skip(1) {
                     prop_assert!(alike.iter().any(|seen| seen.vector[at] == *word), "{:?}", probe.0);
@@ -272,7 +273,7 @@ proptest! {
                         let options = |vector: &[String]| -> Vec<Option<String>> {
                             vector.iter().skip(1).map(|word| (word.starts_with('-') && !word.contains('=')).then(|| word.clone())).collect()
                         };
-                        prop_assert!(alike.iter().any(|seen| options(&seen.vector) == options(&reading.vector)), "{:?}", probe.0);
+                        prop_assert!(alike.iter().any(|seen| options(&seen.vector) == options(&owned(&reading))), "{:?}", probe.0);
                     }
                 }
             }

@@ -295,7 +295,7 @@ impl Call<'_, '_> {
             Some(words) => {
                 for word in words {
                     let before = found.len();
-                    judge(self.rule, base_name(&word), &At::Step(slot.step), rest, depth + 1, told, found);
+                    judge(self.rule, base_name(word), &At::Step(slot.step), rest, depth + 1, told, found);
                     if found.len() > before {
                         break;
                     }

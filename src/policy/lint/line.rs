@@ -1,5 +1,7 @@
 //! A rule's `run` as a row of slots, and what could stand in each.
 
+use std::borrow::Cow;
+
 use crate::policy::parameter::{Kind, Parameter};
 use crate::policy::pattern::Element;
 use crate::policy::role::Rule;
@@ -17,6 +19,8 @@ pub(super) struct Slot<'r> {
     /// The word, or what stands glued before the parameter.
     pub(super) fixed: &'r str,
     pub(super) open: Option<Open<'r>>,
+    /// All words that can stand here, if they can be told. Made once: it is asked for every way of a program.
+    words: Option<Vec<Cow<'r, str>>>,
 }
 
 /// The parameter of a slot.
@@ -45,20 +49,25 @@ impl<'r> Line<'r> {
                 let name = rule.run.names().get(index).map_or("", |(name, _)| name.as_str());
                 Some(Open { index, name, parameter, shape: Shape::of(parameter) })
             });
-            Slot { step, optional: one.group.is_some(), fixed, open }
+            let words = match open.as_ref().map(|open| open.parameter.kind()) {
+                None => Some(vec![Cow::Borrowed(fixed)]),
+                Some(Kind::OneOf(words)) => Some(words.iter().map(|word| glued(fixed, word)).collect()),
+                Some(_) => None,
+            };
+            Slot { step, optional: one.group.is_some(), fixed, open, words }
         };
         Self { slots: rule.run.steps().iter().enumerate().skip(1).map(slot).collect() }
     }
 }
 
+fn glued<'r>(fixed: &str, word: &'r str) -> Cow<'r, str> {
+    if fixed.is_empty() { Cow::Borrowed(word) } else { Cow::Owned(format!("{fixed}{word}")) }
+}
+
 impl Slot<'_> {
     /// All words that can stand here, if they can be told.
-    pub(super) fn words(&self) -> Option<Vec<String>> {
-        match self.open.as_ref().map(|open| open.parameter.kind()) {
-            None => Some(vec![self.fixed.to_owned()]),
-            Some(Kind::OneOf(words)) => Some(words.iter().map(|word| format!("{}{word}", self.fixed)).collect()),
-            Some(_) => None,
-        }
+    pub(super) fn words(&self) -> Option<&[Cow<'_, str>]> {
+        self.words.as_deref()
     }
 
     /// The parameter, unless all its values can be told.
@@ -153,7 +162,7 @@ pub(super) fn roles(program: &Program, slots: &[Slot<'_>]) -> Vec<(Role, bool)> 
         let role = if let Some(of) = of_option {
             Role::Value { of }
         } else if options && slot.is_option() {
-            let takes_value = |word: &String| {
+            let takes_value = |word: &Cow<'_, str>| {
                 program.valued.iter().any(|option| option == word || ends_with(word, option, program.dashes))
             };
             before = slot.words().is_some_and(|words| words.iter().all(takes_value)).then_some(at);

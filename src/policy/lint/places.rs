@@ -1,5 +1,7 @@
 //! Folders: whose a program or a path is.
 
+use std::borrow::Cow;
+
 use crate::policy::parameter::Kind;
 use crate::policy::role::Rule;
 
@@ -195,7 +197,7 @@ fn variables(rule: &Rule, found: &mut Vec<Found>) {
 fn shared(slot: &Slot<'_>, found: &mut Vec<Found>) {
     let path_of = |word: &str| word.find('/').and_then(|at| word.get(at..)).map(str::to_owned);
     let words = match slot.open.as_ref().map(|open| open.parameter.kind()) {
-        Some(Kind::Path(path)) => vec![path.to_string()],
+        Some(Kind::Path(path)) => &[Cow::Owned(path.to_string())][..],
         _ => slot.words().unwrap_or_default(),
     };
     for path in words.iter().filter_map(|word| path_of(word)) {

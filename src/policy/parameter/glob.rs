@@ -4,13 +4,14 @@ use std::fmt;
 
 /// Whether `text` is `glob`, in which `*` stands for any run of characters.
 pub(in crate::policy) fn matches_glob(glob: &str, text: &str) -> bool {
-    let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
+    // Bytes: no character of UTF-8 begins with what another goes on with, so a literal part is found whole or not at all.
+    let (glob, text) = (glob.as_bytes(), text.as_bytes());
     let (mut at, mut read) = (0, 0);
     // Only the last star seen is tried again: an earlier one could only take what the later one can take as well.
     let mut retry: Option<(usize, usize)> = None;
     while let Some(found) = text.get(read) {
         match glob.get(at) {
-            Some('*') => {
+            Some(b'*') => {
                 retry = Some((at, read));
                 at += 1;
             }
@@ -26,7 +27,7 @@ pub(in crate::policy) fn matches_glob(glob: &str, text: &str) -> bool {
             }
         }
     }
-    glob.get(at..).is_some_and(|rest| rest.iter().all(|c| *c == '*'))
+    glob.get(at..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
 }
 
 /// The paths that a `path` parameter may be: `/var/log/nginx/*.log`, `/srv/www/**/index.html`.
@@ -79,22 +80,21 @@ impl PathPattern {
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         let Some(relative) = path.strip_prefix('/') else { return false };
-        let names: Vec<&str> = relative.split('/').collect();
-        let Some((first, rest)) = names.split_at_checked(self.head.len()) else { return false };
-        let Some(tail) = &self.tail else { return rest.is_empty() && all_fit(&self.head, first) };
-        let Some(between) = rest.len().checked_sub(tail.len()) else { return false };
-        let Some((between, last)) = rest.split_at_checked(between) else { return false };
-        all_fit(&self.head, first)
-            && all_fit(tail, last)
-            && !(tail.is_empty() && between.is_empty())
-            && between.iter().all(|name| !name.starts_with('.'))
+        let count = relative.split('/').count();
+        let least = self.head.len() + self.tail.as_ref().map_or(0, |tail| tail.len().max(1));
+        if count < least || (self.tail.is_none() && count > least) {
+            return false;
+        }
+        let tail = self.tail.as_deref().unwrap_or_default();
+        relative.split('/').enumerate().all(|(at, name)| {
+            let part = self.head.get(at).or_else(|| tail.get((at + tail.len()).checked_sub(count)?));
+            part.map_or(!name.starts_with('.'), |part| fits(part, name))
+        })
     }
 
     /// Whether every path of this is certainly one of `wider`: name by name, or all of it below the `**` of `wider`.
     pub(super) fn within(&self, wider: &Self) -> bool {
-        let one = |(part, other): (&String, &String)| {
-            part == other || (!part.contains('*') && all_fit(std::slice::from_ref(other), &[part]))
-        };
+        let one = |(part, other): (&String, &String)| part == other || (!part.contains('*') && fits(other, part));
         let all = |mine: &[String], theirs: &[String]| mine.len() == theirs.len() && mine.iter().zip(theirs).all(one);
         match (&self.tail, &wider.tail) {
             (None, None) => all(&self.head, &wider.head),
@@ -113,10 +113,8 @@ impl PathPattern {
     }
 }
 
-fn all_fit(parts: &[String], names: &[&str]) -> bool {
-    let fits =
-        |(part, name): (&String, &&str)| (part.starts_with('.') || !name.starts_with('.')) && matches_glob(part, name);
-    parts.len() == names.len() && parts.iter().zip(names).all(fits)
+fn fits(part: &str, name: &str) -> bool {
+    (part.starts_with('.') || !name.starts_with('.')) && matches_glob(part, name)
 }
 
 impl fmt::Display for PathPattern {

@@ -3,7 +3,7 @@
 use crate::policy::parameter::{Parameter, Refusal};
 use crate::policy::words::Word;
 
-use super::{Element, Pattern, Slot};
+use super::{Element, Pattern, Slot, Step};
 
 /// A line that a pattern allows: the values of each parameter, in the order of [`Pattern::names`]. None for one that was not
 /// there, more than one for one that is repeated. A value is without what is glued before it.
@@ -91,7 +91,25 @@ impl Pattern {
 
     /// Whether it allows `words`: [`Self::matches`] for those who need no more.
     pub(in crate::policy) fn allows(&self, parameters: &[Parameter], words: &[Word]) -> bool {
-        self.advance(parameters, words, &mut Trail::default()).is_ok()
+        match self.begins(parameters, words) {
+            None => false,
+            Some(count) if count == self.end() => count == words.len(),
+            Some(_) => self.advance(parameters, words, &mut Trail::default()).is_ok(),
+        }
+    }
+
+    /// How far `words`, which it does not allow, got: [`Miss::word`] alone. `None` if it allows them.
+    pub(in crate::policy) fn reaches(&self, parameters: &[Parameter], words: &[Word]) -> Option<usize> {
+        self.advance(parameters, words, &mut Trail::default()).err()
+    }
+
+    /// How many steps at its front stand word for word, none of them in a group or repeated; `None` if a word does not fit its
+    /// step. Most rules for the same program differ there, and nothing has been allocated yet.
+    fn begins(&self, parameters: &[Parameter], words: &[Word]) -> Option<usize> {
+        let alone = |step: &Step| step.group.is_none() && !step.slot().is_some_and(|slot| slot.repeated);
+        let count = self.steps().iter().take_while(|step| alone(step)).count();
+        let fits = |(at, word): (usize, &Word)| self.refuses(at, at == 0, parameters, word.text()).is_none();
+        words.iter().take(count).enumerate().all(fits).then_some(count)
     }
 
     /// As [`Self::matches`]: the step that each word took.
@@ -173,10 +191,7 @@ impl Pattern {
     /// Why `word` cannot stand at `step`; `None` if it can.
     fn refuses(&self, step: usize, first: bool, parameters: &[Parameter], word: &str) -> Option<Option<Refusal>> {
         match self.steps().get(step).map(|step| &step.element) {
-            Some(Element::Literal(literal)) => {
-                let fits = literal == word || (first && base_name(literal) == word);
-                (!fits).then_some(None)
-            }
+            Some(Element::Literal(literal)) => (!fits(literal, first, word)).then_some(None),
             Some(Element::Parameter(slot)) => {
                 let Some(value) = word.strip_prefix(slot.prefix.as_str()) else { return Some(None) };
                 match parameters.get(slot.index).map(|parameter| parameter.accepts(value)) {
@@ -248,6 +263,12 @@ pub(super) fn cost(pattern: &Pattern, parameters: &[Parameter], words: &[Word]) 
     let mut trail = Trail::default();
     let _ = pattern.advance(parameters, words, &mut trail);
     trail.asked
+}
+
+/// Whether `word` is this literal; the first word may be the base name alone.
+fn fits(literal: &str, first: bool, word: &str) -> bool {
+    let by_name = || literal.strip_suffix(word).is_some_and(|folder| folder.ends_with('/')) && !word.contains('/');
+    literal == word || (first && by_name())
 }
 
 /// The last name of a path; a word without `/` is its own.

@@ -1,5 +1,6 @@
 //! The end of a command through a real `sshd` with a forced command, as on a target.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -106,7 +107,7 @@ fn line(script: &str, mark: &str, longest: u64) -> String {
 }
 
 fn rendered(script: &str, mark: &str, longest: u64, stdin: bool) -> String {
-    let vector = ["/bin/sh", "-c", script, mark].map(str::to_owned);
+    let vector = ["/bin/sh", "-c", script, mark].map(Cow::Borrowed);
     let longest = Duration::from_secs(longest);
     let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin, longest };
     render(&execution).unwrap().line
@@ -227,8 +228,8 @@ fn with_its_input_open_the_deadline_ends_it_on_the_target() {
 
 /// The line that prints `words`, a NUL behind each.
 fn printing(words: &[String]) -> Result<String, RenderError> {
-    let vector: Vec<String> =
-        ["/usr/bin/printf", "%s\\0"].iter().map(|word| (*word).to_owned()).chain(words.to_vec()).collect();
+    let vector: Vec<Cow<'_, str>> =
+        ["/usr/bin/printf", "%s\\0"].into_iter().chain(words.iter().map(String::as_str)).map(Cow::Borrowed).collect();
     let longest = Duration::from_secs(60);
     render(&Execution { vector: &vector, sudo: false, environment: &[], stdin: false, longest })
         .map(|rendered| rendered.line)

@@ -2,25 +2,47 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
-fn execution<'a>(vector: &'a [String], environment: &'a [(String, String)]) -> Execution<'a> {
+fn execution<'a>(vector: &'a [Cow<'a, str>], environment: &'a [(String, String)]) -> Execution<'a> {
     Execution { vector, sudo: false, environment, stdin: false, longest: Duration::from_millis(59_001) }
 }
 
-fn owned(words: &[&str]) -> Vec<String> {
-    words.iter().map(|word| (*word).to_owned()).collect()
+fn owned(words: &[&str]) -> Vec<Cow<'static, str>> {
+    words.iter().map(|word| Cow::Owned((*word).to_owned())).collect()
 }
 
 #[test]
 fn the_line_is_the_vector_with_every_word_quoted() {
     let vector = owned(&["/bin/echo", "it's", "a b", "$(id)", ""]);
     let rendered = render(&execution(&vector, &[("TZ".to_owned(), "UTC".to_owned())])).unwrap();
-    assert_eq!(rendered.command, vector);
+    assert_eq!(rendered.command(), vector);
     assert_eq!(rendered.argv[..5], owned(&["/usr/bin/env", "-i", ENVIRONMENT[0], "LANG=C.UTF-8", "TZ=UTC"]));
     assert!(rendered.argv.ends_with(&vector));
-    assert!(rendered.argv.contains(&"60s".to_owned()));
+    assert!(rendered.argv.contains(&Cow::Borrowed("60s")));
     assert!(rendered.line.starts_with("exec '/usr/bin/env' '-i' 'PATH="), "{}", rendered.line);
     assert!(rendered.line.ends_with(r#" '60s' '/bin/echo' 'it'\''s' 'a b' '$(id)' ''"#), "{}", rendered.line);
     assert_eq!(shlex::split(&rendered.line).unwrap()[1..], rendered.argv);
+}
+
+#[test]
+fn what_is_quoted_and_digested_once_makes_the_line_that_quoting_every_word_makes() {
+    let environments = [vec![], vec![("TZ".to_owned(), "it's".to_owned())], vec![("LANG".to_owned(), "C".to_owned())]];
+    let vectors = [&["/bin/a"][..], &["/bin/a", "it's", "", "é", "'", "a b"]];
+    for (vector, environment) in vectors.iter().flat_map(|vector| environments.iter().map(|one| (owned(vector), one))) {
+        for (sudo, stdin) in [(false, false), (false, true), (true, false), (true, true)] {
+            let rendered = render(&Execution { sudo, stdin, ..execution(&vector, environment) }).unwrap();
+            let argv: Vec<String> = rendered.argv.iter().map(ToString::to_string).collect();
+            assert_eq!(rendered.line, shell_line(&argv).unwrap());
+            assert_eq!(rendered.digest, Digest::of(rendered.line.as_bytes()));
+        }
+        for word in ["a\0b", "a\nb"] {
+            let broken = [Cow::Borrowed("/bin/a"), Cow::Borrowed(word)];
+            assert_eq!(render(&execution(&broken, environment)).err(), Some(RenderError::Control));
+            let broken = [("A".to_owned(), word.to_owned())];
+            assert_eq!(render(&execution(&vector, &broken)).err(), Some(RenderError::Control));
+        }
+        let long = [Cow::Owned("x".repeat(LONGEST_LINE))];
+        assert_eq!(render(&execution(&long, environment)).err(), Some(RenderError::TooLong));
+    }
 }
 
 #[test]
@@ -28,8 +50,8 @@ fn sudo_stands_right_before_the_program_so_that_sudoers_can_name_the_rest() {
     let vector = owned(&["/usr/bin/systemctl", "restart", "nginx"]);
     for stdin in [false, true] {
         let rendered = render(&Execution { sudo: true, stdin, ..execution(&vector, &[]) }).unwrap();
-        assert_eq!(rendered.command, owned(&["/usr/bin/sudo", "-n", "/usr/bin/systemctl", "restart", "nginx"]));
-        assert!(rendered.argv.ends_with(&rendered.command));
+        assert_eq!(rendered.command(), owned(&["/usr/bin/sudo", "-n", "/usr/bin/systemctl", "restart", "nginx"]));
+        assert!(rendered.argv.ends_with(rendered.command()));
     }
 }
 
@@ -51,8 +73,9 @@ fn what_a_vector_of_ours_executes_is_read_back_and_nothing_is_read_into_another(
         let rendered = render(&Execution { sudo, stdin, ..execution(&vector, environment) }).unwrap();
         let read = executed(&rendered.argv).unwrap();
         let said: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        assert_eq!(read, Executed { environment: said, sudo, vector: vector.clone() });
-        assert_eq!(read.command(), rendered.command);
+        let words: Vec<String> = vector.iter().map(ToString::to_string).collect();
+        assert_eq!(read, Executed { environment: said, sudo, vector: words });
+        assert_eq!(read.command(), rendered.command());
         for cut in 0..rendered.argv.len() - vector.len() {
             assert_eq!(executed(&rendered.argv[..cut]), None, "{cut}");
             assert_eq!(executed(&rendered.argv[cut + 1..]), None, "{cut}");
@@ -70,13 +93,13 @@ fn seconds_round_up_and_are_never_none() {
 #[test]
 fn what_no_shell_could_hand_on_is_refused() {
     for word in ["a\0b", "a\nb", "a\x1bb", "\u{9b}"] {
-        assert_eq!(shell_line(&owned(&["/bin/echo", word])), Err(RenderError::Control), "{word:?}");
+        assert_eq!(shell_line(&["/bin/echo".to_owned(), word.to_owned()]), Err(RenderError::Control), "{word:?}");
     }
     assert_eq!(shell_line(&["x".repeat(LONGEST_LINE)]), Err(RenderError::TooLong));
 }
 
 /// Runs the end of a command as `execve` would, and as a shell would.
-fn run(argv: &[String], script: Option<&str>) -> Command {
+fn run(argv: &[Cow<'_, str>], script: Option<&str>) -> Command {
     let mut command = match script {
         Some(line) => {
             let mut shell = Command::new("/bin/sh");
@@ -84,8 +107,8 @@ fn run(argv: &[String], script: Option<&str>) -> Command {
             shell
         }
         None => {
-            let mut program = Command::new(&argv[0]);
-            program.args(&argv[1..]);
+            let mut program = Command::new(argv[0].as_ref());
+            program.args(argv[1..].iter().map(AsRef::as_ref));
             program
         }
     };
@@ -176,7 +199,8 @@ fn the_line_of_a_test_is_the_line_of_a_rule() {
     let vector = ["/usr/bin/env".to_owned()];
     let longest = Duration::from_secs(9);
     for stdin in [true, false] {
-        let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin, longest };
+        let words = owned(&["/usr/bin/env"]);
+        let execution = Execution { vector: &words, sudo: false, environment: &[], stdin, longest };
         let test = test_line(&vector, stdin, longest).unwrap();
         assert_eq!(test.line, render(&execution).unwrap().line);
         let [path, lang] = test.environment.as_slice() else { panic!("{:?}", test.environment) };

@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -148,7 +147,7 @@ impl World {
     fn configured(&self, text: &str) {
         let (role, _) = Role::parse("talk".parse().unwrap(), "talk.toml", text).unwrap();
         self.stage.reload(|snapshot| {
-            snapshot.roles = [(role.name().clone(), Arc::new(role))].into();
+            snapshot.roles = [(role.name().clone(), Arc::new(role))].into_iter().collect();
             snapshot.digest = Digest::of(text.as_bytes());
         });
     }

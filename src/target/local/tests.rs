@@ -39,7 +39,7 @@ async fn streams_status_and_signal_come_apart() {
         );
     }
     assert!(run(&argv(&["/no/such/program"])).is_err());
-    assert!(run(&[]).is_err());
+    assert!(run(&argv(&[])).is_err());
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ fn a_line_that_a_rule_allows_runs_under_the_rule_whatever_observes_besides() {
         assert_eq!(permit.command()[..3], ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]);
         assert_eq!(permit.grants().len(), 1, "the end of the observe grant does not end it");
         let other = allowed("systemctl restart sshd", &held);
-        assert_eq!((other.observed(), other.command()[0].as_str()), (true, "systemctl"));
+        assert_eq!((other.observed(), other.command()[0].as_ref()), (true, "systemctl"));
     }
     // The choice of a role by the login name counts before.
     let both = [observing(), held("web", RESTART)];

@@ -84,7 +84,7 @@ async fn what_runs_when_its_hours_end_is_ended_by_the_target_too_and_the_log_nam
     // What the target is told: two minutes, not the five of the rule.
     let allowed = world.decided().await.unwrap();
     assert_eq!(allowed.permit.deadline(), NOW.after(Duration::from_secs(120)));
-    assert!(allowed.permit.argv().contains(&"120s".to_owned()), "{:?}", allowed.permit.argv());
+    assert!(allowed.permit.argv().contains(&"120s".into()), "{:?}", allowed.permit.argv());
     drop(allowed);
     let (code, said) = world
         .hello(async {
@@ -105,7 +105,7 @@ async fn what_may_finish_does_through_a_reload_and_no_longer_than_its_own_limit(
     let finish = "hours = \"Sat 08:00-15:02 Europe/Berlin\"\non_lapse = \"finish\"";
     for (seconds, code, ended_by) in [(121, 0, ""), (301, 124, "time-limit"), (3601, 124, "expired")] {
         let world = World::always(finish);
-        assert!(world.decided().await.unwrap().permit.argv().contains(&"300s".to_owned()));
+        assert!(world.decided().await.unwrap().permit.argv().contains(&"300s".into()));
         let acting = async {
             let program = world.program().await;
             world.stage.clock.pass(Duration::from_secs(seconds));

@@ -57,7 +57,7 @@ const CHANGES: [(&str, Change, &str); 10] = [
         },
         "withdrawn",
     ),
-    ("the role is gone", |world| world.stage.reload(|snapshot| snapshot.roles = BTreeMap::new()), "withdrawn"),
+    ("the role is gone", |world| world.stage.reload(|snapshot| snapshot.roles = Default::default()), "withdrawn"),
 ];
 
 #[tokio::test]
