@@ -29,6 +29,17 @@ fn the_tour_walks_the_story_with_a_real_target_and_leaves_nothing_behind() {
     let output = Command::new(DOORWARD).args(["demo", "--tour"]).stdin(Stdio::null()).output().expect("doorward demo");
     let said = went_well(&output);
     assert!(said.contains("`web-1`, a real OpenSSH server") && said.contains("ID doorward:alice:g-"), "{said}");
+    // Each question about the policy with its answer, which the tour itself has judged.
+    for (question, answer) in [
+        ("can", "{file}: a path like "),
+        ("why", "^^^^^^^^^^^"),
+        ("diff", "role read-logs: rule 4 `date` is new"),
+        ("what-if", "1 of 6 answers would change"),
+        ("learn", "nobody used rule 3 (`sleep {seconds}`)"),
+    ] {
+        let (_, rest) = said.split_once(&format!("$ doorward {question} ")).unwrap_or_else(|| panic!("{said}"));
+        assert!(rest.split("\n# ").next().is_some_and(|shown| shown.contains(answer)), "{question}: {said}");
+    }
 }
 
 #[test]

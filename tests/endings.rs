@@ -248,6 +248,38 @@ fn a_reload_that_would_need_a_restart_changes_nothing_and_names_the_key() {
 }
 
 #[test]
+fn the_entry_of_each_decision_has_the_digest_of_the_policy_that_it_was_made_under() {
+    const DECISIONS: [&str; 7] =
+        ["requested", "approved", "denied", "activated", "certificate-issued", "command-allowed", "command-denied"];
+    let bastion = Bastion::start();
+    let decide = || {
+        let id = bastion.request("ops", "web-1", "30m");
+        assert_eq!(bastion.run("bob", &["bastion", "deny", &id, "not now"]).code, 0);
+        bastion.grant("ops", "web-1", "30m");
+        assert_eq!(bastion.run("alice", &["bastion", "cert"]).code, 0);
+        assert_eq!(bastion.run("alice", &["web-1@bastion", "id -un"]).code, 0);
+        assert_eq!(bastion.run("alice", &["web-1@bastion", "id -nope"]).code, 126);
+        assert_eq!(bastion.run("alice", &["bastion", "done"]).code, 0);
+    };
+    decide();
+    let first = bastion.entries("start").pop().expect("the entry")["data"]["policy"].clone();
+    let counts = DECISIONS.map(|kind| bastion.entries(kind).len());
+    for kind in DECISIONS {
+        let entries = bastion.entries(kind);
+        assert!(!entries.is_empty() && entries.iter().all(|entry| entry["policy"] == first), "{kind}: {entries:?}");
+    }
+    bastion.reload_with_role("ops", &format!("{}\n# another digest\n", support::bastion::ROLE));
+    let second = bastion.entries("reload").pop().expect("the entry")["data"]["policy"].clone();
+    assert!(first != second && second.as_str().is_some_and(|digest| digest.len() == 64), "{second}");
+    decide();
+    for (kind, before) in DECISIONS.iter().zip(counts) {
+        let entries = bastion.entries(kind).split_off(before);
+        assert!(!entries.is_empty() && entries.iter().all(|entry| entry["policy"] == second), "{kind}: {entries:?}");
+    }
+    bastion.verify();
+}
+
+#[test]
 fn a_role_is_used_under_its_conditions_alone_and_what_runs_when_they_lapse_ends() {
     let with = |when: &str| support::bastion::ROLE.replace("[request]", &format!("[when]\n{when}\n[request]"));
     let roles = vec![("ops".to_owned(), with("networks = [\"10.0.0.0/8\"]"))];

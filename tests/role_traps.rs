@@ -77,6 +77,48 @@ fn every_trap_is_warned_of_with_the_right_reason_place_and_safer_rule() {
     assert!(untried.is_empty(), "no trap for {untried:?}");
 }
 
+/// What each program that GTFOBins documents can be made to do is known: with its arguments and input open, `check` says it.
+#[test]
+fn every_program_that_gtfobins_documents_is_warned_of_for_what_it_can_be_made_to_do() {
+    const STARTS: &[&str] = &[
+        "escape/shell",
+        "escape/command",
+        "escape/interpreter",
+        "escape/editor",
+        "escape/pager",
+        "escape/library",
+        code::INPUT,
+    ];
+    let text = read("tests/role_traps/gtfobins.txt");
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rows: Vec<(&str, &str)> = lines
+        .map(|line| line.split_once(": ").unwrap())
+        .flat_map(|(what, names)| names.split(' ').map(move |name| (what, name)))
+        .collect();
+    let mut wrong = Vec::new();
+    for (what, name) in &rows {
+        // What starts others can read, write and send too; so can what writes read.
+        let enough: Vec<&str> = match *what {
+            "starts" => STARTS.to_vec(),
+            "writes" => [STARTS, &["escape/file-write", "escape/privileged"]].concat(),
+            "rights" => vec!["escape/privileged"],
+            "reads" => [STARTS, &["escape/file-write", "escape/privileged", "escape/file-read"]].concat(),
+            "sends" => [STARTS, &["escape/network", "escape/file-write", "escape/file-read"]].concat(),
+            _ => panic!("{what}"),
+        };
+        let open = "where.words = { pattern = '.+', dash = true, max = 8 }\nstdin = true";
+        let found = findings(&format!("run = \"/usr/bin/{name} {{words...}}\"\n{open}"));
+        let mut meant = found.iter().filter(|one| one.code.is_some_and(|code| enough.contains(&code)));
+        let said = |one: &Diagnostic| one.message.len() > 20 && one.help.as_ref().is_some_and(|help| help.len() > 10);
+        if !meant.clone().any(|one| one.message.contains(name)) || !meant.all(said) {
+            wrong.push(format!("{name} {what}: {:?}", found.iter().map(|one| one.code).collect::<Vec<_>>()));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    let names: std::collections::BTreeSet<&str> = rows.iter().map(|(_, name)| *name).collect();
+    assert!(names.len() == rows.len() && names.len() >= 350, "{} names, {} rows", names.len(), rows.len());
+}
+
 #[test]
 fn no_harmless_rule_is_warned_of() {
     let text = read("tests/role_traps/harmless.txt");
@@ -91,6 +133,44 @@ fn no_harmless_rule_is_warned_of() {
     }
     assert!(wrong.is_empty(), "{} of {} rules:\n\n{}", wrong.len(), rows.len(), wrong.join("\n\n"));
     assert!(rows.len() >= 40, "only {} rules", rows.len());
+}
+
+/// A `[[file]]` is judged for its place like a path of a command, and each mistake in one says what to write.
+#[test]
+fn the_path_of_a_file_is_warned_of_like_one_of_a_command() {
+    for (file, reason) in [
+        ("get = \"/etc/**\"", Some("path/wide")),
+        ("get = \"/root/*\"", Some("path/wide")),
+        ("get = \"/tmp/*\"", Some("path/shared")),
+        ("put = \"/home/*/x\"", Some("path/shared")),
+        ("get = \"/var/log/nginx/*.log\"", None),
+        ("put = \"/srv/in/*.csv\"", None),
+    ] {
+        let found = findings_of(&format!("[[command]]\nrun = \"/usr/bin/uptime\"\n[[file]]\n{file}\n"));
+        assert_eq!(
+            found.iter().map(|one| one.code).collect::<Vec<_>>(),
+            reason.map(Some).into_iter().collect::<Vec<_>>()
+        );
+        for one in &found {
+            assert_eq!((one.severity, one.line_column()), (Severity::Warning, Some((7, 7))), "{file}: {one}");
+            assert!(one.help.as_ref().is_some_and(|help| help.len() > 10), "{one}");
+        }
+    }
+    for wrong in [
+        "[[file]]\nget = \"/var/../x\"",
+        "[[file]]\nget = \"x\"",
+        "[[file]]\nmax_size = 1",
+        "[[forward]]",
+        "[[forward]]\nto = \"db\"",
+        "[[forward]]\nto = \"db:0\"",
+        &"[[forward]]\nto = \"db:1\"\n".repeat(101),
+    ] {
+        let found = findings_of(&format!("[[command]]\nrun = \"/usr/bin/uptime\"\n{wrong}\n"));
+        assert!(!found.is_empty(), "{wrong}");
+        for one in &found {
+            assert!(one.severity == Severity::Error && one.line_column().is_some() && one.help.is_some(), "{one}");
+        }
+    }
 }
 
 #[test]

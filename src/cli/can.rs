@@ -22,6 +22,8 @@ use crate::service::capability::{Capability, capabilities};
 use super::why::{NO_LINE, enrolled, known, supposed};
 use super::{CliError, Dir, Screen};
 
+mod table;
+
 /// So many targets of a role are named in words.
 const TARGETS: usize = 20;
 
@@ -37,6 +39,9 @@ pub(super) struct Can {
     /// Ask the other way round: who may run this line there. Takes the rest of the words
     #[arg(long, num_args = 2.., allow_hyphen_values = true, value_names = ["TARGET", "COMMAND"], conflicts_with = "user")]
     who: Option<Vec<String>>,
+    /// A table with a row for each rule on each target
+    #[arg(long, conflicts_with_all = ["json", "who"])]
+    table: bool,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -72,6 +77,10 @@ impl Can {
         let there = self.target.as_ref().map(|target| format!(" on {target}")).unwrap_or_default();
         if found.is_empty() {
             screen.say(format_args!("{user} may ask for nothing{there}"));
+            return Ok(());
+        }
+        if self.table {
+            screen.say(table::render(&found).trim_end());
             return Ok(());
         }
         screen.say(format_args!("{user} may ask for {}{there}:", plural(found.len(), "role")));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::domain::{Diagnostic, RoleName};
+use crate::domain::{Diagnostic, RoleName, Severity};
 use crate::policy::file::{Patterns, SharedParameters};
 use crate::policy::{Role, Roles};
 
@@ -40,7 +40,8 @@ type Parsed = (Option<Role>, Vec<Diagnostic>);
 pub(super) fn read(dir: &Path, shared: Option<&Source>, trust: Trust, out: &mut Vec<Diagnostic>) -> Read {
     let before = out.len();
     let names = role_files(dir, trust, out);
-    let none = names.is_empty();
+    // Of a directory that cannot be read nobody knows whether it has none.
+    let none = names.is_empty() && out.iter().skip(before).all(|finding| finding.severity != Severity::Error);
     let (files, full) = read_files(dir, &names, trust, out);
     let mut read = Read { whole: out.len() == before && !full, ..Read::default() };
     let (definitions, findings) = definitions(shared);

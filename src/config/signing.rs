@@ -54,13 +54,7 @@ pub(super) fn read(mut table: Table<'_, '_>, source: &Source, out: &mut Vec<Diag
             Ok(key) if keys.iter().any(|known| known.key_data() == key.key_data()) => {
                 out.push(source.error_at(text.span, "this key is listed twice, and counts once").help("take it out"));
             }
-            Ok(key) => {
-                if on_security_key(&key) {
-                    let message = "this build does not check that a security key was touched: it counts as a plain key";
-                    out.push(source.warning_at(Some(text.span), message));
-                }
-                keys.push(key);
-            }
+            Ok(key) => keys.push(key),
         }
     }
     let place = table.get("signers").map(toml::Spanned::span);
@@ -227,11 +221,21 @@ fn signer<'k>(file: &Arc<str>, text: &str, known: &[&'k PublicKey]) -> Result<&'
         return Err(format!("this signature is for `{found}` and not for `{NAMESPACE}`: sign with -n {NAMESPACE}"));
     }
     match by.verify(NAMESPACE, text.as_bytes(), &signature) {
+        Ok(()) if on_security_key(by) && !touched(&signature) => {
+            Err(format!("{} signed without a touch of its device: sign again, and touch it", shown_key(by)))
+        }
         Ok(()) => Ok(by),
         Err(_) => {
             Err(format!("{} signed something else: this set was changed since, or the signature was", shown_key(by)))
         }
     }
+}
+
+/// Whether the device says that somebody was there (OpenSSH's PROTOCOL.u2f: the signature ends with a byte of flags and a counter of
+/// four, both signed). Asked of a signature that was verified.
+fn touched(signature: &SshSig) -> bool {
+    const USER_PRESENT: u8 = 0x01;
+    signature.signature_bytes().iter().nth_back(4).is_some_and(|flags| flags & USER_PRESENT != 0)
 }
 
 /// `alice@laptop (SHA256:…)`.

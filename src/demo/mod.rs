@@ -1,12 +1,13 @@
 //! `doorward demo`: the main job on this machine, for real, in a directory of its own that is removed afterwards.
 //!
 //! [`world`] makes the people, keys, roles and targets, [`sshd`] starts a real OpenSSH target with the snippet that
-//! `target enroll` prints, [`tour`] walks the story with the stock `ssh` and judges every step ([`script`]). The bastion is the
-//! one that `serve` runs; nothing of it is simulated.
+//! `target enroll` prints, [`tour`] walks the story with the stock `ssh` and judges every step ([`script`]), and [`policy`] asks
+//! what the files and the log answer afterwards. The bastion is the one that `serve` runs; nothing of it is simulated.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
 
+mod policy;
 mod script;
 mod sshd;
 mod tour;
@@ -56,6 +57,8 @@ pub fn run(tour: bool, screen: &mut dyn Write) -> Result<(), DemoError> {
         served?;
         if tour {
             world.verify_offline(screen)?;
+            policy::ask(&world, screen)?;
+            writeln!(screen, "\nThe tour is over: every step came out as it should.")?;
         }
         Ok(())
     })

@@ -268,7 +268,7 @@ impl World {
         Ok(())
     }
 
-    /// The last step: the bastion is stopped, and the log verifies with the files and the public key alone.
+    /// The bastion is stopped, and the log verifies with the files and the public key alone.
     pub(super) fn verify_offline(&self, screen: &mut dyn Write) -> Result<(), DemoError> {
         let dir = self.bastion_dir();
         let key = Paths::new(&dir).public_key("log_key");
@@ -280,7 +280,6 @@ impl World {
         let words: Vec<String> = words.into_iter().chain(more).collect();
         let said = run_cli_showing(&words)?;
         said.lines().try_for_each(|line| writeln!(screen, "  {line}"))?;
-        writeln!(screen, "\nThe tour is over: every step came out as it should.")?;
         Ok(())
     }
 }
@@ -306,8 +305,13 @@ fn run_cli(words: &[String]) -> Result<(), DemoError> {
 
 /// Runs a `doorward` command in this process and gives what it said.
 fn run_cli_showing(words: &[String]) -> Result<String, DemoError> {
+    let (code, said) = run_cli_for(words);
+    if code == 0 { Ok(said) } else { Err(DemoError::Setup(format!("`{}` failed: {said}", words.join(" ")))) }
+}
+
+/// The same with its exit code, for what says something by it.
+pub(super) fn run_cli_for(words: &[String]) -> (u8, String) {
     let (screen, said) = Screen::collecting();
     let code = cli::run_on(words.iter().map(Into::into), screen);
-    let said = said.text();
-    if code == 0 { Ok(said) } else { Err(DemoError::Setup(format!("`{}` failed: {said}", words.join(" ")))) }
+    (code, said.text())
 }

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -275,6 +276,59 @@ fn what_stands_for_the_directory_of_roles_is_looked_at_before_it_is_believed() {
             }
             (_, other) => panic!("{what}: {other:?}"),
         }
+    }
+}
+
+/// `doorward` with these words as somebody whom modes bind: root too, without its privileges.
+fn as_nobody_special(set: &Set, words: &[&str]) -> (i32, String) {
+    let program = env!("CARGO_BIN_EXE_doorward");
+    let mut command = if nix::unistd::Uid::effective().is_root() {
+        let mut without = Command::new("setpriv");
+        without.args(["--bounding-set=-all", "--inh-caps=-all", program]);
+        without
+    } else {
+        Command::new(program)
+    };
+    let output = command.args(words).current_dir(set.root.path()).output().expect("doorward runs");
+    let shown = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("an exit code"), String::from_utf8(shown).expect("text"))
+}
+
+#[test]
+fn what_may_not_be_read_is_named_and_the_rest_is_neither_used_nor_guessed_at() {
+    let rows: &[(&str, u32, &[&str], &[&str])] = &[
+        ("roles/host-status.toml", 0o000, &["--> roles/host-status.toml\n", "this file cannot be read"], &["roles, "]),
+        ("roles", 0o000, &["--> roles/\n", "this directory cannot be read"], &["there is no role here", "web-1"]),
+        // Its names can be read, and none of its files.
+        ("roles", 0o444, &["--> roles/web-restart.toml\n", "--> roles/host-status.toml\n"], &["there is no role here"]),
+        ("users.toml", 0o000, &["--> users.toml\n"], &["nobody", "alice"]),
+        ("doorward.toml", 0o000, &["--> doorward.toml\n"], &["`name`"]),
+        ("keys/session_ca", 0o000, &["--> keys/session_ca\n"], &[]),
+    ];
+    for (file, mode, said, unsaid) in rows {
+        let set = Set::new();
+        let before = fs::metadata(set.path(file)).expect("it is there").permissions();
+        set.mode(file, *mode);
+        let (code, shown) = as_nobody_special(&set, &["check", "b"]);
+        fs::set_permissions(set.path(file), before).expect("the old mode");
+        let parts = ["Permission denied", "run doorward as the owner of DIR", "this set would not be used"];
+        for part in parts.iter().chain(*said) {
+            assert!(code == 1 && shown.contains(part), "{file} {mode:o}: {code}, no {part:?} in:\n{shown}");
+        }
+        for part in *unsaid {
+            assert!(!shown.contains(part), "{file} {mode:o}: {part:?} in:\n{shown}");
+        }
+        assert_eq!(as_nobody_special(&set, &["check", "b"]).0, 0, "{file}: only its mode was wrong");
+    }
+    // And what is asked of a set, and of one file alone.
+    let set = Set::new();
+    set.mode("roles/web-restart.toml", 0o000);
+    let asked: &[&[&str]] = &[&["can", "b", "alice"], &["test", "b"], &["check", "b/roles/web-restart.toml"]];
+    for words in asked {
+        let (code, shown) = as_nobody_special(&set, words);
+        let place = if words[0] == "check" { "b/roles/web-restart.toml" } else { "roles/web-restart.toml" };
+        let named = shown.contains(&format!("--> {place}\n")) && shown.contains("Permission denied");
+        assert!(code == 1 && named && !shown.contains("host-status  "), "{words:?}: {code}\n{shown}");
     }
 }
 

@@ -103,7 +103,7 @@ fn each_kind_of_warning_stands_at_its_place_and_alone() {
                 ("users.toml", "\"admins\"", "\"security\""),
                 ("users.toml", "\"approvers\"", "\"security\""),
             ],
-            &[("request/none", "roles/ops.toml")],
+            &[("request/none", "roles/ops.toml:2:1")],
         ),
         (
             "no reviewer",

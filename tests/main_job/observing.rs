@@ -90,6 +90,8 @@ fn what_was_observed_becomes_a_role_under_which_the_same_lines_run() {
     let observed = bastion.entries("observed");
     assert_eq!((observed.len(), bastion.entries("command-allowed").len()), (9, 0));
     assert!(observed.iter().all(|entry| entry["data"]["role"] == "web-observe" && entry["data"]["rule"] == 0));
+    let in_force = bastion.entries("start").pop().expect("the entry")["data"]["policy"].clone();
+    assert!(observed.iter().all(|entry| entry["policy"] == in_force), "{observed:#?}");
     eventually("the ends", || bastion.entries("command-finished").len() == 9);
 
     let learned = learn(&bastion, "web-observe", &["--since", "14d"]);

@@ -104,8 +104,9 @@ pub(super) fn check(
     for written @ (role, places) in roles {
         let Some(terms) = role.request() else {
             let message = "the role has no [request], so nobody can ask for it";
-            let finding = places.source().warning_at(None, message).code("request/none");
-            out.push(finding.help("write [request] with `eligible` and `approvers`"));
+            // What is missing has no place; the key that it usually follows is where people write it.
+            let finding = places.source().warning_at(places.key(&["run_as"]), message).code("request/none");
+            out.push(finding.help("write [request] with `eligible` and `approvers` below this"));
             continue;
         };
         if known {

@@ -11,6 +11,8 @@ use crate::cli::{Screen, run_on};
 use crate::config::{Loaded, load, load_policy, load_under};
 use crate::domain::Severity;
 
+mod security_key;
+
 struct Set {
     root: tempfile::TempDir,
 }

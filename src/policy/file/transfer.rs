@@ -1,6 +1,7 @@
 //! `[[file]]` and `[[forward]]`: read and judged, and served by no door of this build.
 
 use crate::domain::text::excerpt;
+use crate::policy::lint;
 use crate::policy::parameter::{Hosts, Kind, Parameter, PathPattern, Within};
 use crate::policy::transfer::{Direction, FileRule, ForwardRule};
 
@@ -34,7 +35,8 @@ fn tables<T>(
         return None;
     };
     if list.len() > MOST {
-        reader.error(Some(value.span()), format!("a role has at most {MOST} `[[{key}]]`"));
+        let help = "put several into one by `*`, or into another role";
+        reader.error_with_help(Some(value.span()), format!("a role has at most {MOST} `[[{key}]]`"), help);
         return None;
     }
     let found: Vec<Option<T>> = list.iter().map(|one| read(reader, one)).collect();
@@ -57,11 +59,15 @@ fn file(reader: &mut Reader, value: &Value<'_>) -> Option<FileRule> {
     let text = reader.text(&fields, key, 1000)?;
     match PathPattern::new(&text.value) {
         Ok(pattern) => {
+            if let Some((code, message, help)) = lint::of_file(&text.value) {
+                reader.finding(text.span, false, code, message, help);
+            }
             let path = Parameter::new(Kind::Path(pattern), false, false);
             Some(FileRule { direction, path, max_size: max_size? })
         }
         Err(error) => {
-            reader.error(text.span, format!("`{key}`: {error}"));
+            let help = format!("write an absolute path: `{key} = \"/var/log/nginx/*.log\"`");
+            reader.error_with_help(text.span, format!("`{key}`: {error}"), help);
             None
         }
     }
@@ -70,13 +76,15 @@ fn file(reader: &mut Reader, value: &Value<'_>) -> Option<FileRule> {
 fn forward(reader: &mut Reader, value: &Value<'_>) -> Option<ForwardRule> {
     let table = reader.table(value, "`[[forward]]`")?;
     let fields = reader.fields(table, Some(value.span()), "`[[forward]]`", &["to"], &[]);
-    reader.required(&fields, "to")?;
+    let help = "write `to = \"db-*.example.com:5432\"`, `to = \"10.0.0.0/24:8000-8099\"` or `to = \"[fd00::1]:443\"`";
+    if fields.value("to").is_none() {
+        reader.error_with_help(Some(value.span()), "`[[forward]]` needs `to`", help);
+        return None;
+    }
     let text = reader.text(&fields, "to", 300)?;
     match destination(&text.value) {
         Ok((host, ports)) => Some(ForwardRule { written: text.value, host, ports }),
         Err(why) => {
-            let help =
-                "write `to = \"db-*.example.com:5432\"`, `to = \"10.0.0.0/24:8000-8099\"` or `to = \"[fd00::1]:443\"`";
             reader.error_with_help(text.span, format!("`to`: {why}"), help);
             None
         }

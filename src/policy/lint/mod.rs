@@ -18,6 +18,8 @@ mod pointless;
 mod shape;
 mod slips;
 
+pub(super) use places::of_file;
+
 /// What of a rule is meant.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum At {

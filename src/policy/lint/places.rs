@@ -140,6 +140,22 @@ pub(super) fn is_wide(pattern: &str) -> bool {
     }
 }
 
+/// What is to be said of the path of a `[[file]]`: code, message and what to write.
+pub(in crate::policy) fn of_file(path: &str) -> Option<(&'static str, String, String)> {
+    let help =
+        "name the folder that is meant, one that belongs to root or to the service alone: `/var/log/nginx/*.log`";
+    let (code, message) = match below(path, &SHARED) {
+        Some(folder) => {
+            (code::PATH_SHARED, format!("others may write below `{folder}`, and so decide what `{path}` is"))
+        }
+        None if is_wide(path) => {
+            (code::PATH_WIDE, format!("`{path}` takes in a whole tree of the system, with secrets and devices in it"))
+        }
+        None => return None,
+    };
+    Some((code, message, help.to_owned()))
+}
+
 fn program(rule: &Rule, found: &mut Vec<Found>) {
     let path = rule.run.program().unwrap_or_default();
     if let Some(folder) = below(path, &SHARED) {
