@@ -1,33 +1,20 @@
-//! `*` and `**`: without recursion and at most quadratic time, because the values come from outside.
+//! `*` and `**`: in time that grows with the value alone, because values come from outside.
 
 use std::fmt;
 
 /// Whether `text` is `glob`, in which `*` stands for any run of characters.
+///
+/// What stands between two stars is looked for from left to right, each part once: a later place for one of them never helps those
+/// behind it.
 pub(in crate::policy) fn matches_glob(glob: &str, text: &str) -> bool {
-    // Bytes: no character of UTF-8 begins with what another goes on with, so a literal part is found whole or not at all.
-    let (glob, text) = (glob.as_bytes(), text.as_bytes());
-    let (mut at, mut read) = (0, 0);
-    // Only the last star seen is tried again: an earlier one could only take what the later one can take as well.
-    let mut retry: Option<(usize, usize)> = None;
-    while let Some(found) = text.get(read) {
-        match glob.get(at) {
-            Some(b'*') => {
-                retry = Some((at, read));
-                at += 1;
-            }
-            Some(expected) if expected == found => {
-                at += 1;
-                read += 1;
-            }
-            _ => {
-                let Some((star, from)) = retry else { return false };
-                retry = Some((star, from + 1));
-                at = star + 1;
-                read = from + 1;
-            }
-        }
+    let mut parts = glob.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some((_, behind)) = rest.split_once(part) else { return false };
+        rest = behind;
     }
-    glob.get(at..).is_some_and(|rest| rest.iter().all(|byte| *byte == b'*'))
+    rest.ends_with(last)
 }
 
 /// The paths that a `path` parameter may be: `/var/log/nginx/*.log`, `/srv/www/**/index.html`.
@@ -120,5 +107,31 @@ fn fits(part: &str, name: &str) -> bool {
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::matches_glob;
+
+    /// Every way there is, one character after the other.
+    fn by_every_way(glob: &[char], text: &[char]) -> bool {
+        match glob {
+            [] => text.is_empty(),
+            ['*', rest @ ..] => (0..=text.len()).any(|taken| by_every_way(rest, &text[taken..])),
+            [first, rest @ ..] => text.first() == Some(first) && by_every_way(rest, &text[1..]),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_glob_matches_what_one_way_at_least_leads_through(glob in "[ab*é]{0,7}", text in "[abé]{0,9}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            prop_assert_eq!(matches_glob(&glob, &text), by_every_way(&chars(&glob), &chars(&text)), "{} {}", glob, text);
+        }
     }
 }
