@@ -28,6 +28,8 @@ pub const MOST_GROUPS: usize = 12;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Pattern {
     written: String,
+    /// The base name of the first step, if that is a literal.
+    base: String,
     steps: Vec<Step>,
     /// The parameters in the order they occur, with the column of each; [`Slot::index`] counts into it.
     names: Vec<(String, usize)>,

@@ -103,7 +103,7 @@ pub(super) fn render(execution: &Execution<'_>) -> Result<Rendered, RenderError>
     let mut argv = Vec::with_capacity(MOST_OWN + environment.len() + vector.len());
     begin(&mut argv, execution);
     let quoted = argv.len();
-    argv.push(Cow::Owned(format!("{}s", whole_seconds(longest))));
+    argv.push(Cow::Owned(whole_seconds(longest).to_string() + "s"));
     let own = argv.len();
     argv.extend(SUDO.into_iter().filter(|_| sudo).map(Cow::Borrowed));
     argv.extend(vector.iter().map(|word| Cow::Owned(word.clone().into_owned())));
@@ -266,10 +266,13 @@ fn length_of(words: &[impl AsRef<str>]) -> usize {
 fn quote(line: &mut String, words: &[impl AsRef<str>]) {
     for word in words {
         line.push_str(" '");
-        for (at, part) in word.as_ref().split('\'').enumerate() {
-            line.push_str(if at > 0 { r"'\''" } else { "" });
+        let mut rest = word.as_ref();
+        while let Some((part, behind)) = rest.split_once('\'') {
             line.push_str(part);
+            line.push_str(r"'\''");
+            rest = behind;
         }
+        line.push_str(rest);
         line.push('\'');
     }
 }

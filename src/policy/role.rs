@@ -374,11 +374,12 @@ impl Role {
         if let Some(observe) = &self.observe {
             return observe.read(words).into_iter().collect();
         }
-        let rules = self.rules_for(words).filter(|(_, rule)| holds(rule));
-        let reading = |(number, rule): (usize, &'a Rule)| {
-            rule.vector(words.as_slice()).map(|vector| Reading { number, rule, vector })
-        };
-        rules.filter_map(reading).collect()
+        let mut readings = Vec::new();
+        for (number, rule) in self.rules_for(words).filter(|(_, rule)| holds(rule)) {
+            let vector = rule.vector(words.as_slice());
+            readings.extend(vector.map(|vector| Reading { number, rule, vector }));
+        }
+        readings
     }
 
     /// The rules that may allow `words`, each with its number, in file order.

@@ -55,11 +55,21 @@ struct Trail {
     reached: Vec<Reached>,
     /// Where those begin that the last word reached; `None` before the first word.
     front: Option<usize>,
+    /// How many words need no looking at.
+    begun: usize,
     /// How often a word was held against a step: what a line costs.
     asked: usize,
 }
 
 impl Trail {
+    /// As after `begun` words which took as many steps, each alone: of the way only its end is known.
+    fn after(begun: usize, words: usize) -> Self {
+        let Some(step) = begun.checked_sub(1) else { return Self::default() };
+        let mut reached = Vec::with_capacity(words);
+        reached.push(Reached { step, before: None, used: 0, count: 1 });
+        Self { reached, front: Some(0), begun, ..Self::default() }
+    }
+
     /// What the last word reached, as places of `reached`; one `None` before the first word.
     fn front(&self) -> impl Iterator<Item = Option<usize>> + use<> {
         let reached = self.front.map_or(0..0, |begins| begins..self.reached.len());
@@ -94,7 +104,7 @@ impl Pattern {
         match self.begins(parameters, words) {
             None => false,
             Some(count) if count == self.end() => count == words.len(),
-            Some(_) => self.advance(parameters, words, &mut Trail::default()).is_ok(),
+            Some(begun) => self.advance(parameters, words, &mut Trail::after(begun, words.len())).is_ok(),
         }
     }
 
@@ -103,13 +113,19 @@ impl Pattern {
         self.advance(parameters, words, &mut Trail::default()).err()
     }
 
-    /// How many steps at its front stand word for word, none of them in a group or repeated; `None` if a word does not fit its
-    /// step. Most rules for the same program differ there, and nothing has been allocated yet.
+    /// How many steps at its front have their word, of those before the first that is in a group or repeated; `None` if one of
+    /// these words does not fit. Most rules for the same program differ there, and nothing has been allocated yet.
     fn begins(&self, parameters: &[Parameter], words: &[Word]) -> Option<usize> {
-        let alone = |step: &Step| step.group.is_none() && !step.slot().is_some_and(|slot| slot.repeated);
-        let count = self.steps().iter().take_while(|step| alone(step)).count();
-        let fits = |(at, word): (usize, &Word)| self.refuses(at, at == 0, parameters, word.text()).is_none();
-        words.iter().take(count).enumerate().all(fits).then_some(count)
+        let alone = |step: &&Step| step.group.is_none() && step.slot().is_none_or(|slot| !slot.repeated);
+        let mut begun = 0;
+        for (step, word) in self.steps.iter().take_while(alone).zip(words) {
+            let by_name = begun == 0 && step.literal().is_some() && word.text() == self.base;
+            if !by_name && refuses(step, false, parameters, word.text()).is_some() {
+                return None;
+            }
+            begun += 1;
+        }
+        Some(begun)
     }
 
     /// As [`Self::matches`]: the step that each word took.
@@ -132,8 +148,8 @@ impl Pattern {
     /// Reads word by word. The step that the last word took, `None` for no words; or which word had no step, their number if
     /// more were wanted: then `trail` ends with what was reached before it.
     fn advance(&self, parameters: &[Parameter], words: &[Word], trail: &mut Trail) -> Result<Option<usize>, usize> {
-        trail.reached.reserve(words.len().min(super::MOST_STEPS));
-        for (index, word) in words.iter().enumerate() {
+        trail.reached.reserve(words.len().saturating_sub(trail.begun).min(super::MOST_STEPS));
+        for (index, word) in words.iter().enumerate().skip(trail.begun) {
             let begins = trail.reached.len();
             // A bit for each step that was asked about this word; `MOST_STEPS` has room in it.
             let mut asked = 0_u64;
@@ -190,18 +206,7 @@ impl Pattern {
 
     /// Why `word` cannot stand at `step`; `None` if it can.
     fn refuses(&self, step: usize, first: bool, parameters: &[Parameter], word: &str) -> Option<Option<Refusal>> {
-        match self.steps().get(step).map(|step| &step.element) {
-            Some(Element::Literal(literal)) => (!fits(literal, first, word)).then_some(None),
-            Some(Element::Parameter(slot)) => {
-                let Some(value) = word.strip_prefix(slot.prefix.as_str()) else { return Some(None) };
-                match parameters.get(slot.index).map(|parameter| parameter.accepts(value)) {
-                    Some(Ok(())) => None,
-                    Some(Err(refusal)) => Some(Some(refusal)),
-                    None => Some(None),
-                }
-            }
-            None => Some(None),
-        }
+        self.steps.get(step).map_or(Some(None), |step| refuses(step, first, parameters, word))
     }
 
     fn bindings(&self, taken: &[usize], words: &[Word]) -> Match {
@@ -265,10 +270,24 @@ pub(super) fn cost(pattern: &Pattern, parameters: &[Parameter], words: &[Word]) 
     trail.asked
 }
 
+/// Why `word`, the first of its line or not, cannot stand at `step`; `None` if it can.
+fn refuses(step: &Step, first: bool, parameters: &[Parameter], word: &str) -> Option<Option<Refusal>> {
+    match &step.element {
+        Element::Literal(literal) => (!fits(literal, first, word)).then_some(None),
+        Element::Parameter(slot) => {
+            let Some(value) = word.strip_prefix(slot.prefix.as_str()) else { return Some(None) };
+            match parameters.get(slot.index).map(|parameter| parameter.accepts(value)) {
+                Some(Ok(())) => None,
+                Some(Err(refusal)) => Some(Some(refusal)),
+                None => Some(None),
+            }
+        }
+    }
+}
+
 /// Whether `word` is this literal; the first word may be the base name alone.
 fn fits(literal: &str, first: bool, word: &str) -> bool {
-    let by_name = || literal.strip_suffix(word).is_some_and(|folder| folder.ends_with('/')) && !word.contains('/');
-    literal == word || (first && by_name())
+    literal == word || (first && literal.ends_with(word) && base_name(literal) == word)
 }
 
 /// The last name of a path; a word without `/` is its own.

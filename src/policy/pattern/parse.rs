@@ -2,6 +2,7 @@
 
 use crate::domain::text::{excerpt, is_printable};
 
+use super::matching::base_name;
 use super::{Element, LONGEST, MOST_GROUPS, MOST_STEPS, Pattern, Slot, Step, successors};
 
 /// Why a text is no pattern.
@@ -30,7 +31,8 @@ impl Pattern {
         while parser.step()? {}
         let Parser { steps, names, .. } = parser;
         let next = successors(&steps);
-        Ok(Self { written: written.to_owned(), steps, names, next })
+        let base = base_name(steps.first().and_then(Step::literal).unwrap_or_default()).to_owned();
+        Ok(Self { written: written.to_owned(), base, steps, names, next })
     }
 }
 
