@@ -11,7 +11,8 @@ use crate::domain::text::excerpt;
 use crate::domain::wording::series;
 use crate::domain::{AccountName, Person, TargetName};
 
-use super::role::{Role, Rule};
+use super::role::Role;
+use super::rule::Rule;
 use super::selector::TargetSelector;
 use super::transfer::{FileRule, ForwardRule};
 

@@ -9,7 +9,7 @@ use super::decide::Choice;
 use super::denial::Denial;
 use super::pattern::{Miss, Wanted};
 use super::permit::{Permit, Terms};
-use super::role::Rule;
+use super::rule::Rule;
 
 /// So much is shown of an allowed command, in characters: a person decides by it.
 const LINE_SHOWN: usize = 1000;

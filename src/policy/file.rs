@@ -9,7 +9,8 @@ use crate::domain::{AccountName, Diagnostic, Digest, RoleName, Severity, limits}
 
 use super::index::Index;
 use super::observe::Observe;
-use super::role::{Role, Rule};
+use super::role::Role;
+use super::rule::Rule;
 use super::selector::TargetSelector;
 use super::words::Words;
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::role::{Rule, after_sudo};
+use super::rule::{Rule, after_sudo};
 use super::words::Word;
 
 /// Made once, when a role is read.
@@ -64,7 +64,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::role::{Reading, Role};
+    use super::super::role::Role;
+    use super::super::rule::Reading;
     use super::super::words::Words;
     use crate::domain::TargetName;
 

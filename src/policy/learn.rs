@@ -16,7 +16,8 @@ use crate::domain::{Diagnostic, RoleName};
 
 use super::file::path_of;
 use super::pattern::matching::base_name;
-use super::role::{Reading, Role};
+use super::role::Role;
+use super::rule::Reading;
 use super::words::Words;
 
 pub mod rules;

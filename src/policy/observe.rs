@@ -8,7 +8,7 @@ use super::file::command::{DEFAULT_OUTPUT, DEFAULT_TIMEOUT};
 use super::pattern::Pattern;
 use super::pattern::matching::base_name;
 use super::permit::Terms;
-use super::role::{Reading, Rule, after_sudo};
+use super::rule::{Reading, Rule, after_sudo};
 use super::words::Words;
 
 /// What stands in a description of such a role where another has its commands.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::domain::RoleName;
 
-use super::role::{Role, after_sudo};
+use super::role::Role;
+use super::rule::after_sudo;
 use super::words::Words;
 
 /// Roles by name. Reads as the map that it holds; what changes it keeps the rest in step.

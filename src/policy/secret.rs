@@ -14,7 +14,8 @@ use super::explain::quoted;
 use super::parameter::Parameter;
 use super::pattern::matching::base_name;
 use super::pattern::{Pattern, Wanted};
-use super::role::{Role, Rule, after_sudo};
+use super::role::Role;
+use super::rule::{Rule, after_sudo};
 use super::words::{Word, Words};
 
 mod names;

@@ -8,7 +8,7 @@ use crate::domain::AccountName;
 
 use super::parameter::{Kind, Parameter};
 use super::pattern::{Element, Slot, Step};
-use super::role::Rule;
+use super::rule::Rule;
 
 mod expression;
 mod orders;

@@ -8,7 +8,8 @@ use crate::domain::TargetName;
 
 use super::observe::NO_RULE;
 use super::pattern::Part;
-use super::role::{Role, Rule, after_sudo};
+use super::role::Role;
+use super::rule::{Rule, after_sudo};
 use super::words::{Word, Words};
 
 /// A line as a rule reads it.

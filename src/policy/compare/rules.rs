@@ -7,7 +7,7 @@ use crate::domain::time::for_people;
 use crate::policy::explain::bytes;
 use crate::policy::parameter::Parameter;
 use crate::policy::pattern::Lines;
-use crate::policy::role::{Alias, Rule};
+use crate::policy::rule::{Alias, Rule};
 use crate::policy::selector::TargetSelector;
 
 use super::{Changes, Direction, SHOWN, names};

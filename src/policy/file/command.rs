@@ -6,7 +6,7 @@ use crate::policy::observe::is_plain_path;
 use crate::policy::parameter::{LONGEST_VALUE, Parameter};
 use crate::policy::pattern::Pattern;
 use crate::policy::pattern::matching::base_name;
-use crate::policy::role::{Alias, Rule};
+use crate::policy::rule::{Alias, Rule};
 use crate::policy::selector::TargetSelector;
 
 use super::environment;

@@ -6,7 +6,8 @@ use toml::de::DeValue;
 
 use crate::policy::lint::{self, At};
 use crate::policy::pattern::{Element, Pattern};
-use crate::policy::role::{Role, Rule};
+use crate::policy::role::Role;
+use crate::policy::rule::Rule;
 
 use super::reader::{Fields, Place, Reader, Text, Value};
 

@@ -244,7 +244,7 @@ proptest! {
             prop_assert!(proposal.count == 0);
             return Ok(());
         };
-        let owned = |reading: &super::super::role::Reading<'_>| reading.vector.iter().map(ToString::to_string).collect::<Vec<String>>();
+        let owned = |reading: &super::super::rule::Reading<'_>| reading.vector.iter().map(ToString::to_string).collect::<Vec<String>>();
         let base = |vector: &[String]| -> Vec<String> {
             vector.iter().enumerate().map(|(at, word)| if at == 0 { word.rsplit('/').next().unwrap().to_owned() } else { word.clone() }).collect()
         };

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use crate::policy::parameter::Kind;
 use crate::policy::pattern::Part;
 use crate::policy::pattern::matching::base_name;
-use crate::policy::role::{Role, Rule};
+use crate::policy::role::Role;
+use crate::policy::rule::Rule;
 
 use super::{Sample, words_of};
 

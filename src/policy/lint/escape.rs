@@ -3,7 +3,7 @@
 
 use crate::policy::parameter::Kind;
 use crate::policy::pattern::matching::base_name;
-use crate::policy::role::Rule;
+use crate::policy::rule::Rule;
 
 use super::knowledge::{self, Gives, Numbers, Program, Way};
 use super::line::{self, Line, Role, Slot};

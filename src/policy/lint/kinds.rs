@@ -1,7 +1,7 @@
 //! Parameters that let in more than a name: `/`, `..`, a blank, a leading `-`, `*`, anything.
 
 use crate::policy::parameter::Kind;
-use crate::policy::role::Rule;
+use crate::policy::rule::Rule;
 
 use super::escape::Told;
 use super::line::{Line, Open, Slot};

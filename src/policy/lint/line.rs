@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::policy::parameter::{Kind, Parameter};
 use crate::policy::pattern::Element;
-use crate::policy::role::Rule;
+use crate::policy::rule::Rule;
 
 use super::knowledge::{Dashes, Program};
 use super::shape::Shape;

@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use super::role::{Role, Rule};
+use super::role::Role;
+use super::rule::Rule;
 
 pub mod code;
 mod escape;

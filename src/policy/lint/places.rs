@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::policy::parameter::Kind;
-use crate::policy::role::Rule;
+use crate::policy::rule::Rule;
 
 use super::line::{Line, Slot};
 use super::{At, Found, code};

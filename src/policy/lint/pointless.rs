@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::policy::pattern::Lines;
-use crate::policy::role::Rule;
+use crate::policy::rule::Rule;
 
 use super::{At, Finding, code};
 

@@ -4,7 +4,7 @@ use regex_syntax::ast::parse::ParserBuilder;
 use regex_syntax::ast::{Ast, ClassSetItem, Concat, LiteralKind, Span, Visitor, visit};
 
 use crate::policy::parameter::Kind;
-use crate::policy::role::Rule;
+use crate::policy::rule::Rule;
 
 use super::{At, Found, code};
 

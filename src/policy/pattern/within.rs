@@ -5,7 +5,7 @@
 use super::matching::base_name;
 use super::{Element, Pattern, Slot, Step};
 use crate::policy::parameter::Parameter;
-use crate::policy::role::Rule;
+use crate::policy::rule::Rule;
 
 /// A pattern with what its parameters may be.
 #[derive(Clone, Copy)]
