@@ -255,7 +255,7 @@ fn the_operators_verbs_print_proofs_and_check_them_and_say_what_is_wrong() {
         ("audit check-proof 123.tlog-proof --key other.pub", 1, "is not signed by the key of"),
         ("audit prove gone 400 --key log_key.pub", 1, "entry 400 is not among the 400"),
         ("audit prove gone x --key log_key.pub", 2, "invalid value"),
-        ("audit prove gone 1", 2, "--key is needed"),
+        ("audit prove gone 1", 2, "say its public key with --key"),
         ("audit consistency gone 123.tlog-proof --key log_key.pub", 1, "123.tlog-proof cannot be believed"),
     ] {
         let answer = ran(words);

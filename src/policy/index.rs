@@ -1,7 +1,6 @@
 //! Which rules of a role a line may be for, by its first word: so that a decision costs what the rules for that program cost,
 //! and not what the role does. Knows nothing of what else a rule asks for, and never says that one allows a line.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::rule::{Rule, after_sudo};
@@ -10,8 +9,8 @@ use super::words::Word;
 /// Made once, when a role is read.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
-    /// For what a line may begin with, after a `sudo`, which of `numbers` are the rules it may be for.
-    first: HashMap<Box<str>, Range<usize>>,
+    /// For what a line may begin with, after a `sudo`, which of `numbers` are the rules it may be for. Sorted, each word once.
+    first: Vec<(Box<str>, Range<usize>)>,
     /// Rules, from 1 in file order; those that begin alike stand together, in that order.
     numbers: Box<[usize]>,
     /// Whether a line for one of the rules may begin with any word. No rule of a role that loads is like that.
@@ -31,7 +30,10 @@ impl Index {
         words.sort_unstable();
         words.dedup();
         for (at, (word, _)) in words.iter().enumerate() {
-            index.first.entry(Box::from(*word)).or_insert(at..at).end = at + 1;
+            match index.first.last_mut() {
+                Some((known, range)) if **known == **word => range.end = at + 1,
+                _ => index.first.push((Box::from(*word), at..at + 1)),
+            }
         }
         index.numbers = words.into_iter().map(|(_, number)| number).collect();
         index
@@ -39,7 +41,7 @@ impl Index {
 
     /// What a line for one of the rules may begin with.
     pub(super) fn words(&self) -> impl Iterator<Item = &str> {
-        self.first.keys().map(AsRef::as_ref)
+        self.first.iter().map(|(word, _)| word.as_ref())
     }
 
     /// The rules, of `count`, that may allow `words`, from 1 in file order. Allocates nothing.
@@ -54,7 +56,9 @@ impl Index {
     }
 
     fn named(&self, word: &str) -> &[usize] {
-        self.first.get(word).and_then(|range| self.numbers.get(range.clone())).unwrap_or_default()
+        let found = self.first.binary_search_by(|(known, _)| (**known).cmp(word)).ok();
+        let range = found.and_then(|at| self.first.get(at)).map(|(_, range)| range.clone());
+        range.and_then(|range| self.numbers.get(range)).unwrap_or_default()
     }
 }
 
