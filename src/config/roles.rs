@@ -1,6 +1,6 @@
 //! `roles/*.toml`: finds the files; the role language itself is `policy::file`'s.
 //!
-//! Reading is one after the other and bounded in all; parsing is on all processors, because there may be thousands of roles.
+//! Reading is one after the other and bounded in all; parsing is on up to eight processors, because there may be thousands of roles.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -70,17 +70,7 @@ impl Table {
 /// written as `\uXXXX`: outside strings a document has none of it.
 #[must_use]
 pub fn json_line(document: &serde_json::Value) -> String {
-    let mut safe = String::new();
-    for c in document.to_string().chars() {
-        if text::is_printable(c) {
-            safe.push(c);
-        } else {
-            let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| safe.push_str(&format!("\\u{unit:04x}")));
-        }
-    }
-    safe.push('\n');
-    safe
+    text::escape_json(&document.to_string()).into_owned() + "\n"
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub fn shell_word(text: &str) -> String {
 /// reader. `json` must come from a JSON writer, which leaves such characters inside strings only.
 #[must_use]
 pub fn escape_json(json: &str) -> Cow<'_, str> {
-    if json.chars().all(is_printable) {
+    if all_printable(json) {
         return Cow::Borrowed(json);
     }
     let mut safe = String::with_capacity(json.len() + 16);

@@ -176,20 +176,15 @@ pub fn decide(request: &CommandRequest<'_>, held: &[HeldRole<'_>], surroundings:
 /// Whether `request`, that was allowed and runs as `running`, would be allowed still and be the same to run, its conditions
 /// aside: what becomes of those is the role's to say ([`super::when::Conditions::lapsed`]).
 ///
-/// # Errors
-/// Why not. `None`: the line stands for something else by now.
-pub fn still_allows(
-    request: &CommandRequest<'_>,
-    held: &[HeldRole<'_>],
-    now: Timestamp,
-    running: &Executed,
-) -> Result<(), Option<Denial>> {
-    let candidates = candidates(request, held, now, |_| Ok(None)).map_err(Some)?;
+/// `false` if it is denied by now, or stands for something else.
+#[must_use]
+pub fn still_allows(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Timestamp, running: &Executed) -> bool {
+    let Ok(candidates) = candidates(request, held, now, |_| Ok(None)) else { return false };
     let the_same = |one: &Candidate<'_>| {
         let rendered = render(&one.execution(one.terms, one.terms.timeout));
         rendered.is_ok_and(|rendered| executed(&rendered.argv).as_ref() == Some(running))
     };
-    if candidates.iter().all(the_same) { Ok(()) } else { Err(None) }
+    candidates.iter().all(the_same)
 }
 
 /// Everything that the held roles allow for this line, at least one thing, and all of it the same; or why not.

@@ -1,8 +1,8 @@
 //! Just enough: may this command line run under this role? Pure.
 //!
 //! A line goes [`words`] -> [`mod@decide`] -> [`render`]: split, decided as an argument vector, rendered with every word quoted.
-//! Owns the role language ([`mod@file`], [`role`], [`rule`], [`pattern`], [`parameter`], [`when`], [`observe`], [`transfer`]), which words of
-//! a line are written nowhere ([`secret`]), and what is said about roles to those who write, ask for and approve them: how a line
+//! Owns the role language ([`mod@file`], [`role`], [`rule`], [`pattern`], [`parameter`], [`when`], [`observe`], [`transfer`]), which
+//! words of a line are written nowhere ([`secret`]), and what is said about roles to those who write, ask for and approve them: how a line
 //! was taken ([`trace`], [`explain`]), what a rule gives without seeming to ([`lint`]), what a change gives ([`compare`]), what sudo
 //! is told ([`sudoers`]), the least role for what was run ([`learn`]). Reads no clock, file, environment or database; the same
 //! arguments always give the same answer.

@@ -249,7 +249,7 @@ fn whole_seconds(span: Duration) -> u64 {
     span.as_secs().saturating_add(up).max(1)
 }
 
-/// The line of [`shell_line`], whatever its words are: for its digest alone, never for a shell.
+/// `exec` and each word in quotes. Checks nothing: who gives it to a shell has looked for control characters and at its length.
 pub(super) fn joined(argv: &[impl AsRef<str>]) -> String {
     let mut line = String::with_capacity("exec".len() + length_of(argv));
     line.push_str("exec");

@@ -26,10 +26,7 @@ impl Roles {
     pub fn insert(&mut self, name: RoleName, role: Arc<Role>) -> Option<Arc<Role>> {
         let before = self.remove(&name);
         for word in role.index.words() {
-            match self.by_first.get_mut(word) {
-                Some(roles) => drop(roles.insert(name.clone())),
-                None => drop(self.by_first.insert(word.into(), BTreeSet::from([name.clone()]))),
-            }
+            self.by_first.entry(word.into()).or_default().insert(name.clone());
         }
         if role.has_secret() {
             self.secret.insert(name.clone());

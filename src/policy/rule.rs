@@ -1,4 +1,5 @@
-//! One `[[command]]` as meant: what may be typed for it, and the vector that it then stands for. Only [`super::file`] makes one.
+//! One `[[command]]` as meant: what may be typed for it, and the vector that it then stands for. Only [`super::file`] and
+//! [`super::observe`] make one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -76,7 +76,7 @@ impl Role {
 }
 
 impl Rule {
-    /// As `Rule::read`, for people.
+    /// As [`Rule::vector`], for people.
     fn trace(&self, words: &[Word]) -> Option<Trace> {
         if !self.allows(words) {
             return None;

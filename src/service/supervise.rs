@@ -154,7 +154,7 @@ impl Footing {
         let roles: Vec<_> = held.iter().map(|held| held.as_configured(&self.target, snapshot)).collect();
         let request = CommandRequest { target: &self.target, words: &self.words, choice: &self.choice };
         let running = self.running.as_ref().ok_or(End::Narrowed)?;
-        still_allows(&request, &roles, now, running).map_err(|_| End::Narrowed)
+        still_allows(&request, &roles, now, running).then_some(()).ok_or(End::Narrowed)
     }
 
     /// How much time is left at `now`.

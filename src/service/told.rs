@@ -188,7 +188,6 @@ fn lost(
         return Vec::new();
     }
     let role = new.roles.get(&request.role);
-    let approved = approved_role(services, request).ok();
     if role.is_none() {
         return vec!["the role is gone".to_owned()];
     }
@@ -204,7 +203,8 @@ fn lost(
         }
     }
     // A rule that was never approved is not lost by this grant.
-    let all_kept = || role.zip(approved).is_some_and(|(role, approved)| keeps_all(&approved, role));
+    let approved = || approved_role(services, request).ok();
+    let all_kept = || role.is_some_and(|role| approved().is_some_and(|approved| keeps_all(&approved, role)));
     if !*known.kept.entry(request.role_digest).or_insert_with(all_kept) {
         let rules = known.changes.iter().filter(|change| change.direction == Direction::Narrowed);
         lines.extend(rules.map(|change| &change.text).filter(|text| text.starts_with("rule ")).cloned());

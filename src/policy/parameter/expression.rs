@@ -44,7 +44,7 @@ impl ValuePattern {
             regex::Error::CompiledTooBig(_) => {
                 "this is too large with all its repetitions; write smaller numbers between `{` and `}`".to_owned()
             }
-            error => format!("not a regular expression: {}", first_line(error)),
+            error => format!("not a regular expression: {}", sentence_of(error)),
         };
         let whole = anchored(written);
         for size in SIZES {
@@ -75,7 +75,7 @@ impl ValuePattern {
 }
 
 /// The last line of a regex error is the sentence; those before draw the expression.
-fn first_line(error: &regex::Error) -> String {
+fn sentence_of(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
     last.strip_prefix("error: ").unwrap_or(last).to_owned()

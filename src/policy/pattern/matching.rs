@@ -1,4 +1,4 @@
-//! Matches words against a pattern, all ways at once, so that a line costs its length and no more.
+//! Matches words against a pattern, all ways at once, so that a line costs its length times the steps and no more.
 
 use crate::policy::parameter::{Parameter, Refusal};
 use crate::policy::words::Word;
@@ -62,10 +62,10 @@ struct Trail {
 }
 
 impl Trail {
-    /// As after `begun` words which took as many steps, each alone: of the way only its end is known.
+    /// As after the first `begun` of so many words, which took as many steps, each alone: of the way only its end is known.
     fn after(begun: usize, words: usize) -> Self {
         let Some(step) = begun.checked_sub(1) else { return Self::default() };
-        let mut reached = Vec::with_capacity(words);
+        let mut reached = Vec::with_capacity(words.saturating_sub(begun).min(super::MOST_STEPS) + 1);
         reached.push(Reached { step, before: None, used: 0, count: 1 });
         Self { reached, front: Some(0), begun, ..Self::default() }
     }

@@ -46,6 +46,14 @@ fn what_is_quoted_and_digested_once_makes_the_line_that_quoting_every_word_makes
 }
 
 #[test]
+fn what_every_command_begins_with_holds_no_control_character() {
+    for (sudo, stdin) in [(false, false), (false, true), (true, false), (true, true)] {
+        let line = &Beginning::of_every_command(sudo, stdin).line;
+        assert!(line.starts_with("exec '/usr/bin/env'") && !holds_control(line), "{line:?}");
+    }
+}
+
+#[test]
 fn sudo_stands_right_before_the_program_so_that_sudoers_can_name_the_rest() {
     let vector = owned(&["/usr/bin/systemctl", "restart", "nginx"]);
     for stdin in [false, true] {

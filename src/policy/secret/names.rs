@@ -20,6 +20,9 @@ impl Names {
     /// Adds one.
     pub(super) fn insert(&mut self, name: &str) {
         let name = name.to_lowercase();
+        if self.all.contains(&name) {
+            return;
+        }
         let count = name.chars().count();
         self.longest = self.longest.max(count);
         if count >= LONG_ENOUGH {
