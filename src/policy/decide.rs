@@ -182,7 +182,7 @@ pub fn still_allows(request: &CommandRequest<'_>, held: &[HeldRole<'_>], now: Ti
     let Ok(candidates) = candidates(request, held, now, |_| Ok(None)) else { return false };
     let the_same = |one: &Candidate<'_>| {
         let rendered = render(&one.execution(one.terms, one.terms.timeout));
-        rendered.is_ok_and(|rendered| executed(&rendered.argv).as_ref() == Some(running))
+        rendered.is_ok_and(|rendered| executed(&rendered.argv()).as_ref() == Some(running))
     };
     candidates.iter().all(the_same)
 }
@@ -200,8 +200,12 @@ fn candidates<'a>(
     for held in held.iter().filter(chosen).filter(reaches) {
         match candidates_of(request, held) {
             Ok(found) if found.is_empty() => without.push(held),
-            Ok(found) => match lapses(held) {
-                Ok(lapses) => candidates.extend(found.into_iter().map(|candidate| Candidate { lapses, ..candidate })),
+            Ok(mut found) => match lapses(held) {
+                Ok(lapses) => {
+                    found.iter_mut().for_each(|one| one.lapses = lapses);
+                    // Nearly always there is one role that allows it.
+                    if candidates.is_empty() { candidates = found } else { candidates.append(&mut found) }
+                }
                 Err(denial) => refusals.push(denial),
             },
             Err(denial) => refusals.push(denial),

@@ -92,7 +92,7 @@ pub fn allowed(permit: &Permit) -> Vec<String> {
     };
     vec![
         format!("{by} ({})", grants.join(", ")),
-        format!("runs on {} as {}: {}", permit.target(), permit.account(), command(permit.command())),
+        format!("runs on {} as {}: {}", permit.target(), permit.account(), command(&permit.command())),
         format!("until {} at the latest, {}", permit.deadline().time_of_day(), input_and_output(terms)),
     ]
 }
@@ -109,8 +109,8 @@ fn input_and_output(terms: &Terms) -> String {
 
 /// A command for people: each word as it would be typed, cut if it is long.
 #[must_use]
-pub fn command(words: &[impl AsRef<str>]) -> String {
-    let words: Vec<String> = words.iter().map(|word| quoted(word.as_ref())).collect();
+pub fn command(words: &[String]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     excerpt(&words.join(" "), LINE_SHOWN)
 }
 

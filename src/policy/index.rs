@@ -1,20 +1,29 @@
 //! Which rules of a role a line may be for, by its first word: so that a decision costs what the rules for that program cost,
 //! and not what the role does. Knows nothing of what else a rule asks for, and never says that one allows a line.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::ops::Range;
 
 use super::rule::{Rule, after_sudo};
 use super::words::Word;
 
 /// Made once, when a role is read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Index {
-    /// For what a line may begin with, after a `sudo`, which of `numbers` are the rules it may be for. Sorted, each word once.
-    first: Vec<(Box<str>, Range<usize>)>,
+    /// For what a line may begin with, after a `sudo`, which of `numbers` are the rules it may be for.
+    first: HashMap<Box<str>, Range<usize>>,
     /// Rules, from 1 in file order; those that begin alike stand together, in that order.
     numbers: Box<[usize]>,
     /// Whether a line for one of the rules may begin with any word. No rule of a role that loads is like that.
     any: bool,
+}
+
+/// Without what is in it: that follows from the rules, and stands in an order of chance.
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").finish_non_exhaustive()
+    }
 }
 
 impl Index {
@@ -30,10 +39,7 @@ impl Index {
         words.sort_unstable();
         words.dedup();
         for (at, (word, _)) in words.iter().enumerate() {
-            match index.first.last_mut() {
-                Some((known, range)) if **known == **word => range.end = at + 1,
-                _ => index.first.push((Box::from(*word), at..at + 1)),
-            }
+            index.first.entry(Box::from(*word)).or_insert(at..at).end = at + 1;
         }
         index.numbers = words.into_iter().map(|(_, number)| number).collect();
         index
@@ -41,7 +47,7 @@ impl Index {
 
     /// What a line for one of the rules may begin with.
     pub(super) fn words(&self) -> impl Iterator<Item = &str> {
-        self.first.iter().map(|(word, _)| word.as_ref())
+        self.first.keys().map(AsRef::as_ref)
     }
 
     /// The rules, of `count`, that may allow `words`, from 1 in file order. Allocates nothing.
@@ -56,20 +62,16 @@ impl Index {
     }
 
     fn named(&self, word: &str) -> &[usize] {
-        let found = self.first.binary_search_by(|(known, _)| (**known).cmp(word)).ok();
-        let range = found.and_then(|at| self.first.get(at)).map(|(_, range)| range.clone());
-        range.and_then(|range| self.numbers.get(range)).unwrap_or_default()
+        self.first.get(word).and_then(|range| self.numbers.get(range.clone())).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use proptest::prelude::*;
 
     use super::super::role::Role;
-    use super::super::rule::Reading;
+    use super::super::rule::{Reading, Vector};
     use super::super::words::Words;
     use crate::domain::TargetName;
 
@@ -123,7 +125,7 @@ mod tests {
         ) {
             let Ok(words) = Words::split(line.as_bytes()) else { return Ok(()) };
             let role = role(&picks);
-            let owned = |vector: Vec<Cow<'_, str>>| vector.into_iter().map(Cow::into_owned).collect::<Vec<String>>();
+            let owned = |vector: Vector<'_>| vector.iter().map(str::to_owned).collect::<Vec<String>>();
             let rule = |number: usize| &role.rules[number - 1];
             let vector = |number: usize| rule(number).vector(words.as_slice()).map(owned);
             let every: Vec<(usize, Vec<String>)> =

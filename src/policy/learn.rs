@@ -198,7 +198,9 @@ impl Shaped {
     /// Whether `role` allows it, typed as it was, as this very thing to run and no other.
     fn is_allowed_by(&self, role: &Role) -> bool {
         let same = |reading: &Reading<'_>| {
-            reading.vector == self.vector && reading.rule.sudo == self.sample.sudo && reading.rule.env.is_empty()
+            reading.vector.iter().eq(&self.vector)
+                && reading.rule.sudo == self.sample.sudo
+                && reading.rule.env.is_empty()
         };
         let readings = role.readings(&self.words);
         !readings.is_empty() && readings.iter().all(same)

@@ -8,7 +8,7 @@ use super::file::command::{DEFAULT_OUTPUT, DEFAULT_TIMEOUT};
 use super::pattern::Pattern;
 use super::pattern::matching::base_name;
 use super::permit::Terms;
-use super::rule::{Reading, Rule, after_sudo};
+use super::rule::{Reading, Rule, Vector, after_sudo};
 use super::words::Words;
 
 /// What stands in a description of such a role where another has its commands.
@@ -57,11 +57,11 @@ impl Observe {
     /// Why they cannot be run so, and what to type instead.
     pub(super) fn read<'a>(&'a self, words: &'a Words) -> Result<Reading<'a>, String> {
         let (sudo, rest) = after_sudo(words.as_slice());
-        let Some(program) = rest.first() else {
+        let Some((program, arguments)) = rest.split_first() else {
             return Err("a program stands after `sudo`".to_owned());
         };
         fault_of(program.text())?;
-        let vector = rest.iter().map(|word| word.text().into()).collect();
+        let vector = Vector::Typed { program: program.text(), arguments };
         Ok(Reading { number: NO_RULE, rule: if sudo { &self.sudo } else { &self.plain }, vector })
     }
 }

@@ -1,6 +1,5 @@
 //! The yes, as a value: exactly what runs, where, as whom, until when. Only [`super::decide()`] makes one.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -80,25 +79,29 @@ impl Permit {
     #[must_use]
     pub fn written(&self, words: &Words, guard: &Guard, key: &SecretKey) -> Written {
         let typed = line_of(&words.iter().map(str::to_owned).collect::<Vec<_>>());
-        let argv = || self.argv().iter().map(AsRef::as_ref);
+        let argv = self.argv();
         if self.observed && guard.touches(&typed) {
-            let kept = self.argv().len().saturating_sub(self.command().len());
-            let veil = |(at, word): (usize, &str)| if at < kept { word.to_owned() } else { guard.veil_own(word, key) };
-            return self.written_as(guard.veil(&typed, key, |_| false), argv().enumerate().map(veil).collect());
+            let kept = argv.len().saturating_sub(self.command().len());
+            let veil = |(at, word): (usize, &String)| if at < kept { word.clone() } else { guard.veil_own(word, key) };
+            let shown = argv.iter().enumerate().map(veil).collect();
+            return self.written_as(guard.veil(&typed, key, |_| false), shown, &argv);
         }
-        let Some(hidden) = &self.hidden else { return self.written_as(None, argv().map(str::to_owned).collect()) };
-        let own = self.argv().len().saturating_sub(hidden.vector.len());
+        let Some(hidden) = &self.hidden else {
+            return Written { typed: None, argv, digest: self.digest(), withheld: Vec::new() };
+        };
+        let own = argv.len().saturating_sub(hidden.vector.len());
         let mask = std::iter::repeat_n(None, own).chain(hidden.vector.iter().copied()).collect();
         let secret = hidden.typed.iter().any(Option::is_some);
         let typed = secret.then(|| line_of(&veiled(words.iter(), &hidden.typed, key)));
-        self.written_as(typed, veiled(argv(), &mask, key))
+        self.written_as(typed, veiled(argv.iter().map(String::as_str), &mask, key), &argv)
     }
 
-    fn written_as(&self, typed: Option<String>, argv: Vec<String>) -> Written {
-        let differs = argv.iter().zip(self.argv()).enumerate().filter(|(_, (shown, word))| shown != word);
+    /// With `shown` in place of the words of `argv`.
+    fn written_as(&self, typed: Option<String>, shown: Vec<String>, argv: &[String]) -> Written {
+        let differs = shown.iter().zip(argv).enumerate().filter(|(_, (shown, word))| shown != word);
         let withheld: Vec<usize> = differs.map(|(at, _)| at).collect();
-        let digest = if withheld.is_empty() { self.digest() } else { Digest::of(joined(&argv).as_bytes()) };
-        Written { typed, digest, argv, withheld }
+        let digest = if withheld.is_empty() { self.digest() } else { Digest::of(joined(&shown).as_bytes()) };
+        Written { typed, digest, argv: shown, withheld }
     }
 
     /// Where it runs.
@@ -139,14 +142,14 @@ impl Permit {
 
     /// The program and its arguments (with `sudo -n` before them where the rule says so): for people.
     #[must_use]
-    pub fn command(&self) -> &[Cow<'static, str>] {
+    pub fn command(&self) -> Vec<String> {
         self.rendered.command()
     }
 
     /// The whole vector that is executed: fixed environment, the command's own end, then [`Self::command`].
     #[must_use]
-    pub fn argv(&self) -> &[Cow<'static, str>] {
-        &self.rendered.argv
+    pub fn argv(&self) -> Vec<String> {
+        self.rendered.argv()
     }
 
     /// [`Self::argv`] as a line for a POSIX shell, `exec` first and every word single-quoted: the value of `force-command`.

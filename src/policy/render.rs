@@ -10,6 +10,8 @@ use crate::domain::Digest;
 use crate::domain::digest::DigestStart;
 use crate::domain::text::is_printable_ascii;
 
+use super::rule::Vector;
+
 /// Longest line for a target, in bytes: what fits into one certificate and one argument of the target's shell with room to
 /// spare.
 pub const LONGEST_LINE: usize = 32 * 1024;
@@ -59,7 +61,7 @@ const PATIENCE_SUDO: [&str; 4] = ["-s", "ALRM", "-k", "10s"];
 #[derive(Debug)]
 pub(super) struct Execution<'a> {
     /// The program by its absolute path, then its arguments.
-    pub(super) vector: &'a [Cow<'a, str>],
+    pub(super) vector: &'a Vector<'a>,
     /// Whether as root, through sudo.
     pub(super) sudo: bool,
     /// Fixed values on top of our own.
@@ -72,18 +74,27 @@ pub(super) struct Execution<'a> {
 
 /// The same execution for people, for `execve` and for a shell. Words that are the same for every command are not copied.
 pub(super) struct Rendered {
-    pub(super) argv: Vec<Cow<'static, str>>,
-    /// How many words of `argv` stand before the command.
-    own: usize,
+    environment: Vec<(String, String)>,
+    sudo: bool,
+    stdin: bool,
+    /// The words after those of [`fixed_words`], a NUL behind each: none holds one.
+    rest: String,
     pub(super) line: String,
     /// Of `line`.
     pub(super) digest: Digest,
 }
 
 impl Rendered {
+    /// The whole vector.
+    pub(super) fn argv(&self) -> Vec<String> {
+        let fixed = fixed_words(&self.environment, self.sudo, self.stdin).into_iter().map(Cow::into_owned);
+        fixed.chain(self.rest.split_terminator('\0').map(str::to_owned)).collect()
+    }
+
     /// The program and its arguments, with `sudo -n` before them where it runs so.
-    pub(super) fn command(&self) -> &[Cow<'static, str>] {
-        self.argv.get(self.own..).unwrap_or_default()
+    pub(super) fn command(&self) -> Vec<String> {
+        // The first is the time.
+        self.rest.split_terminator('\0').skip(1).map(str::to_owned).collect()
     }
 }
 
@@ -100,50 +111,51 @@ pub enum RenderError {
 
 pub(super) fn render(execution: &Execution<'_>) -> Result<Rendered, RenderError> {
     let Execution { vector, sudo, environment, stdin, longest } = *execution;
-    let mut argv = Vec::with_capacity(MOST_OWN + environment.len() + vector.len());
-    begin(&mut argv, execution);
-    let quoted = argv.len();
-    argv.push(Cow::Owned(whole_seconds(longest).to_string() + "s"));
-    let own = argv.len();
-    argv.extend(SUDO.into_iter().filter(|_| sudo).map(Cow::Borrowed));
-    argv.extend(vector.iter().map(|word| Cow::Owned(word.clone().into_owned())));
     let of_its_own;
     let beginning = if environment.is_empty() {
         Beginning::of_every_command(sudo, stdin)
     } else {
-        of_its_own = Beginning::of(argv.get(..quoted).unwrap_or_default());
+        let fixed = fixed_words(environment, sudo, stdin);
+        if fixed.iter().any(|word| holds_control(word)) {
+            return Err(RenderError::Control);
+        }
+        of_its_own = Beginning::of(&fixed);
         &of_its_own
     };
-    let known = if environment.is_empty() { quoted } else { 0 };
-    if argv.iter().skip(known).any(|word| holds_control(word)) {
-        return Err(RenderError::Control);
-    }
-    let rest = argv.get(quoted..).unwrap_or_default();
-    let mut line = String::with_capacity(beginning.line.len() + length_of(rest));
+    let time = whole_seconds(longest).to_string() + "s";
+    let words = || std::iter::once(time.as_str()).chain(SUDO.into_iter().filter(|_| sudo)).chain(vector.iter());
+    let length: usize = words().map(quoted_length).sum();
+    let mut line = String::with_capacity(beginning.line.len() + length);
     line.push_str(&beginning.line);
-    quote(&mut line, rest);
+    let mut rest = String::with_capacity(length);
+    for word in words() {
+        if holds_control(word) {
+            return Err(RenderError::Control);
+        }
+        quote(&mut line, word);
+        rest.push_str(word);
+        rest.push('\0');
+    }
     if line.len() > LONGEST_LINE {
         return Err(RenderError::TooLong);
     }
     let digest = beginning.digest.followed_by(line.as_bytes().get(beginning.line.len()..).unwrap_or_default());
-    Ok(Rendered { argv, own, line, digest })
+    Ok(Rendered { environment: environment.to_vec(), sudo, stdin, rest, line, digest })
 }
 
-/// At most so many words stand before a command, besides the environment of its rule.
-const MOST_OWN: usize = 16;
-
 /// The words before the time: what is the same for every command of a rule.
-fn begin(argv: &mut Vec<Cow<'static, str>>, execution: &Execution<'_>) {
-    argv.extend(["/usr/bin/env", "-i"].map(Cow::Borrowed));
-    argv.extend(ENVIRONMENT.map(Cow::Borrowed));
-    if !execution.environment.iter().any(|(name, _)| name == "LANG") {
-        argv.push(Cow::Borrowed(LANG));
+fn fixed_words(environment: &[(String, String)], sudo: bool, stdin: bool) -> Vec<Cow<'static, str>> {
+    let mut words: Vec<Cow<'static, str>> = ["/usr/bin/env", "-i"].map(Cow::Borrowed).into();
+    words.extend(ENVIRONMENT.map(Cow::Borrowed));
+    if !environment.iter().any(|(name, _)| name == "LANG") {
+        words.push(Cow::Borrowed(LANG));
     }
-    argv.extend(execution.environment.iter().map(|(name, value)| Cow::Owned(format!("{name}={value}"))));
-    let watched = if execution.stdin { WATCHED_PARENT } else { WATCHED };
-    argv.extend(["/bin/sh", "-c", watched, "doorward"].map(Cow::Borrowed));
-    let patience = if execution.sudo { &PATIENCE_SUDO[..] } else { &PATIENCE };
-    argv.extend(patience.iter().copied().map(Cow::Borrowed));
+    words.extend(environment.iter().map(|(name, value)| Cow::Owned(format!("{name}={value}"))));
+    let watched = if stdin { WATCHED_PARENT } else { WATCHED };
+    words.extend(["/bin/sh", "-c", watched, "doorward"].map(Cow::Borrowed));
+    let patience = if sudo { &PATIENCE_SUDO[..] } else { &PATIENCE };
+    words.extend(patience.iter().copied().map(Cow::Borrowed));
+    words
 }
 
 /// The words before the time as a line begins with them.
@@ -161,11 +173,8 @@ impl Beginning {
     /// Of rules without an environment of their own: quoted and digested once, because they are most of a line.
     fn of_every_command(sudo: bool, stdin: bool) -> &'static Self {
         static BEGINNINGS: LazyLock<[Beginning; 4]> = LazyLock::new(|| {
-            [(false, false), (false, true), (true, false), (true, true)].map(|(sudo, stdin)| {
-                let mut words = Vec::new();
-                begin(&mut words, &Execution { vector: &[], sudo, environment: &[], stdin, longest: Duration::ZERO });
-                Beginning::of(&words)
-            })
+            [(false, false), (false, true), (true, false), (true, true)]
+                .map(|(sudo, stdin)| Beginning::of(&fixed_words(&[], sudo, stdin)))
         });
         let [plain, plain_stdin, root, root_stdin] = &*BEGINNINGS;
         match (sudo, stdin) {
@@ -192,11 +201,10 @@ pub struct TestLine {
 /// # Errors
 /// [`RenderError`].
 pub fn test_line(vector: &[String], stdin: bool, longest: Duration) -> Result<TestLine, RenderError> {
-    let vector: Vec<Cow<'_, str>> = vector.iter().map(Cow::from).collect();
-    let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin, longest };
-    let Rendered { argv, line, .. } = render(&execution)?;
-    let environment = argv.into_iter().skip(2).take_while(|word| word.contains('=')).map(Cow::into_owned).collect();
-    Ok(TestLine { line, environment })
+    let vector = Vector::Made(vector.to_vec());
+    let rendered = render(&Execution { vector: &vector, sudo: false, environment: &[], stdin, longest })?;
+    let environment = rendered.argv().into_iter().skip(2).take_while(|word| word.contains('=')).collect();
+    Ok(TestLine { line: rendered.line, environment })
 }
 
 /// What a vector of ours executes: [`Permit::argv`](super::Permit::argv) read back, for those who ask the log what ran.
@@ -251,30 +259,29 @@ fn whole_seconds(span: Duration) -> u64 {
 
 /// `exec` and each word in quotes. Checks nothing: who gives it to a shell has looked for control characters and at its length.
 pub(super) fn joined(argv: &[impl AsRef<str>]) -> String {
-    let mut line = String::with_capacity("exec".len() + length_of(argv));
+    let length: usize = argv.iter().map(|word| quoted_length(word.as_ref())).sum();
+    let mut line = String::with_capacity("exec".len() + length);
     line.push_str("exec");
-    quote(&mut line, argv);
+    argv.iter().for_each(|word| quote(&mut line, word.as_ref()));
     line
 }
 
-/// How long `words` are in quotes, if they hold none.
-fn length_of(words: &[impl AsRef<str>]) -> usize {
-    words.iter().map(|word| word.as_ref().len() + " ''".len()).sum()
+/// How much [`quote`] adds for a word without quotes.
+fn quoted_length(word: &str) -> usize {
+    word.len() + " ''".len()
 }
 
-/// Adds each word to `line`, after a blank and in single quotes.
-fn quote(line: &mut String, words: &[impl AsRef<str>]) {
-    for word in words {
-        line.push_str(" '");
-        let mut rest = word.as_ref();
-        while let Some((part, behind)) = rest.split_once('\'') {
-            line.push_str(part);
-            line.push_str(r"'\''");
-            rest = behind;
-        }
-        line.push_str(rest);
-        line.push('\'');
+/// Adds `word` to `line`, after a blank and in single quotes.
+fn quote(line: &mut String, word: &str) {
+    line.push_str(" '");
+    let mut rest = word;
+    while let Some((part, behind)) = rest.split_once('\'') {
+        line.push_str(part);
+        line.push_str(r"'\''");
+        rest = behind;
     }
+    line.push_str(rest);
+    line.push('\'');
 }
 
 /// `exec`, then every word in single quotes: a POSIX shell that reads this executes exactly these words.

@@ -1,7 +1,6 @@
 //! One `[[command]]` as meant: what may be typed for it, and the vector that it then stands for. Only [`super::file`] and
 //! [`super::observe`] make one.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -49,7 +48,32 @@ pub(super) struct Reading<'a> {
     pub(super) number: usize,
     pub(super) rule: &'a Rule,
     /// The program by its absolute path, then its arguments.
-    pub(super) vector: Vec<Cow<'a, str>>,
+    pub(super) vector: Vector<'a>,
+}
+
+/// The program by its absolute path, then its arguments. Of a line as it was typed nothing is copied.
+#[derive(Clone, Debug)]
+pub(super) enum Vector<'a> {
+    /// The words of the line, with the program's path for the first.
+    Typed { program: &'a str, arguments: &'a [Word] },
+    /// What an alias stands for.
+    Made(Vec<String>),
+}
+
+impl Vector<'_> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        let (program, arguments, made) = match self {
+            Self::Typed { program, arguments } => (Some(*program), *arguments, &[][..]),
+            Self::Made(words) => (None, &[][..], words.as_slice()),
+        };
+        program.into_iter().chain(arguments.iter().map(Word::text)).chain(made.iter().map(String::as_str))
+    }
+}
+
+impl PartialEq for Vector<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
 }
 
 impl Reading<'_> {
@@ -131,13 +155,13 @@ impl Rule {
 
     /// The vector that `words` stand for: the line itself, the alias, each also after a `sudo` where the rule has it. `None` if
     /// the rule does not allow them.
-    pub(super) fn vector<'a>(&'a self, words: &'a [Word]) -> Option<Vec<Cow<'a, str>>> {
+    pub(super) fn vector<'a>(&'a self, words: &'a [Word]) -> Option<Vector<'a>> {
         let rest = self.after_allowed_sudo(words)?;
         if self.run.allows(&self.parameters, rest) {
-            return Some(self.vector_of(rest));
+            let arguments = rest.get(1..).unwrap_or_default();
+            return Some(Vector::Typed { program: self.run.program().unwrap_or_default(), arguments });
         }
-        let vector = self.read_alias(rest)?.ok()?;
-        Some(vector.into_iter().map(Cow::Owned).collect())
+        Some(Vector::Made(self.read_alias(rest)?.ok()?))
     }
 
     /// Whether the rule allows `words`: [`Self::vector`] for those who need no more.
@@ -197,11 +221,6 @@ impl Rule {
             words.extend(alias.pattern.first_words()?);
         }
         Some(words)
-    }
-
-    fn vector_of<'a>(&'a self, words: &'a [Word]) -> Vec<Cow<'a, str>> {
-        let program = self.run.program().unwrap_or_default();
-        std::iter::once(program).chain(words.iter().skip(1).map(Word::text)).map(Cow::Borrowed).collect()
     }
 
     fn read_alias(&self, words: &[Word]) -> Option<Result<Vec<String>, Box<Miss>>> {

@@ -3,7 +3,6 @@
 //! The answers are those of the one decision ([`decide()`]), on grants that are supposed and never leave this file. Reads a
 //! [`Snapshot`] alone; refuses to know who holds what at the moment.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -53,7 +52,7 @@ pub struct Outcome {
     /// As which account of the target.
     pub account: AccountName,
     /// The program and its arguments (with `sudo -n` before them where the rule says so).
-    pub command: Vec<Cow<'static, str>>,
+    pub command: Vec<String>,
     /// The strictest terms of all rules that allow it.
     pub terms: Terms,
 }
@@ -118,7 +117,7 @@ pub fn suppose(snapshot: &Snapshot, question: &Question<'_>, roles: &[&Role]) ->
             role: permit.role().clone(),
             rule: permit.rule(),
             account: permit.account().clone(),
-            command: permit.command().to_vec(),
+            command: permit.command(),
             terms: *permit.terms(),
         }),
         Decision::Deny(denial) => Supposed::Denied(denial),

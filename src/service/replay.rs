@@ -110,7 +110,7 @@ fn decided(snapshot: &Snapshot, role: &Role, account: &AccountName, words: &Word
             rule: permit.rule(),
             usage: role.rule(permit.rule()).map_or("", Rule::usage).to_owned(),
             account: permit.account().clone(),
-            executed: executed(permit.argv()),
+            executed: executed(&permit.argv()),
             terms: *permit.terms(),
         }),
         Decision::Deny(denial) => {

@@ -59,7 +59,7 @@ impl Footing {
             choice: choice.clone(),
             words,
             policy,
-            running: executed(permit.argv()),
+            running: executed(&permit.argv()),
             grants: permit.grants().to_vec(),
             target: permit.target().clone(),
             account: permit.account().clone(),

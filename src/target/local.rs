@@ -30,17 +30,17 @@ const TAIL: Duration = Duration::from_secs(2);
 
 /// Starts the permit's argument vector.
 pub(super) fn start(cleared: &Cleared) -> Result<Running, TargetError> {
-    run(cleared.permit().argv()).map_err(|error| TargetError::Internal { reason: error.to_string() })
+    run(&cleared.permit().argv()).map_err(|error| TargetError::Internal { reason: error.to_string() })
 }
 
-fn run(argv: &[impl AsRef<str>]) -> io::Result<Running> {
+fn run(argv: &[String]) -> io::Result<Running> {
     let [program, arguments @ ..] = argv else {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command has no words"));
     };
     // Not `kill_on_drop`: if the bastion itself ends, the closed input makes the command end what it started, while a KILL
     // would leave that running without it.
-    let mut child = Command::new(program.as_ref())
-        .args(arguments.iter().map(AsRef::as_ref))
+    let mut child = Command::new(program)
+        .args(arguments)
         .env_clear()
         .current_dir("/")
         .process_group(0)

@@ -150,11 +150,12 @@ fn every_line_of_the_table_is_denied_or_runs_exactly_as_written() {
             let shown = || format!("{number}, {trick}: {}", String::from_utf8_lossy(&line[..line.len().min(80)]));
             match (decide_for(line, &roles), runs) {
                 (None | Some(Decision::Deny(_)), None) => {}
-                (Some(Decision::Allow(permit)), Some(vector)) if permit.command() == vector => {
-                    let words: Vec<&str> = permit.command().iter().map(AsRef::as_ref).collect();
+                (Some(Decision::Allow(permit)), Some(vector)) if permit.command() == *vector => {
+                    let command = permit.command();
+                    let words: Vec<&str> = command.iter().map(String::as_str).collect();
                     assert!(meant(&words), "{}: no rule means {words:?}", shown());
                     // What the target's shell reads is that vector and nothing behind it.
-                    assert!(permit.argv().ends_with(permit.command()), "{}", shown());
+                    assert!(permit.argv().ends_with(&command), "{}", shown());
                     let read = shlex::split(permit.line()).unwrap();
                     assert_eq!(read[0], "exec", "{}", shown());
                     assert_eq!(&read[1..], permit.argv(), "{}", shown());

@@ -50,8 +50,8 @@ fn answer(line: &str, roles: &[Role]) -> Answer {
 }
 
 fn what_runs(permit: &Permit) -> Vec<String> {
-    let environment = permit.argv().iter().skip(2).take_while(|word| word.contains('='));
-    permit.command().iter().chain(environment).map(ToString::to_string).collect()
+    let environment = permit.argv().into_iter().skip(2).take_while(|word| word.contains('='));
+    permit.command().into_iter().chain(environment).collect()
 }
 
 /// What rule `pick` of `RULES` means, written down once more.
@@ -112,9 +112,10 @@ proptest! {
     #[test]
     fn what_runs_is_what_the_named_rule_means_word_for_word(base in picks(), line in words_of_rules()) {
         if let Some(Decision::Allow(permit)) = decide_for(line.as_bytes(), &[role_of("r", &base)]) {
-            let command: Vec<&str> = permit.command().iter().map(AsRef::as_ref).collect();
+            let runs = permit.command();
+            let command: Vec<&str> = runs.iter().map(String::as_str).collect();
             prop_assert!(means(base[permit.rule() - 1], &command), "{line}: {command:?} by rule {}", permit.rule());
-            prop_assert!(permit.argv().ends_with(permit.command()));
+            prop_assert!(permit.argv().ends_with(&runs));
             prop_assert_eq!(&shlex::split(permit.line()).unwrap()[1..], permit.argv());
         }
     }
@@ -154,10 +155,11 @@ proptest! {
     fn every_word_that_runs_is_the_rules_program_or_a_word_that_was_typed(base in picks(), line in words_of_rules()) {
         if let Some(permit) = permit(&line, &[role_of("r", &base)]) {
             let typed: Vec<&str> = line.split(' ').collect();
-            let own = permit.command().iter().skip_while(|word| matches!(word.as_ref(), "/usr/bin/sudo" | "-n"));
+            let runs = permit.command();
+            let own = runs.iter().skip_while(|word| matches!(word.as_str(), "/usr/bin/sudo" | "-n"));
             for (at, word) in own.enumerate() {
-                let program = at == 0 && ["/bin/a", "/bin/b", "/opt/a"].contains(&&**word);
-                prop_assert!(program || typed.contains(&&**word), "{word} in {permit:?}");
+                let program = at == 0 && ["/bin/a", "/bin/b", "/opt/a"].contains(&word.as_str());
+                prop_assert!(program || typed.contains(&word.as_str()), "{word} in {permit:?}");
             }
         }
     }

@@ -103,11 +103,12 @@ fn decisions(approved: &Role, loaded: &Role, line: &str) -> bool {
 fn allowed(permit: &Permit, words: &Words, role: &str) {
     let line = shlex::split(permit.line()).expect("words");
     assert_eq!(line[0], "exec");
-    assert_eq!(&line[1..], permit.argv());
-    assert!(permit.argv().ends_with(permit.command()));
+    assert_eq!(line[1..], permit.argv());
+    assert!(permit.argv().ends_with(&permit.command()));
     assert_eq!(permit.digest(), Digest::of(permit.line().as_bytes()));
     assert!(permit.deadline() <= END && permit.deadline() > NOW);
-    let command = match permit.command() {
+    let runs = permit.command();
+    let command = match runs.as_slice() {
         [sudo, n, rest @ ..] if sudo == "/usr/bin/sudo" && n == "-n" => rest,
         rest => rest,
     };

@@ -1,6 +1,5 @@
 //! The end of a command through a real `sshd` with a forced command, as on a target.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::{Execution, RenderError, render};
+use super::{Execution, RenderError, Vector, render};
 
 /// An `sshd` on a free port of loopback, for the user who runs the test; ends with the value.
 struct Sshd {
@@ -107,7 +106,7 @@ fn line(script: &str, mark: &str, longest: u64) -> String {
 }
 
 fn rendered(script: &str, mark: &str, longest: u64, stdin: bool) -> String {
-    let vector = ["/bin/sh", "-c", script, mark].map(Cow::Borrowed);
+    let vector = Vector::Made(["/bin/sh", "-c", script, mark].map(str::to_owned).into());
     let longest = Duration::from_secs(longest);
     let execution = Execution { vector: &vector, sudo: false, environment: &[], stdin, longest };
     render(&execution).unwrap().line
@@ -228,8 +227,8 @@ fn with_its_input_open_the_deadline_ends_it_on_the_target() {
 
 /// The line that prints `words`, a NUL behind each.
 fn printing(words: &[String]) -> Result<String, RenderError> {
-    let vector: Vec<Cow<'_, str>> =
-        ["/usr/bin/printf", "%s\\0"].into_iter().chain(words.iter().map(String::as_str)).map(Cow::Borrowed).collect();
+    let program = ["/usr/bin/printf", "%s\\0"].map(str::to_owned);
+    let vector = Vector::Made(program.into_iter().chain(words.to_vec()).collect());
     let longest = Duration::from_secs(60);
     render(&Execution { vector: &vector, sudo: false, environment: &[], stdin: false, longest })
         .map(|rendered| rendered.line)

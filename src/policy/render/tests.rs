@@ -2,45 +2,53 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
-fn execution<'a>(vector: &'a [Cow<'a, str>], environment: &'a [(String, String)]) -> Execution<'a> {
+fn execution<'a>(vector: &'a Vector<'a>, environment: &'a [(String, String)]) -> Execution<'a> {
     Execution { vector, sudo: false, environment, stdin: false, longest: Duration::from_millis(59_001) }
 }
 
-fn owned(words: &[&str]) -> Vec<Cow<'static, str>> {
-    words.iter().map(|word| Cow::Owned((*word).to_owned())).collect()
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn made(words: &[&str]) -> Vector<'static> {
+    Vector::Made(owned(words))
+}
+
+fn words_of(vector: &Vector<'_>) -> Vec<String> {
+    vector.iter().map(str::to_owned).collect()
 }
 
 #[test]
 fn the_line_is_the_vector_with_every_word_quoted() {
     let vector = owned(&["/bin/echo", "it's", "a b", "$(id)", ""]);
-    let rendered = render(&execution(&vector, &[("TZ".to_owned(), "UTC".to_owned())])).unwrap();
+    let rendered = render(&execution(&Vector::Made(vector.clone()), &[("TZ".to_owned(), "UTC".to_owned())])).unwrap();
     assert_eq!(rendered.command(), vector);
-    assert_eq!(rendered.argv[..5], owned(&["/usr/bin/env", "-i", ENVIRONMENT[0], "LANG=C.UTF-8", "TZ=UTC"]));
-    assert!(rendered.argv.ends_with(&vector));
-    assert!(rendered.argv.contains(&Cow::Borrowed("60s")));
+    assert_eq!(rendered.argv()[..5], owned(&["/usr/bin/env", "-i", ENVIRONMENT[0], "LANG=C.UTF-8", "TZ=UTC"]));
+    assert!(rendered.argv().ends_with(&vector));
+    assert!(rendered.argv().contains(&"60s".to_owned()));
     assert!(rendered.line.starts_with("exec '/usr/bin/env' '-i' 'PATH="), "{}", rendered.line);
     assert!(rendered.line.ends_with(r#" '60s' '/bin/echo' 'it'\''s' 'a b' '$(id)' ''"#), "{}", rendered.line);
-    assert_eq!(shlex::split(&rendered.line).unwrap()[1..], rendered.argv);
+    assert_eq!(shlex::split(&rendered.line).unwrap()[1..], rendered.argv());
 }
 
 #[test]
 fn what_is_quoted_and_digested_once_makes_the_line_that_quoting_every_word_makes() {
     let environments = [vec![], vec![("TZ".to_owned(), "it's".to_owned())], vec![("LANG".to_owned(), "C".to_owned())]];
     let vectors = [&["/bin/a"][..], &["/bin/a", "it's", "", "é", "'", "a b"]];
-    for (vector, environment) in vectors.iter().flat_map(|vector| environments.iter().map(|one| (owned(vector), one))) {
+    for (vector, environment) in vectors.iter().flat_map(|vector| environments.iter().map(|one| (made(vector), one))) {
         for (sudo, stdin) in [(false, false), (false, true), (true, false), (true, true)] {
             let rendered = render(&Execution { sudo, stdin, ..execution(&vector, environment) }).unwrap();
-            let argv: Vec<String> = rendered.argv.iter().map(ToString::to_string).collect();
-            assert_eq!(rendered.line, shell_line(&argv).unwrap());
+            assert_eq!(rendered.line, shell_line(&rendered.argv()).unwrap());
+            assert!(rendered.argv().ends_with(&rendered.command()) && rendered.command().ends_with(&words_of(&vector)));
             assert_eq!(rendered.digest, Digest::of(rendered.line.as_bytes()));
         }
         for word in ["a\0b", "a\nb"] {
-            let broken = [Cow::Borrowed("/bin/a"), Cow::Borrowed(word)];
+            let broken = made(&["/bin/a", word]);
             assert_eq!(render(&execution(&broken, environment)).err(), Some(RenderError::Control));
             let broken = [("A".to_owned(), word.to_owned())];
             assert_eq!(render(&execution(&vector, &broken)).err(), Some(RenderError::Control));
         }
-        let long = [Cow::Owned("x".repeat(LONGEST_LINE))];
+        let long = made(&[&"x".repeat(LONGEST_LINE)]);
         assert_eq!(render(&execution(&long, environment)).err(), Some(RenderError::TooLong));
     }
 }
@@ -55,19 +63,19 @@ fn what_every_command_begins_with_holds_no_control_character() {
 
 #[test]
 fn sudo_stands_right_before_the_program_so_that_sudoers_can_name_the_rest() {
-    let vector = owned(&["/usr/bin/systemctl", "restart", "nginx"]);
+    let vector = made(&["/usr/bin/systemctl", "restart", "nginx"]);
     for stdin in [false, true] {
         let rendered = render(&Execution { sudo: true, stdin, ..execution(&vector, &[]) }).unwrap();
         assert_eq!(rendered.command(), owned(&["/usr/bin/sudo", "-n", "/usr/bin/systemctl", "restart", "nginx"]));
-        assert!(rendered.argv.ends_with(rendered.command()));
+        assert!(rendered.argv().ends_with(&rendered.command()));
     }
 }
 
 #[test]
 fn a_role_may_fix_another_language_and_it_stands_once() {
-    let (vector, environment) = (owned(&["/bin/date"]), [("LANG".to_owned(), "de_DE.UTF-8".to_owned())]);
+    let (vector, environment) = (made(&["/bin/date"]), [("LANG".to_owned(), "de_DE.UTF-8".to_owned())]);
     let rendered = render(&execution(&vector, &environment)).unwrap();
-    assert_eq!(rendered.argv.iter().filter(|word| word.starts_with("LANG=")).count(), 1);
+    assert_eq!(rendered.argv().iter().filter(|word| word.starts_with("LANG=")).count(), 1);
 }
 
 #[test]
@@ -75,18 +83,18 @@ fn what_a_vector_of_ours_executes_is_read_back_and_nothing_is_read_into_another(
     let environment = [("TZ".to_owned(), "UTC".to_owned())];
     let vectors = [&["/bin/echo", "a=b", ""][..], &["/usr/bin/env", "-i"], &["/usr/bin/sudo", "-n", "id"], &["id"]];
     for (vector, stdin, sudo) in vectors.iter().flat_map(|vector| {
-        [(false, false), (true, false), (false, true), (true, true)].map(|(stdin, sudo)| (owned(vector), stdin, sudo))
+        [(false, false), (true, false), (false, true), (true, true)].map(|(stdin, sudo)| (made(vector), stdin, sudo))
     }) {
         let environment = if sudo { &environment[..0] } else { &environment };
         let rendered = render(&Execution { sudo, stdin, ..execution(&vector, environment) }).unwrap();
-        let read = executed(&rendered.argv).unwrap();
+        let read = executed(&rendered.argv()).unwrap();
         let said: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let words: Vec<String> = vector.iter().map(ToString::to_string).collect();
-        assert_eq!(read, Executed { environment: said, sudo, vector: words });
+        let words = words_of(&vector);
+        assert_eq!(read, Executed { environment: said, sudo, vector: words.clone() });
         assert_eq!(read.command(), rendered.command());
-        for cut in 0..rendered.argv.len() - vector.len() {
-            assert_eq!(executed(&rendered.argv[..cut]), None, "{cut}");
-            assert_eq!(executed(&rendered.argv[cut + 1..]), None, "{cut}");
+        for cut in 0..rendered.argv().len() - words.len() {
+            assert_eq!(executed(&rendered.argv()[..cut]), None, "{cut}");
+            assert_eq!(executed(&rendered.argv()[cut + 1..]), None, "{cut}");
         }
     }
 }
@@ -107,7 +115,7 @@ fn what_no_shell_could_hand_on_is_refused() {
 }
 
 /// Runs the end of a command as `execve` would, and as a shell would.
-fn run(argv: &[Cow<'_, str>], script: Option<&str>) -> Command {
+fn run(argv: &[String], script: Option<&str>) -> Command {
     let mut command = match script {
         Some(line) => {
             let mut shell = Command::new("/bin/sh");
@@ -115,8 +123,8 @@ fn run(argv: &[Cow<'_, str>], script: Option<&str>) -> Command {
             shell
         }
         None => {
-            let mut program = Command::new(argv[0].as_ref());
-            program.args(argv[1..].iter().map(AsRef::as_ref));
+            let mut program = Command::new(&argv[0]);
+            program.args(&argv[1..]);
             program
         }
     };
@@ -127,11 +135,11 @@ fn run(argv: &[Cow<'_, str>], script: Option<&str>) -> Command {
 
 #[test]
 fn exit_code_output_and_error_are_the_programs_own() {
-    let vector = owned(&["/bin/sh", "-c", "echo out; echo err >&2; read x; echo \"[$x]\"; exit 7"]);
+    let vector = made(&["/bin/sh", "-c", "echo out; echo err >&2; read x; echo \"[$x]\"; exit 7"]);
     for stdin in [false, true] {
         let rendered = render(&Execution { stdin, ..execution(&vector, &[]) }).unwrap();
         for script in [None, Some(rendered.line.as_str())] {
-            let mut child = run(&rendered.argv, script).spawn().unwrap();
+            let mut child = run(&rendered.argv(), script).spawn().unwrap();
             std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"typed\n").unwrap();
             // Input stays open: without `stdin` that is what lets the command run.
             let input = child.stdin.take();
@@ -146,9 +154,9 @@ fn exit_code_output_and_error_are_the_programs_own() {
 
 #[test]
 fn the_environment_is_ours_alone() {
-    let vector = owned(&["/usr/bin/env"]);
+    let vector = made(&["/usr/bin/env"]);
     let rendered = render(&execution(&vector, &[])).unwrap();
-    let mut child = run(&rendered.argv, None).env("LD_PRELOAD", "/nonexistent").env("SECRET", "x").spawn().unwrap();
+    let mut child = run(&rendered.argv(), None).env("LD_PRELOAD", "/nonexistent").env("SECRET", "x").spawn().unwrap();
     let input = child.stdin.take();
     let shown = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     drop(input);
@@ -158,10 +166,10 @@ fn the_environment_is_ours_alone() {
 
 #[test]
 fn the_deadline_ends_the_program_by_itself() {
-    let vector = owned(&["/bin/sleep", "300"]);
+    let vector = made(&["/bin/sleep", "300"]);
     for stdin in [false, true] {
         let rendered = render(&Execution { longest: Duration::ZERO, stdin, ..execution(&vector, &[]) }).unwrap();
-        let mut child = run(&rendered.argv, None).spawn().unwrap();
+        let mut child = run(&rendered.argv(), None).spawn().unwrap();
         let input = child.stdin.take();
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(124));
         drop(input);
@@ -181,9 +189,9 @@ fn group(group: u32) -> String {
 
 #[test]
 fn closing_the_input_ends_the_program_its_children_and_the_watcher() {
-    let vector = owned(&["/bin/sh", "-c", "sleep 300 & echo up; sleep 300"]);
+    let vector = made(&["/bin/sh", "-c", "sleep 300 & echo up; sleep 300"]);
     let rendered = render(&execution(&vector, &[])).unwrap();
-    let mut child = run(&rendered.argv, Some(&rendered.line)).spawn().unwrap();
+    let mut child = run(&rendered.argv(), Some(&rendered.line)).spawn().unwrap();
     let mut first = [0; 3];
     std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
     assert!(group(child.id()).contains("sleep 300"), "{}", group(child.id()));
@@ -207,7 +215,7 @@ fn the_line_of_a_test_is_the_line_of_a_rule() {
     let vector = ["/usr/bin/env".to_owned()];
     let longest = Duration::from_secs(9);
     for stdin in [true, false] {
-        let words = owned(&["/usr/bin/env"]);
+        let words = made(&["/usr/bin/env"]);
         let execution = Execution { vector: &words, sudo: false, environment: &[], stdin, longest };
         let test = test_line(&vector, stdin, longest).unwrap();
         assert_eq!(test.line, render(&execution).unwrap().line);

@@ -21,7 +21,7 @@ fn every_line_runs_as_it_was_typed_and_sudo_means_what_sudoers_there_allows() {
     ] {
         let permit = allowed(line, &[observing()]);
         assert_eq!(permit.command(), command, "{line}");
-        assert!(permit.argv().ends_with(permit.command()), "{line}");
+        assert!(permit.argv().ends_with(&permit.command()), "{line}");
         assert_eq!((permit.observed(), permit.rule(), permit.terms().stdin), (true, 0, false), "{line}");
         assert_eq!(permit.deadline(), Timestamp::from_secs(1_000 + 3_600), "{line}");
         assert!(explain::allowed(&permit)[0].starts_with("no rule allows it; look observes"), "{line}");
@@ -77,7 +77,7 @@ fn a_line_that_a_rule_allows_runs_under_the_rule_whatever_observes_besides() {
         assert_eq!(permit.command()[..3], ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]);
         assert_eq!(permit.grants().len(), 1, "the end of the observe grant does not end it");
         let other = allowed("systemctl restart sshd", &held);
-        assert_eq!((other.observed(), other.command()[0].as_ref()), (true, "systemctl"));
+        assert_eq!((other.observed(), other.command()[0].as_str()), (true, "systemctl"));
     }
     // The choice of a role by the login name counts before.
     let both = [observing(), held("web", RESTART)];
