@@ -324,7 +324,7 @@ fn permit(request: &CommandRequest<'_>, candidates: &[Candidate<'_>], now: Times
         role: first.held.grant.role().clone(),
         rule: first.reading.number,
         observed: first.observed(),
-        rendered,
+        rendered: Box::new(rendered),
         terms,
         deadline,
         hidden: hidden(request, candidates).map(Box::new),

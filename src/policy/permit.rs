@@ -43,7 +43,7 @@ pub struct Permit {
     pub(super) role: RoleName,
     pub(super) rule: usize,
     pub(super) observed: bool,
-    pub(super) rendered: Rendered,
+    pub(super) rendered: Box<Rendered>,
     pub(super) terms: Terms,
     pub(super) deadline: Timestamp,
     /// `None`: no rule that allows it has a secret.
