@@ -119,10 +119,13 @@ fn running(mark: &str) -> Vec<String> {
     shown.lines().filter(|line| line.contains(mark) && !line.contains("sshd:")).map(str::to_owned).collect()
 }
 
-fn gone_within(mark: &str, longest: Duration) {
+/// How long what ends is waited for, whatever else the machine does: far below what it would last by its own deadline, or for ever.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn gone(mark: &str) {
     let started = Instant::now();
     while !running(mark).is_empty() {
-        assert!(started.elapsed() < longest, "still there: {:#?}", running(mark));
+        assert!(started.elapsed() < PATIENCE, "still there: {:#?}", running(mark));
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -140,7 +143,7 @@ fn status_output_and_error_come_back_whole_and_at_once() {
     assert_eq!((output.status.code(), output.stdout.len()), (Some(7), 1_000_000), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "it's err\n");
     assert!(took < Duration::from_secs(5), "{took:?}");
-    gone_within(&mark, Duration::from_secs(2));
+    gone(&mark);
 }
 
 #[test]
@@ -149,14 +152,14 @@ fn the_deadline_ends_it_on_the_target() {
     let (output, took) = Sshd::forcing(&line("sleep 300; sleep 300", &mark, 1)).run();
     assert_eq!(output.status.code(), Some(124), "{output:?}");
     assert!(took < Duration::from_secs(6), "{took:?}");
-    gone_within(&mark, Duration::from_secs(2));
+    gone(&mark);
 }
 
 #[test]
 fn a_lost_client_ends_the_program_its_children_and_the_watcher() {
-    for (name, script, longest) in [
-        ("polite", "sleep 300 & echo up; sleep 300", 3),
-        ("stubborn", "trap '' TERM ALRM HUP; echo up; sleep 300; sleep 300", 8),
+    for (name, script) in [
+        ("polite", "sleep 300 & echo up; sleep 300"),
+        ("stubborn", "trap '' TERM ALRM HUP; echo up; sleep 300; sleep 300"),
     ] {
         for kill in [true, false] {
             let mark = mark(&format!("{name}-{kill}"));
@@ -170,7 +173,7 @@ fn a_lost_client_ends_the_program_its_children_and_the_watcher() {
                 client.kill().unwrap();
             }
             drop(client.stdin.take());
-            gone_within(&mark, Duration::from_secs(longest));
+            gone(&mark);
             let _ = client.kill();
             client.wait().unwrap();
         }
@@ -191,15 +194,15 @@ fn with_its_input_open_output_and_status_come_back_at_once_and_the_watcher_goes(
     assert_eq!((output.status.code(), output.stdout.len()), (Some(7), 1_000_004), "{:?}", output.stderr);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "first\n");
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
-    gone_within(&mark, Duration::from_secs(3));
+    gone(&mark);
 }
 
 #[test]
 fn with_its_input_open_a_lost_connection_ends_the_program_and_its_children() {
-    for (name, script, longest) in [
-        ("reader", "echo up; sleep 300 & sleep 300", 5),
-        ("deaf", "trap '' TERM ALRM HUP; echo up; sleep 300; sleep 300", 10),
-        ("cat", "echo up; cat >/dev/null; sleep 300", 5),
+    for (name, script) in [
+        ("reader", "echo up; sleep 300 & sleep 300"),
+        ("deaf", "trap '' TERM ALRM HUP; echo up; sleep 300; sleep 300"),
+        ("cat", "echo up; cat >/dev/null; sleep 300"),
     ] {
         let mark = mark(&format!("parent-{name}"));
         let sshd = Sshd::forcing(&rendered(script, &mark, 120, true));
@@ -212,7 +215,7 @@ fn with_its_input_open_a_lost_connection_ends_the_program_and_its_children() {
         assert!(!running(&mark).is_empty(), "{name}");
         client.kill().unwrap();
         client.wait().unwrap();
-        gone_within(&mark, Duration::from_secs(longest));
+        gone(&mark);
     }
 }
 
@@ -222,7 +225,7 @@ fn with_its_input_open_the_deadline_ends_it_on_the_target() {
     let (output, took) = Sshd::forcing(&rendered("sleep 300; sleep 300", &mark, 1, true)).run();
     assert_eq!(output.status.code(), Some(124), "{output:?}");
     assert!(took < Duration::from_secs(6), "{took:?}");
-    gone_within(&mark, Duration::from_secs(3));
+    gone(&mark);
 }
 
 /// The line that prints `words`, a NUL behind each.
