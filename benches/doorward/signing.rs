@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use doorward::ca::profile::{Kind, Profile};
-use doorward::ca::signer::{KeyFileSigner, TargetCa, TargetCertificateRequest, generate_key_file};
+use doorward::ca::profile::{Kind, Profile, TargetFacts};
+use doorward::ca::signer::{KeyFileSigner, TargetCa, generate_key_file};
 use doorward::domain::{CommandId, GrantId, Serial, SessionId, Timestamp};
 use doorward::service::ports::CommandIdentity;
 use russh::keys::{Algorithm, PrivateKey};
@@ -61,7 +61,7 @@ fn in_process(plan: &Plan, authority: &TargetCa) -> Result<f64, String> {
     let (begun, mut signed) = (Instant::now(), 0_u32);
     while begun.elapsed() < plan.lasting {
         let key = PrivateKey::random(&mut rand::rng(), Algorithm::Ed25519).map_err(|error| error.to_string())?;
-        let request = TargetCertificateRequest {
+        let request = TargetFacts {
             serial: Serial::new(u64::from(signed) + 1).ok_or("no serial")?,
             identity: &identity,
             target: &target,

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use russh::keys::{Certificate, PublicKey};
 
+use crate::ca::profile::TargetFacts;
 use crate::ca::serial::SerialSource;
-use crate::ca::signer::{TargetCa, TargetCertificateRequest};
+use crate::ca::signer::TargetCa;
 use crate::domain::{Clock, Timestamp};
 use crate::service::ports::{Cleared, TargetError};
 use crate::target::CommandCertifier;
@@ -34,7 +35,7 @@ impl CommandCertifier for Certifier {
         let internal = |reason: String| TargetError::Internal { reason };
         let serial = self.serials.next().await.map_err(|error| internal(error.to_string()))?;
         let permit = cleared.permit();
-        let request = TargetCertificateRequest {
+        let request = TargetFacts {
             serial,
             identity: cleared.identity(),
             target: permit.target(),

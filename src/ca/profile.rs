@@ -12,6 +12,7 @@ use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, PublicKey};
 
 use crate::domain::{AccountName, Serial, TargetName, Timestamp, Window};
+use crate::service::ports::CommandIdentity;
 
 mod facts;
 mod file;
@@ -145,9 +146,9 @@ impl Profile {
     /// # Errors
     /// [`ProfileError`] names what is not signed.
     pub fn target(&self, facts: &TargetFacts<'_>) -> Result<Fields, ProfileError> {
-        let TargetFacts { user, grant, session, command: id, .. } = facts;
+        let CommandIdentity { user, grant, session, command } = facts.identity;
         self.for_one_command(OneCommand {
-            key_id: format!("doorward:{user}:{grant}:{session}:{id}"),
+            key_id: format!("doorward:{user}:{grant}:{session}:{command}"),
             serial: facts.serial,
             principal: target_principal(facts.target, facts.account, facts.bastion)?,
             key: facts.key,

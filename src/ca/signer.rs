@@ -3,18 +3,16 @@
 //!
 //! The port is a trait so that an agent, a hardware module or a process of its own can take the key file's place.
 
-use std::net::IpAddr;
-
 use async_trait::async_trait;
 use russh::keys::signature::{self, Signer as SignatureSigner};
 use russh::keys::ssh_key::certificate::Builder;
 use russh::keys::ssh_key::{Signature, public::KeyData};
 use russh::keys::{Certificate, PublicKey};
 
-use crate::domain::{AccountName, Serial, TargetName, Timestamp, Window};
+use crate::domain::{Serial, Timestamp, Window};
 use crate::identity::SessionCertificate;
 use crate::identity::certificate::{CertificateError, Presented, verify_session_certificate, write_grants};
-use crate::service::ports::{AuthorityError, CommandIdentity, SessionAuthority, SessionCertificateRequest};
+use crate::service::ports::{AuthorityError, SessionAuthority, SessionCertificateRequest};
 
 use super::profile::{Fields, HostFacts, Profile, ProfileError, SessionFacts, TargetFacts, TestFacts};
 
@@ -130,31 +128,6 @@ impl SessionAuthority for SessionCa {
     }
 }
 
-/// What a target certificate is to say.
-#[derive(Debug)]
-pub struct TargetCertificateRequest<'a> {
-    /// Its number.
-    pub serial: Serial,
-    /// Whose command it is.
-    pub identity: &'a CommandIdentity,
-    /// Where.
-    pub target: &'a TargetName,
-    /// As whom.
-    pub account: &'a AccountName,
-    /// The bastion's name.
-    pub bastion: &'a str,
-    /// The public half of the new key.
-    pub key: &'a PublicKey,
-    /// The rendered line, exactly.
-    pub force_command: &'a str,
-    /// The address the target sees us come from.
-    pub source_address: IpAddr,
-    /// When it was decided; the minute counts from here.
-    pub at: Timestamp,
-    /// Whether the command has a terminal.
-    pub pty: bool,
-}
-
 /// Runs one command on one target.
 pub struct TargetCa {
     signer: Box<dyn Signer>,
@@ -178,27 +151,10 @@ impl TargetCa {
     ///
     /// # Errors
     /// [`AuthorityError`] when the profile refuses the request or the signer fails.
-    pub fn issue(&self, request: &TargetCertificateRequest<'_>) -> Result<Certificate, AuthorityError> {
-        let fields = self.profile.target(&TargetFacts {
-            bastion: request.bastion,
-            serial: request.serial,
-            user: &request.identity.user,
-            grant: &request.identity.grant,
-            session: &request.identity.session,
-            command: &request.identity.command,
-            target: request.target,
-            account: request.account,
-            key: request.key,
-            force_command: request.force_command,
-            source_address: request.source_address,
-            at: request.at,
-            pty: request.pty,
-        })?;
-        make(self.signer.as_ref(), fields)
+    pub fn issue(&self, facts: &TargetFacts<'_>) -> Result<Certificate, AuthorityError> {
+        make(self.signer.as_ref(), self.profile.target(facts)?)
     }
-}
 
-impl TargetCa {
     /// Signs a certificate of `target test`.
     ///
     /// # Errors

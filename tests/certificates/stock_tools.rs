@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use doorward::ca::profile::{Kind, Profile};
-use doorward::ca::signer::{HostCa, KeyFileSigner, SessionCa, TargetCa, TargetCertificateRequest, generate_key_file};
+use doorward::ca::profile::{Kind, Profile, TargetFacts};
+use doorward::ca::signer::{HostCa, KeyFileSigner, SessionCa, TargetCa, generate_key_file};
 use doorward::domain::{CertificateId, CommandId, GrantId, Serial, SessionId, Timestamp, Window};
 use doorward::service::ports::{CommandIdentity, SessionAuthority, SessionCertificateRequest};
 use russh::keys::{Certificate, PublicKey};
@@ -80,7 +80,7 @@ async fn three() -> Three {
     });
     let session = session.await.expect("a certificate");
     let target_ca = TargetCa::new(ca_key(dir.path(), "target_ca"), shipped(Kind::Target));
-    let target = target_ca.issue(&TargetCertificateRequest {
+    let target = target_ca.issue(&TargetFacts {
         serial: serial(u64::MAX),
         identity: &identity(),
         target: &"web-1".parse().expect("a name"),

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use doorward::ca::profile::Kind;
-use doorward::ca::signer::{HostCa, SessionCa, TargetCa, TargetCertificateRequest};
+use doorward::ca::profile::{Kind, TargetFacts};
+use doorward::ca::signer::{HostCa, SessionCa, TargetCa};
 use doorward::domain::{CertificateId, GrantId, Timestamp, Window};
 use doorward::service::ports::{SessionAuthority, SessionCertificateRequest};
 use russh::keys::{Certificate, PublicKey};
@@ -72,7 +72,7 @@ impl Target {
     }
 
     fn certify(&self, facts: &Facts) {
-        let certificate = self.ca.issue(&TargetCertificateRequest {
+        let certificate = self.ca.issue(&TargetFacts {
             serial: serial(3),
             identity: &identity(),
             target: &facts.target.parse().expect("a name"),

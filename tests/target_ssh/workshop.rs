@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use doorward::audit::event::{AuditEvent, What};
 use doorward::audit::log::{self, Log, LogOptions};
-use doorward::ca::profile::{Kind, Profile};
-use doorward::ca::signer::{KeyFileSigner, TargetCa, TargetCertificateRequest, generate_key_file};
+use doorward::ca::profile::{Kind, Profile, TargetFacts};
+use doorward::ca::signer::{KeyFileSigner, TargetCa, generate_key_file};
 use doorward::domain::{
     AccountName, Clock, CommandId, Digest, GrantId, RequestId, Serial, SessionId, TargetName, Timestamp,
 };
@@ -101,7 +101,7 @@ pub(crate) struct Certifier {
 impl CommandCertifier for Certifier {
     async fn certify(&self, cleared: &Cleared, key: &PublicKey, source: IpAddr) -> Result<Certificate, TargetError> {
         let permit = cleared.permit();
-        let certificate = self.ca.issue(&TargetCertificateRequest {
+        let certificate = self.ca.issue(&TargetFacts {
             serial: Serial::new(self.serials.fetch_add(1, Ordering::SeqCst)).expect("not zero"),
             identity: cleared.identity(),
             target: permit.target(),

@@ -5,9 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use russh::keys::PublicKey;
 
-use crate::domain::{
-    AccountName, CertificateId, CommandId, GrantId, Serial, SessionId, TargetName, Timestamp, UserName, Window,
-};
+use crate::domain::{AccountName, CertificateId, Serial, TargetName, Timestamp, UserName, Window};
+use crate::service::ports::CommandIdentity;
 
 /// The facts of one session certificate.
 #[derive(Debug)]
@@ -37,14 +36,8 @@ pub struct TargetFacts<'a> {
     pub bastion: &'a str,
     /// Its number.
     pub serial: Serial,
-    /// Whose command.
-    pub user: &'a UserName,
-    /// Under which grant.
-    pub grant: &'a GrantId,
-    /// In which connection.
-    pub session: &'a SessionId,
-    /// Which command.
-    pub command: &'a CommandId,
+    /// Whose command it is.
+    pub identity: &'a CommandIdentity,
     /// Where.
     pub target: &'a TargetName,
     /// As whom.
@@ -55,9 +48,9 @@ pub struct TargetFacts<'a> {
     pub force_command: &'a str,
     /// The address the target sees.
     pub source_address: IpAddr,
-    /// When it was decided.
+    /// When it was decided; the minute counts from here.
     pub at: Timestamp,
-    /// Whether the rule says `tty = true`.
+    /// Whether the command has a terminal.
     pub pty: bool,
 }
 

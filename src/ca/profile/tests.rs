@@ -121,12 +121,9 @@ fn target<'a>(key: &'a PublicKey, names: &'a Names) -> TargetFacts<'a> {
     TargetFacts {
         bastion: "bastion.example.com",
         serial: Serial::new(7).unwrap(),
-        user: &names.0,
-        grant: &names.1,
-        session: &names.2,
-        command: &names.3,
-        target: &names.4,
-        account: &names.5,
+        identity: &names.0,
+        target: &names.1,
+        account: &names.2,
         key,
         force_command: "exec /usr/bin/true",
         source_address: "::ffff:10.0.0.7".parse().unwrap(),
@@ -135,15 +132,17 @@ fn target<'a>(key: &'a PublicKey, names: &'a Names) -> TargetFacts<'a> {
     }
 }
 
-type Names = (UserName, GrantId, SessionId, CommandId, TargetName, AccountName);
+type Names = (CommandIdentity, TargetName, AccountName);
 
 #[test]
 fn a_target_certificate_is_for_one_command_from_one_address_for_a_minute() {
     let names: Names = (
-        "alice".parse().unwrap(),
-        GrantId::from_bits(1),
-        SessionId::from_bits(2),
-        CommandId::from_bits(3),
+        CommandIdentity {
+            user: "alice".parse().unwrap(),
+            grant: GrantId::from_bits(1),
+            session: SessionId::from_bits(2),
+            command: CommandId::from_bits(3),
+        },
         "web-1".parse().unwrap(),
         "ops".parse().unwrap(),
     );

@@ -13,6 +13,8 @@ use super::environment;
 use super::parameter::{Definitions, kinds};
 use super::reader::{Fields, Reader, Text, Value, nearest};
 
+/// Longest name of a program, and first word of an alias, in bytes: NAME_MAX of Linux.
+const LONGEST_NAME: usize = 255;
 /// How long a command may run if its role does not say; its grant may end sooner.
 pub(in crate::policy) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);
 /// The longest a role may let a command run.
@@ -155,7 +157,8 @@ fn pattern(reader: &mut Reader, fields: &Fields<'_>, key: &str) -> Option<(Text,
 
 fn check_program(reader: &mut Reader, text: &Text, run: &Pattern) {
     let Some(program) = run.program() else {
-        reader.error(text.span.clone(), "`run` begins with the program by its absolute path");
+        let help = "write the program as a fixed word first, for example `run = \"/usr/bin/uptime\"`";
+        reader.error_with_help(text.span.clone(), "`run` begins with the program by its absolute path", help);
         return;
     };
     let place = reader.inside(text, run.as_written().find(program).unwrap_or(0), program.len());
@@ -166,9 +169,14 @@ fn check_program(reader: &mut Reader, text: &Text, run: &Pattern) {
         let help = format!("write the absolute path, for example `/usr/bin/{}`", base_name(program));
         reader.error_with_help(place, "`run` begins with the program by its absolute path", help);
     } else if !is_plain_path(program) {
-        reader.error(place, "the program is a plain absolute path, without `//`, `.`, `..`, blanks or shell syntax");
+        let message = "the program is a plain absolute path, without `//`, `.`, `..`, blanks or shell syntax";
+        reader.error_with_help(place, message, "write where it lies on the target, as `realpath` prints it there");
     } else if base_name(program).starts_with('-') {
-        reader.error(place, "the program's name cannot begin with `-`");
+        let help = "give the program another name on the target";
+        reader.error_with_help(place, "the program's name cannot begin with `-`", help);
+    } else if base_name(program).len() > LONGEST_NAME {
+        let message = format!("the program's name is longer than {LONGEST_NAME} bytes, and no file has such a name");
+        reader.error_with_help(place, message, "write the name that the program has on the target");
     }
 }
 
@@ -229,8 +237,15 @@ fn check_alias(
 ) -> Option<Vec<Parameter>> {
     let place = text.span.clone();
     match alias.program() {
-        None => reader.error(place.clone(), "`alias` begins with a literal word"),
+        None => {
+            let help = "begin it with a word of your own, for example `alias = \"web-restart {unit}\"`";
+            reader.error_with_help(place.clone(), "`alias` begins with a literal word", help);
+        }
         Some("sudo") => reader.error(place.clone(), "`alias` cannot begin with `sudo`; write `sudo = true`"),
+        Some(first) if first.len() > LONGEST_NAME => {
+            let message = format!("the first word of `alias` is longer than {LONGEST_NAME} bytes");
+            reader.error_with_help(place.clone(), message, "write a word that people can type");
+        }
         Some(_) => {}
     }
     if alias.has_groups() || run.has_groups() {

@@ -37,13 +37,42 @@ fn a_whole_role_is_read() {
 }
 
 #[test]
+fn a_name_that_no_file_has_is_no_program_and_no_alias() {
+    let (fits, long) = ("x".repeat(255), "x".repeat(256));
+    for (command, expected) in [
+        (
+            format!("run = \"/bin/{fits}\"\nalias = \"{fits}y\""),
+            Some("the first word of `alias` is longer than 255 bytes"),
+        ),
+        (format!("run = \"/bin/{long}\""), Some("the program's name is longer than 255 bytes")),
+        (format!("run = \"/bin/{fits}\"\nalias = \"{}\"", "y".repeat(255)), None),
+    ] {
+        let text = format!("targets = [\"*\"]\nrun_as = \"ops\"\n[[command]]\n{command}\n");
+        let said = Role::parse("web".parse().unwrap(), "roles/web.toml", &text).err().map(|found| found[0].to_string());
+        match expected {
+            Some(expected) => assert!(said.as_ref().is_some_and(|said| said.contains(expected)), "{said:?}"),
+            None => assert_eq!(said, None),
+        }
+    }
+}
+
+#[test]
 fn each_mistake_in_a_command_is_named_with_its_place() {
     for (command, expected) in [
         ("run = \"bin/x\"", "4:8 `run` begins with the program by its absolute path / write the absolute path"),
         ("run = \"/bin/../x\"", "4:8 the program is a plain absolute path"),
         ("run = \"'/bin/a;b'\"", "4:9 the program is a plain absolute path"),
+        ("run = \"/bin/a//b\"", "blanks or shell syntax / write where it lies on the target"),
+        ("run = \"/bin/-x\"", "4:8 the program's name cannot begin with `-` / give the program another name"),
+        (
+            "run = \"/bin/x\"\nalias = \"{p}\"",
+            "5:9 `alias` begins with a literal word / begin it with a word of your own",
+        ),
         ("run = \"/usr/bin/sudo id\"", "4:8 sudo itself"),
-        ("run = \"{p}\"\nwhere.p = { text = 9 }", "4:7 `run` begins with the program"),
+        (
+            "run = \"{p}\"\nwhere.p = { text = 9 }",
+            "4:7 `run` begins with the program by its absolute path / write the program as a fixed word first",
+        ),
         ("run = \"/bin/x {u\"", "4:15 `run`: this parameter is never closed"),
         ("run = \"/bin/x {u}\"", "4:15 nothing says what `{u}` may be (column 8 of the pattern)"),
         ("run = \"/bin/x\"\nwhere.u = { text = 9 }", "5:7 `run` has no parameter `{u}`"),
