@@ -8,8 +8,8 @@ use std::time::Instant;
 
 use doorward::ca::profile::{Kind, Profile, TargetFacts};
 use doorward::ca::signer::{KeyFileSigner, TargetCa, generate_key_file};
+use doorward::domain::CommandIdentity;
 use doorward::domain::{CommandId, GrantId, Serial, SessionId, Timestamp};
-use doorward::service::ports::CommandIdentity;
 use russh::keys::{Algorithm, PrivateKey};
 
 use crate::plan::Plan;

@@ -11,8 +11,7 @@ use ipnet::IpNet;
 use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::{Algorithm, PublicKey};
 
-use crate::domain::{AccountName, Serial, TargetName, Timestamp, Window};
-use crate::service::ports::CommandIdentity;
+use crate::domain::{AccountName, CommandIdentity, Serial, TargetName, Timestamp, Window};
 
 mod facts;
 mod file;

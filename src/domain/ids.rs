@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::names::UserName;
+
 /// Crockford's base32 (<https://www.crockford.com/base32.html>): no I, L, O, U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
@@ -160,6 +162,19 @@ impl fmt::Display for Serial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// Whose command it is, for the target's own log: the key ID of the target certificate.
+#[derive(Clone, Debug)]
+pub struct CommandIdentity {
+    /// Who.
+    pub user: UserName,
+    /// Under which grant.
+    pub grant: GrantId,
+    /// In which connection.
+    pub session: SessionId,
+    /// Which command.
+    pub command: CommandId,
 }
 
 #[cfg(test)]

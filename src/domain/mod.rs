@@ -17,7 +17,7 @@ pub mod wording;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use digest::Digest;
-pub use ids::{CertificateId, CommandId, GrantId, RequestId, Serial, SessionId};
+pub use ids::{CertificateId, CommandId, CommandIdentity, GrantId, RequestId, Serial, SessionId};
 pub use names::{AccountName, GroupName, RoleName, TargetName, UserName};
 pub use subject::{Person, Subject};
 pub use time::{Clock, Timestamp, Window};

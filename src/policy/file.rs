@@ -108,7 +108,8 @@ impl Role {
 /// The role, if enough of it could be read to make one; whatever else is wrong is in `reader`.
 fn read(name: RoleName, text: &str, shared: &SharedParameters, reader: &mut Reader) -> Option<Role> {
     if u64::try_from(text.len()).is_ok_and(|length| length > limits::CONFIG_FILE) {
-        reader.error(None, format!("a role file has at most {} bytes", limits::CONFIG_FILE));
+        let message = format!("a role file has at most {} bytes", limits::CONFIG_FILE);
+        reader.error_with_help(None, message, "write several roles");
         return None;
     }
     let (document, errors) = toml::de::DeTable::parse_recoverable(text);
@@ -199,7 +200,8 @@ fn rules(reader: &mut Reader, fields: &Fields<'_>, definitions: &mut Definitions
         return None;
     };
     if tables.len() > MOST_RULES {
-        reader.error(fields.span_of("command"), format!("a role has at most {MOST_RULES} commands"));
+        let message = format!("a role has at most {MOST_RULES} commands");
+        reader.error_with_help(fields.span_of("command"), message, "write several roles");
         return None;
     }
     let rules: Vec<Option<Rule>> = tables.iter().map(|table| command::read(reader, table, definitions)).collect();
@@ -216,16 +218,21 @@ fn examples(reader: &mut Reader, fields: &Fields<'_>, role: &Role) {
         match outcome(role, &value) {
             Ok(true) => {}
             Ok(false) => {
-                reader.error(span, "this example should be allowed, and rules that run different things allow it");
+                let message = "this example should be allowed, and rules that run different things allow it";
+                reader.error_with_help(span, message, "take one of these rules out, or narrow it");
             }
-            Err(why) => reader.error(span, format!("this example should be allowed, and is not: {why}")),
+            Err(why) => {
+                let message = format!("this example should be allowed, and is not: {why}");
+                reader.error_with_help(span, message, "mend the rule or the example");
+            }
         }
     }
     for Text { value, span } in lines(reader, "deny") {
         let Ok(words) = Words::split(value.as_bytes()) else { continue };
         let by: Vec<&str> = role.readings(&words).iter().map(|reading| reading.rule.usage()).collect();
         if !by.is_empty() {
-            reader.error(span, format!("this example should be denied, and is allowed by `{}`", by.join("`, `")));
+            let message = format!("this example should be denied, and is allowed by `{}`", by.join("`, `"));
+            reader.error_with_help(span, message, "narrow the rule, or take the example out");
         }
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use doorward::ca::profile::{Kind, Profile, TargetFacts};
 use doorward::ca::signer::{HostCa, KeyFileSigner, SessionCa, TargetCa, generate_key_file};
-use doorward::domain::{CertificateId, CommandId, GrantId, Serial, SessionId, Timestamp, Window};
-use doorward::service::ports::{CommandIdentity, SessionAuthority, SessionCertificateRequest};
+use doorward::domain::{CertificateId, CommandId, CommandIdentity, GrantId, Serial, SessionId, Timestamp, Window};
+use doorward::service::ports::{SessionAuthority, SessionCertificateRequest};
 use russh::keys::{Certificate, PublicKey};
 
 use crate::support::certificates::sign;

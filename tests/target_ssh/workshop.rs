@@ -13,14 +13,15 @@ use doorward::audit::log::{self, Log, LogOptions};
 use doorward::ca::profile::{Kind, Profile, TargetFacts};
 use doorward::ca::signer::{KeyFileSigner, TargetCa, generate_key_file};
 use doorward::domain::{
-    AccountName, Clock, CommandId, Digest, GrantId, RequestId, Serial, SessionId, TargetName, Timestamp,
+    AccountName, Clock, CommandId, CommandIdentity, Digest, GrantId, RequestId, Serial, SessionId, TargetName,
+    Timestamp,
 };
 use doorward::grant::request::Filing;
 use doorward::grant::{AccessRequest, Scope};
 use doorward::inventory::{HostIdentity, Reach, SshReach, Target};
 use doorward::policy::{Choice, CommandRequest, Decision, HeldRole, Role, Words, decide};
 use doorward::service::ports::{
-    AuditLog, Cleared, CommandIdentity, Output, RecordError, Recorder, Running, Stream, TargetError, Targets,
+    AuditLog, Cleared, Output, RecordError, Recorder, Running, Stream, TargetError, Targets,
 };
 use doorward::target::{CommandCertifier, Deadlines, TargetRouter};
 use russh::keys::{Certificate, PublicKey};

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use russh::keys::PublicKey;
 
-use crate::domain::{AccountName, CertificateId, Serial, TargetName, Timestamp, UserName, Window};
-use crate::service::ports::CommandIdentity;
+use crate::domain::{AccountName, CertificateId, CommandIdentity, Serial, TargetName, Timestamp, UserName, Window};
 
 /// The facts of one session certificate.
 #[derive(Debug)]

@@ -64,7 +64,8 @@ pub(super) fn read(reader: &mut Reader, fields: &Fields<'_>, sudo: bool) -> Vec<
         );
     }
     if table.len() > MOST {
-        reader.error(fields.key_span("env"), format!("`env` has at most {MOST} variables"));
+        let help = "take some out, or let a script on the target set them";
+        reader.error_with_help(fields.key_span("env"), format!("`env` has at most {MOST} variables"), help);
     }
     let mut variables = Vec::new();
     for (key, value) in table {

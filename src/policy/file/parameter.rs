@@ -71,7 +71,8 @@ fn max(reader: &mut Reader, fields: &Fields<'_>) -> Option<usize> {
     let number = reader.number(value, "max")?;
     let read = usize::try_from(number).ok().filter(|number| (1..=MOST_VALUES).contains(number));
     if read.is_none() {
-        reader.error(Some(value.span()), format!("`max` is how many values `{{name...}}` takes, 1 to {MOST_VALUES}"));
+        let message = format!("`max` is how many values `{{name...}}` takes, 1 to {MOST_VALUES}");
+        reader.error_with_help(Some(value.span()), message, "write `max = 16`, or take it out");
     }
     read
 }
@@ -100,18 +101,22 @@ fn own(reader: &mut Reader, value: &Value<'_>, fields: &Fields<'_>) -> Option<Pa
     let (dash, unicode) = (reader.boolean(fields, "dash"), reader.boolean(fields, "unicode"));
     let mut given = KINDS.iter().filter_map(|kind| fields.value(kind).map(|value| (*kind, value)));
     let (Some((kind, inner)), None) = (given.next(), given.next()) else {
-        reader.error(Some(value.span()), format!("a parameter has exactly one kind: {}", KINDS.join(", ")));
+        let message = format!("a parameter has exactly one kind: {}", KINDS.join(", "));
+        reader.error_with_help(
+            Some(value.span()),
+            message,
+            "write one of them, for example `{ one_of = [\"nginx\"] }`",
+        );
         return None;
     };
     let plain = ["unit", "host", "ip", "cidr", "port", "duration"].contains(&kind);
     for key in ["dash", "unicode"].into_iter().filter(|key| plain && fields.value(key).is_some()) {
-        reader.error(
-            fields.key_span(key),
-            format!("`{key}` means nothing for `{kind}`: no value of it has such characters"),
-        );
+        let message = format!("`{key}` means nothing for `{kind}`: no value of it has such characters");
+        reader.error_with_help(fields.key_span(key), message, "take it out");
     }
     if fields.value("within").is_some() && !["host", "ip", "cidr"].contains(&kind) {
-        reader.error(fields.key_span("within"), format!("`within` bounds host, ip and cidr, and not `{kind}`"));
+        let message = format!("`within` bounds host, ip and cidr, and not `{kind}`");
+        reader.error_with_help(fields.key_span("within"), message, "take it out");
     }
     let read = match kind {
         "one_of" => kinds::one_of(reader, inner, dash, unicode),

@@ -165,7 +165,7 @@ impl Reader {
         let value = fields.value(key);
         if value.is_none() {
             let place = Some(fields.place.start..fields.place.start);
-            self.error(place, format!("{} needs `{key}`", fields.what));
+            self.error_with_help(place, format!("{} needs `{key}`", fields.what), format!("write `{key} = …`"));
         }
         value
     }
@@ -234,7 +234,8 @@ impl Reader {
             return None;
         };
         if list.len() > MOST_ENTRIES {
-            self.error(Some(value.span()), format!("`{what}` has at most {MOST_ENTRIES} entries"));
+            let message = format!("`{what}` has at most {MOST_ENTRIES} entries");
+            self.error_with_help(Some(value.span()), message, "take some out, or write a second role");
             return None;
         }
         Some(list.iter().filter_map(|one| self.plain_entry(one, what)).collect())
@@ -254,7 +255,8 @@ impl Reader {
         match number {
             Some(Ok(number)) => Some(number),
             Some(Err(_)) => {
-                self.error(Some(value.span()), format!("`{what}` is not negative, and not larger than {}", u64::MAX));
+                let message = format!("`{what}` is not negative, and not larger than {}", u64::MAX);
+                self.error_with_help(Some(value.span()), message, "write a smaller whole number, without a sign");
                 None
             }
             None => {
@@ -281,11 +283,16 @@ impl Reader {
         let text = self.plain(value, key, 40)?;
         match humantime::parse_duration(&text.value) {
             Ok(span) if span < Duration::from_secs(1) => {
-                self.error(text.span, format!("`{key}` is at least one second"));
+                self.error_with_help(text.span, format!("`{key}` is at least one second"), example);
                 None
             }
             Ok(span) if span > longest => {
-                self.error(text.span, format!("`{key}` is at most {}", for_people(longest)));
+                let longest = for_people(longest);
+                self.error_with_help(
+                    text.span,
+                    format!("`{key}` is at most {longest}"),
+                    format!("write `{key} = \"{longest}\"` or less"),
+                );
                 None
             }
             Ok(span) => Some(span),

@@ -34,7 +34,8 @@ pub(super) fn read(reader: &mut Reader, value: &Value<'_>) -> Option<RequestTerm
     let max_duration = reader.span_of_time(&fields, "max_duration", LONGEST).unwrap_or(HOUR);
     let default_duration = reader.span_of_time(&fields, "default_duration", LONGEST);
     if default_duration.is_some_and(|span| span > max_duration) {
-        reader.error(fields.span_of("default_duration"), "`default_duration` is longer than `max_duration`");
+        let message = "`default_duration` is longer than `max_duration`";
+        reader.error_with_help(fields.span_of("default_duration"), message, "make it shorter, or take it out");
     }
     let default_duration = default_duration.unwrap_or(max_duration.min(HOUR));
     let reason_required = reason_required(reader, &fields);
@@ -56,7 +57,8 @@ fn approvals(reader: &mut Reader, fields: &Fields<'_>, approvers: &[Subject]) ->
     let Some(wanted) = wanted else { return 1 };
     let place = fields.key_span("approvals");
     if wanted > MOST_APPROVALS {
-        reader.error(place, format!("`approvals` is at most {MOST_APPROVALS}"));
+        let message = format!("`approvals` is at most {MOST_APPROVALS}");
+        reader.error_with_help(place, message, "write how many different people must say yes, for example 2");
         return 1;
     }
     let only_people = approvers.iter().all(|one| matches!(one, Subject::User(_)));
@@ -65,7 +67,8 @@ fn approvals(reader: &mut Reader, fields: &Fields<'_>, approvers: &[Subject]) ->
         let help = "write `approvers = [\"group:NAME\"]`, or `approvals = 0` for a role that needs no approval";
         reader.error_with_help(place, "nobody is named who could approve", help);
     } else if only_people && wanted > people {
-        reader.error(place, format!("{wanted} approvals are asked for, and `approvers` names {people}"));
+        let message = format!("{wanted} approvals are asked for, and `approvers` names {people}");
+        reader.error_with_help(place, message, "name more people or a group in `approvers`, or ask for fewer");
     }
     u8::try_from(wanted).unwrap_or(1)
 }

@@ -81,7 +81,8 @@ fn listed(reader: &mut Reader, fields: &Fields<'_>, key: &'static str) -> Vec<Te
         }
     };
     if entries.len() > MOST {
-        reader.error(fields.span_of(key), format!("`{key}` has at most {MOST} entries"));
+        let message = format!("`{key}` has at most {MOST} entries");
+        reader.error_with_help(fields.span_of(key), message, "put some together, or take some out");
         return Vec::new();
     }
     entries
@@ -196,7 +197,9 @@ fn zone(name: &str, start: usize) -> Result<Tz, Wrong> {
 fn max_sessions(reader: &mut Reader, fields: &Fields<'_>) -> Option<u32> {
     let number = reader.number(fields.value("max_sessions")?, "max_sessions")?;
     if number == 0 || number > MOST_SESSIONS {
-        reader.error(fields.span_of("max_sessions"), format!("`max_sessions` is 1 to {MOST_SESSIONS}"));
+        let message = format!("`max_sessions` is 1 to {MOST_SESSIONS}");
+        let help = "write how many commands may run at a time, or take it out for any number";
+        reader.error_with_help(fields.span_of("max_sessions"), message, help);
     }
     u32::try_from(number).ok()
 }

@@ -16,7 +16,7 @@ pub use host_authority::HostAuthority;
 pub use recorder::{RecordError, Recorder, RecorderHeader, Recorders, Stream};
 pub use session_authority::{AuthorityError, SessionAuthority, SessionCertificateRequest};
 pub use store::{CertificateRecord, OpenLimit, OwedEntry, RequestQuery, Store, StoreError, Stored};
-pub use targets::{Cleared, CommandIdentity, Output, Preparation, Running, TargetError, Targets};
+pub use targets::{Cleared, Output, Preparation, Running, TargetError, Targets};
 
 /// Random bits.
 pub trait Random: Send + Sync {

@@ -5,25 +5,12 @@ use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
-use crate::domain::{CommandId, GrantId, SessionId, Timestamp, UserName};
+use crate::domain::{CommandIdentity, Timestamp};
 use crate::inventory::Target;
 use crate::policy::Permit;
 
 use super::audit_log::Committed;
 use super::recorder::Recorder;
-
-/// Whose command it is, for the target's own log: the key ID of the target certificate.
-#[derive(Clone, Debug)]
-pub struct CommandIdentity {
-    /// Who.
-    pub user: UserName,
-    /// Under which grant.
-    pub grant: GrantId,
-    /// In which connection.
-    pub session: SessionId,
-    /// Which command.
-    pub command: CommandId,
-}
 
 /// A permit whose decision is on disk and whose recorder is open: the only thing a target accepts.
 #[derive(Debug)]

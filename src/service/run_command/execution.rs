@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::audit::event::{AuditEvent, FinishedCommand, What};
+use crate::domain::CommandIdentity;
 use crate::service::Services;
 use crate::service::ending::{COULD_NOT_RUN, DENIED, End, Outcome};
-use crate::service::ports::{AuditLog, Cleared, ClientSide, CommandIdentity, Committed, Recorder, RecorderHeader};
+use crate::service::ports::{AuditLog, Cleared, ClientSide, Committed, Recorder, RecorderHeader};
 use crate::service::pump::Pump;
 use crate::service::supervise::{Footing, supervise};
 use crate::service::told;

@@ -94,7 +94,8 @@ pub(super) fn duration(reader: &mut Reader, value: &Value<'_>) -> Option<Kind> {
 pub(super) fn one_of(reader: &mut Reader, value: &Value<'_>, dash: bool, unicode: bool) -> Option<Kind> {
     let entries = reader.texts(value, "one_of")?;
     if entries.is_empty() {
-        reader.error(Some(value.span()), "`one_of` names at least one value");
+        let help = "write what may be typed: `one_of = [\"nginx\", \"php-fpm\"]`";
+        reader.error_with_help(Some(value.span()), "`one_of` names at least one value", help);
         return None;
     }
     let mut words: Vec<String> = Vec::new();
@@ -109,7 +110,9 @@ pub(super) fn one_of(reader: &mut Reader, value: &Value<'_>, dash: bool, unicode
                 };
                 reader.error_with_help(span, format!("this value would be refused: {refusal}"), help);
             }
-            Ok(()) if words.contains(&value) => reader.error(span, "this value is here twice"),
+            Ok(()) if words.contains(&value) => {
+                reader.error_with_help(span, "this value is here twice", "take one out")
+            }
             Ok(()) => words.push(value),
         }
     }
