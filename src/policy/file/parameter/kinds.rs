@@ -111,7 +111,7 @@ pub(super) fn one_of(reader: &mut Reader, value: &Value<'_>, dash: bool, unicode
                 reader.error_with_help(span, format!("this value would be refused: {refusal}"), help);
             }
             Ok(()) if words.contains(&value) => {
-                reader.error_with_help(span, "this value is here twice", "take one out")
+                reader.error_with_help(span, "this value is here twice", "take one out");
             }
             Ok(()) => words.push(value),
         }
